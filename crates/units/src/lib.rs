@@ -1,0 +1,16 @@
+//! Quantities, ids and the few nouns that every part of Weir shares.
+//!
+//! A `u64` of tokens, of nano-dollars and of milliseconds must not compile into each other, so each has its type here.
+//! Nothing in this crate reads a clock or draws a random number.
+
+mod duration;
+mod fault;
+mod ids;
+mod time;
+mod tokens;
+
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use fault::FaultClass;
+pub use ids::{DeploymentId, IdError, RequestId};
+pub use time::{Moment, WallTime};
+pub use tokens::{Tokens, Usage};

@@ -1,0 +1,102 @@
+//! When things happen: a clock that only goes forward, and the calendar's.
+//!
+//! `std::time::Instant` has no zero, so it can be neither written to a trace nor compared in a snapshot; `Moment` can.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// Nanoseconds since the process (or the simulation) began. It never goes back, whatever the calendar does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The instant at which a run began.
+    pub const ZERO: Self = Self(0);
+
+    /// How long after `earlier` this is; zero if it is not after it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub<Duration> for Moment {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Microseconds since 1970-01-01T00:00:00Z by the calendar. It may jump; nothing that must not is decided by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(pub i64);
+
+impl WallTime {
+    /// The whole milliseconds since the epoch.
+    #[must_use]
+    pub fn millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+}
+
+impl Add<Duration> for WallTime {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-11-18T14:47:03.114Z`.
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.millis();
+        let (days, ms) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1_000)
+    }
+}
+
+/// The Gregorian date of a day counted from 1970-01-01 (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn civil(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_time_prints_as_rfc_3339() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_013_223_114_000, "2026-11-18T14:47:03.114Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000Z"),
+            (-1_000, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(WallTime(micros).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_moment_never_underflows() {
+        assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
+        assert_eq!(Moment(5) - Duration::from_secs(1), Moment::ZERO);
+        assert_eq!(Moment(u64::MAX) + Duration::from_secs(1), Moment(u64::MAX));
+    }
+}

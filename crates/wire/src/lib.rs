@@ -1,0 +1,9 @@
+//! The dialects that clients and providers speak: bytes to what Weir acts on, and back.
+//!
+//! This crate alone knows a provider's JSON. It does no I/O and keeps no clock: bytes go in, bytes and facts come out.
+
+mod answer;
+mod dialect;
+
+pub use answer::Stop;
+pub use dialect::{Dialect, Endpoint};
