@@ -4,6 +4,8 @@
 
 mod answer;
 mod dialect;
+mod usage;
 
 pub use answer::Stop;
 pub use dialect::{Dialect, Endpoint};
+pub use usage::{AnthropicUsage, Count, OpenAiUsage, ResponsesUsage, to_anthropic_json, to_openai_json};
