@@ -1,0 +1,169 @@
+//! The config as meant: every value typed, defaulted and checked, so nothing past it is optional or checked again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::standins::{ProviderKind, Settings, Strategy};
+use weir_units::{DeploymentId, Tokens};
+
+use crate::{Key, Secret};
+
+/// The whole config of one Weir.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What it listens on and how much it takes in.
+    pub server: Server,
+    /// Where facts are kept.
+    pub ledger: Ledger,
+    /// The accounts at LLM APIs, by name.
+    pub providers: BTreeMap<Arc<str>, Provider>,
+    /// What clients may send as `model`, by name; `*` takes what names no route and no provider.
+    pub routes: BTreeMap<Arc<str>, Route>,
+    /// What clients authenticate with, by name. Empty is a keyless mode.
+    pub keys: BTreeMap<Arc<str>, Key>,
+    /// The timeouts of whatever is no route of its own.
+    pub timeouts: Timeouts,
+    /// How the engine retries and when its breakers open.
+    pub engine: Settings,
+    /// Where all this was written.
+    pub source: Source,
+}
+
+/// Where a config came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// This file.
+    File(PathBuf),
+    /// No file: the usual environment variables.
+    Environment,
+}
+
+/// What Weir listens on and how much it takes in.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where clients reach it.
+    pub listen: SocketAddr,
+    /// Where admin, dashboard and metrics are, if not on `listen`.
+    pub admin_listen: Option<SocketAddr>,
+    /// What the person `root` authenticates with; `None` is a keyless mode.
+    pub admin_key: Option<Secret>,
+    /// What to speak TLS with.
+    pub tls: Option<Tls>,
+    /// More certificate authorities that a provider's certificate may come from, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The address that links in alerts and reports carry, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The largest request body, in bytes, decoded.
+    pub body_limit: usize,
+    /// What all requests and answers together may buffer, in bytes.
+    pub buffer_limit: usize,
+    /// How many clients' connections may be open at once.
+    pub max_connections: usize,
+    /// How long running requests have at SIGTERM.
+    pub grace: Duration,
+}
+
+/// A certificate and its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, followed by its intermediates.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Where facts are kept, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// How long detail is kept.
+    pub retention: Duration,
+}
+
+/// One account at an LLM API.
+#[derive(Clone)]
+pub struct Provider {
+    /// The part of a deployment before the slash.
+    pub name: Arc<str>,
+    /// Which API it is.
+    pub kind: ProviderKind,
+    /// Where it is, without a slash at its end; empty for the mock that is built in.
+    ///
+    /// An OpenAI dialect's includes `/v1` and is followed by `/chat/completions`; Anthropic's does not and is followed by
+    /// `/v1/messages`.
+    pub base_url: String,
+    /// Its credential; `None` where it needs none, or where a header carries it.
+    pub api_key: Option<Secret>,
+    /// What is sent on each call besides, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// What is declared of its models, by the provider's names for them. A model need not be declared to be called.
+    pub models: BTreeMap<String, ModelSettings>,
+}
+
+/// Header values may be credentials, so only their names are shown.
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Provider")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("base_url", &self.base_url)
+            .field("api_key", &self.api_key)
+            .field("headers", &headers)
+            .field("models", &self.models)
+            .finish()
+    }
+}
+
+/// What the config declares of a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelSettings {
+    /// Its context window, where the catalogue's is not to be used.
+    pub context_window: Option<Tokens>,
+}
+
+/// A name that clients use as `model`, and the deployments behind it.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The name.
+    pub name: Arc<str>,
+    /// What a call may be sent to, at least one. In the route `*` a model may be `*`: the whole name that was asked for.
+    pub deployments: Vec<DeploymentId>,
+    /// In which order they are tried.
+    pub strategy: Strategy,
+    /// What follows a stream that breaks after content.
+    pub after_cut: AfterCut,
+    /// Whether a second provider is expected behind it.
+    pub critical: bool,
+    /// How long each stage of a call may take.
+    pub timeouts: Timeouts,
+}
+
+/// What follows a stream that breaks after content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterCut {
+    /// Another deployment carries on from the same byte, where that is exact; else as [`AfterCut::End`].
+    Splice,
+    /// The dialect's error frame.
+    End,
+}
+
+/// How long each stage of a call may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until TCP and TLS stand.
+    pub connect: Duration,
+    /// From the request until the response headers.
+    pub first_byte: Duration,
+    /// From the headers until the first content.
+    pub first_content: Duration,
+    /// Between two pieces of a stream.
+    pub stall: Duration,
+    /// For the whole call.
+    pub total: Duration,
+}
