@@ -4,8 +4,13 @@
 
 mod answer;
 mod dialect;
+mod translate;
 mod usage;
 
 pub use answer::Stop;
 pub use dialect::{Dialect, Endpoint};
+pub use translate::{
+    AnswerContext, AnthropicVersion, CannotExpress, RequestError, Target, TargetCapabilities, Translated,
+    translate_answer, translate_request,
+};
 pub use usage::{AnthropicUsage, Count, OpenAiUsage, ResponsesUsage, to_anthropic_json, to_openai_json};

@@ -1,0 +1,1 @@
+//! Translation, told as tables.
