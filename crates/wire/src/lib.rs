@@ -4,11 +4,14 @@
 
 mod answer;
 mod dialect;
+mod sse;
+mod stream;
 mod translate;
 mod usage;
 
 pub use answer::Stop;
 pub use dialect::{Dialect, Endpoint};
+pub use stream::{Ending, Progress, Relay, RelayOptions, SpliceState, keep_alive};
 pub use translate::{
     AnswerContext, AnthropicVersion, CannotExpress, RequestError, Target, TargetCapabilities, Translated,
     translate_answer, translate_request,

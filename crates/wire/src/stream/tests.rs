@@ -1,0 +1,1 @@
+//! Streams by the official documents, each cut and broken wherever it can be.
