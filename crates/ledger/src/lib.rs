@@ -1,1 +1,23 @@
-//! Placeholder.
+//! Facts, and the ledger in which they are kept: one record per request, also when the process dies.
+//!
+//! [`Fact`] is what happened, [`Entry`] is one request's record, [`Ledger`] takes both without ever making its caller wait,
+//! and [`Reader`] reads them back, in the serving process or in another.
+
+mod entry;
+mod fact;
+mod ledger;
+mod lock;
+mod open;
+mod query;
+mod row;
+mod spill;
+mod store;
+mod words;
+mod writer;
+
+pub use entry::{Attempt, Entry, Intent, Outcome};
+pub use fact::{Event, Fact, Stage};
+pub use ledger::{Behind, Ledger, Options};
+pub use open::{OpenError, WriterTask, open};
+pub use query::{Query, Reader, StoreError};
+pub use words::in_words;

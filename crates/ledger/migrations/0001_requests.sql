@@ -1,0 +1,28 @@
+-- One row per request: its whole record as JSON, and beside it the few columns that rows are chosen by.
+-- An id begins with the time of arrival, so its index is also the index by time.
+PRAGMA application_id = 0x77656972;
+
+CREATE TABLE requests (
+    rowid      INTEGER PRIMARY KEY,
+    id         BLOB NOT NULL UNIQUE,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    outcome    TEXT NOT NULL,
+    status     INTEGER,
+    tenant     TEXT,
+    key        TEXT,
+    route      TEXT,
+    deployment TEXT,
+    record     TEXT NOT NULL
+) STRICT;
+
+-- Holds only requests that run, so a row that is written once, whole, pays nothing for it.
+CREATE INDEX requests_open ON requests (started_at) WHERE outcome = 'open';
+
+-- What happened to Weir itself rather than to one request: breakers, credentials, reloads.
+CREATE TABLE facts (
+    id     INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    fact   TEXT NOT NULL,
+    record TEXT NOT NULL
+) STRICT;

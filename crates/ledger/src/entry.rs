@@ -1,0 +1,213 @@
+//! One request's record: everything that is kept of it, in the shape in which it is read back.
+//!
+//! An [`Intent`] is written at admission and an [`Entry`] replaces it when the request has ended, so that a request whose
+//! process died is still found. Both serialise to the same JSON object.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use weir_units::{FaultClass, RequestId, Usage, WallTime};
+
+use crate::fact::{Event, some_wall_time, wall_time};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It still runs; no ended request has this.
+    Open,
+    /// The client has a whole answer.
+    Answered,
+    /// It was never sent upstream: Weir said no.
+    Refused,
+    /// It was tried, and the client got an error or a broken answer.
+    Failed,
+    /// The client went away; the status is 499.
+    Cancelled,
+    /// The process died before it ended.
+    Lost,
+}
+
+impl Outcome {
+    /// The name in records: `answered`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// What is known of a request when it is admitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// The request's id.
+    pub id: RequestId,
+    /// The agent run or conversation that it belongs to.
+    pub run: Option<Arc<str>>,
+    /// The name of the client's key; none where no keys are asked for.
+    pub key: Option<Arc<str>>,
+    /// Who the key belongs to.
+    pub tenant: Option<Arc<str>>,
+    /// The route that serves it.
+    pub route: Arc<str>,
+    /// The model as the client named it.
+    pub model: Arc<str>,
+    /// The client's dialect.
+    pub dialect: &'static str,
+    /// The endpoint it came to.
+    pub endpoint: &'static str,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// When it arrived.
+    pub started_at: WallTime,
+}
+
+/// One call upstream, made for a request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    /// What was called, `provider/model`.
+    pub deployment: Arc<str>,
+    /// The status that came back, if one did.
+    pub status: Option<u16>,
+    /// What kind of fault it was; none for a success.
+    #[serde(serialize_with = "class_name")]
+    pub class: Option<FaultClass>,
+    /// What the provider said, cleaned and short.
+    pub message: Option<Box<str>>,
+    /// When the call was sent.
+    #[serde(serialize_with = "wall_time")]
+    pub started_at: WallTime,
+    /// When it ended.
+    #[serde(serialize_with = "wall_time")]
+    pub ended_at: WallTime,
+    /// What it used, as its provider reported it.
+    #[serde(serialize_with = "usage")]
+    pub usage: Option<Usage>,
+    /// What it cost in US dollars. Unknown, which is not zero: no price is known in this version.
+    #[serde(serialize_with = "unknown_cost")]
+    pub cost_usd: Option<Infallible>,
+}
+
+/// The whole record of a request that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entry {
+    /// The request's id.
+    #[serde(serialize_with = "request_id")]
+    pub id: RequestId,
+    /// The agent run or conversation that it belongs to.
+    pub run: Option<Arc<str>>,
+    /// The name of the client's key.
+    pub key: Option<Arc<str>>,
+    /// Who the key belongs to.
+    pub tenant: Option<Arc<str>>,
+    /// The route that served it; none if the name led nowhere.
+    pub route: Option<Arc<str>>,
+    /// The model as the client named it.
+    pub model: Option<Arc<str>>,
+    /// The client's dialect.
+    pub dialect: &'static str,
+    /// The endpoint it came to.
+    pub endpoint: &'static str,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status that the client saw; 499 for one that left.
+    pub status: Option<u16>,
+    /// The code of the refusal or error.
+    pub code: Option<Arc<str>>,
+    /// Who refused: `weir` or a provider.
+    pub refused_by: Option<Arc<str>>,
+    /// When it arrived.
+    #[serde(serialize_with = "wall_time")]
+    pub started_at: WallTime,
+    /// When the last byte of its answer was sent.
+    #[serde(serialize_with = "some_wall_time")]
+    pub ended_at: Option<WallTime>,
+    /// Milliseconds from arrival to the first content sent.
+    pub first_content_ms: Option<u64>,
+    /// Milliseconds spent waiting for capacity.
+    pub queued_ms: u64,
+    /// Microseconds that Weir itself added.
+    pub overhead_us: Option<u64>,
+    /// What it cost in US dollars. Unknown, which is not zero: no price is known in this version.
+    #[serde(serialize_with = "unknown_cost")]
+    pub cost_usd: Option<Infallible>,
+    /// What the answer used; failed attempts are not in it.
+    #[serde(serialize_with = "usage")]
+    pub usage: Option<Usage>,
+    /// What was left out of the answer.
+    pub degraded: Vec<Box<str>>,
+    /// The calls made for it, in order.
+    pub attempts: Vec<Attempt>,
+    /// What happened to it, in order.
+    pub events: Vec<Event>,
+}
+
+impl Entry {
+    /// A record with nothing in it but what the intent knew.
+    #[must_use]
+    pub fn of(intent: Intent, outcome: Outcome) -> Self {
+        Self {
+            id: intent.id,
+            run: intent.run,
+            key: intent.key,
+            tenant: intent.tenant,
+            route: Some(intent.route),
+            model: Some(intent.model),
+            dialect: intent.dialect,
+            endpoint: intent.endpoint,
+            stream: intent.stream,
+            outcome,
+            status: None,
+            code: None,
+            refused_by: None,
+            started_at: intent.started_at,
+            ended_at: None,
+            first_content_ms: None,
+            queued_ms: 0,
+            overhead_us: None,
+            cost_usd: None,
+            usage: None,
+            degraded: Vec::new(),
+            attempts: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+fn request_id<S: Serializer>(id: &RequestId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+fn class_name<S: Serializer>(class: &Option<FaultClass>, serializer: S) -> Result<S::Ok, S::Error> {
+    class.map(FaultClass::name).serialize(serializer)
+}
+
+fn unknown_cost<S: Serializer>(_: &Option<Infallible>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}
+
+fn usage<S: Serializer>(usage: &Option<Usage>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(usage) = usage else { return serializer.serialize_none() };
+    let mut object = serializer.serialize_struct("Usage", 5)?;
+    object.serialize_field("input", &usage.input.0)?;
+    object.serialize_field("cached_input", &usage.cached_input.0)?;
+    object.serialize_field("cache_write", &usage.cache_write.0)?;
+    object.serialize_field("output", &usage.output.0)?;
+    object.serialize_field("reasoning", &usage.reasoning.0)?;
+    object.end()
+}

@@ -1,0 +1,199 @@
+//! What happened, in the past tense: the one stream of facts that the ledger, the traces and the metrics are fed from.
+//!
+//! A fact says what happened and no more; what it means is for its readers. Nothing here may hold a prompt, an answer or
+//! a credential, and what an upstream said is cleaned before it becomes a fact.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use weir_units::{FaultClass, WallTime};
+
+use crate::words::in_words;
+
+/// The stages of a request's life, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Who is it, which dialect, what is asked.
+    Accept,
+    /// May it come in.
+    Admit,
+    /// Which deployments may serve it, in which order.
+    Route,
+    /// Waiting for capacity.
+    Queue,
+    /// Calls upstream.
+    Call,
+    /// Content on its way to the client.
+    Stream,
+    /// The books are closed.
+    Settle,
+}
+
+impl Stage {
+    /// The name in records, spans, metric labels and pages: `accept`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Admit => "admit",
+            Self::Route => "route",
+            Self::Queue => "queue",
+            Self::Call => "call",
+            Self::Stream => "stream",
+            Self::Settle => "settle",
+        }
+    }
+}
+
+impl Serialize for Stage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A fact, with its time and stage. As JSON: `{"at": "2026-…Z", "stage": "call", "fact": "AttemptFailed", …}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Event {
+    /// When it happened.
+    #[serde(serialize_with = "wall_time")]
+    pub at: WallTime,
+    /// In which stage of a request's life.
+    pub stage: Stage,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// One thing that happened. Attempts are counted from 1; a deployment is written `provider/model`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "fact")]
+#[expect(missing_docs, reason = "the fields are named by what they hold, and each variant says what happened")]
+pub enum Fact {
+    /// The request may be served.
+    Admitted { key: Option<Arc<str>>, tenant: Option<Arc<str>>, route: Arc<str> },
+    /// These deployments may serve it, in this order; each of `skipped` comes with its reason.
+    Routed { candidates: Vec<String>, skipped: Vec<(String, String)> },
+    /// A call was sent upstream.
+    AttemptStarted { attempt: u32, deployment: String, why: &'static str },
+    /// A call did not lead to an answer. `message` is cleaned and short.
+    AttemptFailed {
+        attempt: u32,
+        deployment: String,
+        #[serde(serialize_with = "fault_class")]
+        class: FaultClass,
+        status: Option<u16>,
+        message: String,
+        retry_after_ms: Option<u64>,
+    },
+    /// A call led to the answer.
+    AttemptSucceeded { attempt: u32, deployment: String, status: u16, after_ms: u64 },
+    /// Time was spent waiting on purpose: before a retry, for capacity.
+    Waited { why: &'static str, for_ms: u64 },
+    /// The next deployment was tried.
+    FailedOver { from: String, to: String },
+    /// The first content of the answer came.
+    FirstContent { attempt: u32, after_ms: u64 },
+    /// A cut answer was carried on by another call, which repeated `matched_bytes` bytes of it first.
+    Spliced { from: String, to: String, matched_bytes: u64 },
+    /// A cut answer could not be carried on.
+    SpliceFailed { from: String, to: Option<String>, why: String },
+    /// Chunks of the upstream's stream made no sense and were left out.
+    MalformedChunkDropped { count: u64 },
+    /// The answer is less than was asked for.
+    Degraded { what: String },
+    /// The client went away before the answer ended.
+    ClientLeft,
+    /// The client was refused; `by` is `weir` or the provider.
+    Refused { status: u16, code: String, by: String },
+    /// The client has its answer.
+    Answered { status: u16 },
+    /// The process died with the request open; found so at the next start.
+    Lost,
+    /// A breaker changed its state.
+    BreakerChanged { scope: String, from: &'static str, to: &'static str, why: String },
+    /// A credential was refused, so its provider is not called for now.
+    CredentialBenched {
+        provider: String,
+        #[serde(serialize_with = "fault_class")]
+        class: FaultClass,
+        #[serde(serialize_with = "some_wall_time")]
+        until: Option<WallTime>,
+    },
+    /// A benched credential works again.
+    CredentialRestored { provider: String },
+    /// A model was refused or is not known there, so it is not called for now.
+    ModelBenched {
+        deployment: String,
+        #[serde(serialize_with = "fault_class")]
+        class: FaultClass,
+        #[serde(serialize_with = "some_wall_time")]
+        until: Option<WallTime>,
+    },
+    /// A benched model works again.
+    ModelRestored { deployment: String },
+    /// A new config is in force.
+    ConfigReloaded { path: String },
+    /// A new config was refused whole; the old one stays in force.
+    ConfigRefused { reason: String },
+    /// The process began to serve.
+    Started { version: String },
+    /// The process stopped serving.
+    Stopped { why: String },
+}
+
+impl Fact {
+    /// The name in records, as the variant is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Admitted { .. } => "Admitted",
+            Self::Routed { .. } => "Routed",
+            Self::AttemptStarted { .. } => "AttemptStarted",
+            Self::AttemptFailed { .. } => "AttemptFailed",
+            Self::AttemptSucceeded { .. } => "AttemptSucceeded",
+            Self::Waited { .. } => "Waited",
+            Self::FailedOver { .. } => "FailedOver",
+            Self::FirstContent { .. } => "FirstContent",
+            Self::Spliced { .. } => "Spliced",
+            Self::SpliceFailed { .. } => "SpliceFailed",
+            Self::MalformedChunkDropped { .. } => "MalformedChunkDropped",
+            Self::Degraded { .. } => "Degraded",
+            Self::ClientLeft => "ClientLeft",
+            Self::Refused { .. } => "Refused",
+            Self::Answered { .. } => "Answered",
+            Self::Lost => "Lost",
+            Self::BreakerChanged { .. } => "BreakerChanged",
+            Self::CredentialBenched { .. } => "CredentialBenched",
+            Self::CredentialRestored { .. } => "CredentialRestored",
+            Self::ModelBenched { .. } => "ModelBenched",
+            Self::ModelRestored { .. } => "ModelRestored",
+            Self::ConfigReloaded { .. } => "ConfigReloaded",
+            Self::ConfigRefused { .. } => "ConfigRefused",
+            Self::Started { .. } => "Started",
+            Self::Stopped { .. } => "Stopped",
+        }
+    }
+
+    /// The fact as one plain sentence, for a person.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        serde_json::to_value(self).map(|fact| in_words(&fact)).unwrap_or_default()
+    }
+}
+
+/// Writes a time as RFC 3339.
+pub(crate) fn wall_time<S: Serializer>(at: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+/// Writes a time as RFC 3339, or null.
+pub(crate) fn some_wall_time<S: Serializer>(at: &Option<WallTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.collect_str(at),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn fault_class<S: Serializer>(class: &FaultClass, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(class.name())
+}

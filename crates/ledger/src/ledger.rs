@@ -1,0 +1,233 @@
+//! The handle through which everyone writes to the ledger, without ever waiting for it.
+//!
+//! A call puts its message in a bounded queue, and if that is full hands it to the spill. Serialising, grouping and
+//! committing are the writer's, so a request pays for one move.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, oneshot};
+use weir_units::{RequestId, WallTime};
+
+use crate::entry::{Entry, Intent};
+use crate::fact::Event;
+use crate::lock::Lock;
+use crate::query::{Query, Reader, StoreError};
+use crate::spill::{Ask, Spill};
+
+/// How the ledger is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database's file. Beside it lie `.lock`, SQLite's own two files, and `.spill` when the database was not to be had.
+    pub path: PathBuf,
+    /// How long records are kept.
+    pub retention: Duration,
+    /// How many messages may wait in memory; what comes on top is spilled.
+    pub queue: usize,
+    /// A message is committed within this time of its arrival.
+    pub commit_every: Duration,
+}
+
+impl Options {
+    /// The ledger at `path` with the defaults: 35 days, 8,192 messages, 50 ms.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            retention: Duration::from_secs(35 * 86_400),
+            queue: 8_192,
+            commit_every: Duration::from_millis(50),
+        }
+    }
+}
+
+/// How far the database is behind what happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Messages that wait in memory.
+    pub queued: usize,
+    /// Rows that wait in the spill file.
+    pub spilled: u64,
+    /// Rows that are on no record at all: the database and the spill both failed.
+    pub lost: u64,
+    /// Since when the database has been failing; none if it works.
+    pub since: Option<WallTime>,
+    /// Why it fails, or why the spill does.
+    pub error: Option<String>,
+}
+
+/// Takes intents, entries and facts. Cheap to clone; no method but `flush`, `close` and the queries ever waits.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    messages: mpsc::Sender<Message>,
+    spill: Spill,
+    state: Arc<State>,
+    reader: Reader,
+    _lock: Arc<Lock>,
+}
+
+/// What goes to the writer.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Intent(Intent),
+    Settle(Box<Entry>),
+    /// A fact and its id.
+    Note(i64, Box<Event>),
+    Flush(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+/// What handles, writer and spill know of each other.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Rouses the writer before its window is over.
+    pub(crate) hurry: Notify,
+    /// Messages on their way to the spill file.
+    pub(crate) overflow: AtomicUsize,
+    pub(crate) spilled: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) last_fact: AtomicI64,
+    pub(crate) trouble: Mutex<Option<(WallTime, String)>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(
+        messages: mpsc::Sender<Message>,
+        spill: Spill,
+        state: Arc<State>,
+        reader: Reader,
+        lock: Arc<Lock>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { messages, spill, state, reader, _lock: lock }) }
+    }
+
+    /// Takes down that a request was admitted.
+    pub fn intent(&self, intent: Intent) {
+        self.put(Message::Intent(intent));
+    }
+
+    /// Takes down how a request ended, in place of its intent.
+    pub fn settle(&self, entry: Box<Entry>) {
+        self.put(Message::Settle(entry));
+    }
+
+    /// Takes down a fact about Weir itself.
+    pub fn note(&self, event: Event) {
+        // Ids follow the time of the fact, and never repeat: that makes writing a fact twice harmless.
+        let next = |last: i64| event.at.0.max(last.saturating_add(1));
+        let ids = &self.inner.state.last_fact;
+        let last = ids.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let id = next(last.unwrap_or_default());
+        self.put(Message::Note(id, Box::new(event)));
+    }
+
+    fn put(&self, message: Message) {
+        let inner = &*self.inner;
+        match inner.messages.try_send(message) {
+            // The writer sleeps while a group gathers; half a queue is reason enough to wake it.
+            Ok(()) if inner.messages.capacity() == inner.messages.max_capacity() / 2 => inner.state.hurry.notify_one(),
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => {
+                inner.state.hurry.notify_one();
+                inner.spill.overflow(&inner.state, message);
+            }
+            Err(TrySendError::Closed(message)) => inner.spill.overflow(&inner.state, message),
+        }
+    }
+
+    /// How far the database is behind.
+    #[must_use]
+    pub fn behind(&self) -> Behind {
+        let inner = &*self.inner;
+        let trouble = inner.state.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (since, error) = trouble.unzip();
+        Behind {
+            queued: inner.messages.max_capacity() - inner.messages.capacity(),
+            spilled: inner.state.spilled.load(Ordering::Relaxed),
+            lost: inner.state.lost.load(Ordering::Relaxed),
+            since,
+            error,
+        }
+    }
+
+    /// Waits until all that was taken down before this call is in the database, or in the spill if the database fails.
+    pub async fn flush(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.inner.messages.send(Message::Flush(done)).await.is_ok() {
+            self.inner.state.hurry.notify_one();
+            let _ = wait.await;
+        }
+    }
+
+    /// Writes what is left and closes the database. What other clones take down afterwards goes to the spill, and is read
+    /// back at the next start.
+    pub async fn close(self) {
+        let (done, wait) = oneshot::channel();
+        if self.inner.messages.send(Message::Close(done)).await.is_ok() {
+            self.inner.state.hurry.notify_one();
+            let _ = wait.await;
+        }
+        let (done, wait) = oneshot::channel();
+        self.inner.spill.ask(Ask::Rows(Vec::new(), done));
+        let _ = wait.await;
+        self.inner.reader.close().await;
+    }
+
+    /// The record of one request as JSON; none if the ledger does not have it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn request(&self, id: RequestId) -> Result<Option<String>, StoreError> {
+        self.inner.reader.request(id).await
+    }
+
+    /// The records of the requests that `query` asks for as JSON, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
+        self.inner.reader.requests(query).await
+    }
+
+    /// The newest `limit` facts about Weir itself as JSON, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn facts(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.inner.reader.facts(limit).await
+    }
+}
+
+impl State {
+    /// Takes down that the database, or the spill, fails; the first time of a row is kept.
+    pub(crate) fn fails(&self, error: &dyn std::fmt::Display) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = trouble.as_ref().map_or_else(wall_now, |(since, _)| *since);
+        *trouble = Some((since, error.to_string()));
+    }
+
+    /// Takes down that the database works; returns since when it had not.
+    pub(crate) fn works(&self) -> Option<WallTime> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take().map(|(since, _)| since)
+    }
+
+    /// Counts rows that are nowhere on record.
+    pub(crate) fn loses(&self, rows: u64, why: &dyn std::fmt::Display) {
+        self.lost.fetch_add(rows, Ordering::Relaxed);
+        self.fails(why);
+        tracing::error!(rows, %why, "the ledger loses records: neither the database nor the spill takes them");
+    }
+}
+
+/// The calendar's time.
+pub(crate) fn wall_now() -> WallTime {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallTime(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,111 @@
+//! What is kept of a request or a fact once it is serialised: a line of the spill file, and a row of the database.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use weir_units::RequestId;
+
+use crate::entry::{Entry, Intent, Outcome};
+use crate::fact::Event;
+use crate::ledger::Message;
+
+/// One row, of either table.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Row {
+    /// A request, running or ended.
+    Request(RequestRow),
+    /// A fact about Weir itself.
+    Fact(FactRow),
+}
+
+/// A row of `requests`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RequestRow {
+    #[serde(with = "id_text")]
+    pub(crate) id: RequestId,
+    pub(crate) started_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) outcome: Arc<str>,
+    pub(crate) status: Option<u16>,
+    pub(crate) tenant: Option<Arc<str>>,
+    pub(crate) key: Option<Arc<str>>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) deployment: Option<Arc<str>>,
+    pub(crate) record: Box<RawValue>,
+}
+
+/// A row of `facts`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FactRow {
+    pub(crate) id: i64,
+    pub(crate) at: i64,
+    pub(crate) fact: Box<str>,
+    pub(crate) record: Box<RawValue>,
+}
+
+impl Row {
+    /// The row of a message, if it is one that is kept.
+    pub(crate) fn of(message: Message) -> serde_json::Result<Option<Self>> {
+        Ok(Some(match message {
+            Message::Intent(intent) => Self::Request(RequestRow::open(intent)?),
+            Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)?),
+            Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)?),
+            Message::Flush(_) | Message::Close(_) => return Ok(None),
+        }))
+    }
+
+    pub(crate) fn request(&self) -> Option<&RequestRow> {
+        if let Self::Request(row) = self { Some(row) } else { None }
+    }
+
+    pub(crate) fn fact(&self) -> Option<&FactRow> {
+        if let Self::Fact(row) = self { Some(row) } else { None }
+    }
+}
+
+impl RequestRow {
+    /// The row of a request that has ended.
+    pub(crate) fn settled(entry: Entry) -> serde_json::Result<Self> {
+        let record = serde_json::value::to_raw_value(&entry)?;
+        let last = entry.attempts.into_iter().next_back();
+        Ok(Self {
+            id: entry.id,
+            started_at: entry.started_at.0,
+            ended_at: entry.ended_at.map(|at| at.0),
+            outcome: entry.outcome.name().into(),
+            status: entry.status,
+            tenant: entry.tenant,
+            key: entry.key,
+            route: entry.route,
+            deployment: last.map(|attempt| attempt.deployment),
+            record,
+        })
+    }
+
+    /// The row of a request that runs.
+    pub(crate) fn open(intent: Intent) -> serde_json::Result<Self> {
+        Self::settled(Entry::of(intent, Outcome::Open))
+    }
+}
+
+impl FactRow {
+    /// The row of a fact, with the id that makes writing it twice harmless.
+    pub(crate) fn of(id: i64, event: &Event) -> serde_json::Result<Self> {
+        let record = serde_json::value::to_raw_value(event)?;
+        Ok(Self { id, at: event.at.0, fact: event.fact.name().into(), record })
+    }
+}
+
+mod id_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use weir_units::RequestId;
+
+    pub(super) fn serialize<S: Serializer>(id: &RequestId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RequestId, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,152 @@
+//! The database as the writer sees it: migrated, and written in groups.
+//!
+//! A statement through the driver costs far more than a row, so a group is written by statements of 64, 8 and 1 rows, each
+//! prepared once. Writing a row twice is harmless: an ended request replaces a running one and never the other way round.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
+use weir_units::{RequestId, WallTime};
+
+use crate::row::{FactRow, RequestRow, Row};
+
+/// `application_id` of a ledger's file: `weir`.
+pub(crate) const APPLICATION: i64 = 0x7765_6972;
+
+/// The newest schema that this version knows.
+pub(crate) const SCHEMA: i64 = 1;
+
+/// Rows that one step of the retention deletes, so that no group waits long behind it.
+const SWEEP: i64 = 500;
+
+/// The writer's own connection.
+pub(crate) struct Store {
+    connection: SqliteConnection,
+    requests: Vec<(usize, String)>,
+    facts: Vec<(usize, String)>,
+}
+
+/// How a database at `path` is opened for writing.
+pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::from_secs(1))
+        .disable_statement_logging()
+}
+
+/// All migrations, oldest first. A file once released is never edited: the database remembers its checksum.
+pub(crate) fn migrations() -> Migrator {
+    let requests = include_str!("../migrations/0001_requests.sql").into_sql_str();
+    Migrator::with_migrations(vec![Migration::new(1, "requests".into(), MigrationType::Simple, requests, false)])
+}
+
+impl Store {
+    /// Takes over a connection whose database has the current schema.
+    pub(crate) fn new(connection: SqliteConnection) -> Self {
+        let sizes = [64, 8, 1];
+        Self {
+            connection,
+            requests: sizes.map(|rows| (rows, insert_requests(rows))).into(),
+            facts: sizes.map(|rows| (rows, insert_facts(rows))).into(),
+        }
+    }
+
+    /// Writes all rows in one transaction, or none.
+    pub(crate) async fn write(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+        let requests: Vec<&RequestRow> = rows.iter().filter_map(Row::request).collect();
+        let facts: Vec<&FactRow> = rows.iter().filter_map(Row::fact).collect();
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut rest = requests.as_slice();
+        for (size, sql) in &self.requests {
+            while let Some((now, later)) = rest.split_at_checked(*size) {
+                let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
+                for row in now {
+                    query = bind_request(query, row);
+                }
+                transaction.execute(query).await?;
+                rest = later;
+            }
+        }
+        let mut rest = facts.as_slice();
+        for (size, sql) in &self.facts {
+            while let Some((now, later)) = rest.split_at_checked(*size) {
+                let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
+                for row in now {
+                    query = query.bind(row.id).bind(row.at).bind(&*row.fact).bind(row.record.get());
+                }
+                transaction.execute(query).await?;
+                rest = later;
+            }
+        }
+        transaction.commit().await
+    }
+
+    /// Closes every running request as lost, with `event` as its last; returns how many there were.
+    pub(crate) async fn close_open(&mut self, event: &RawValue) -> Result<u64, sqlx::Error> {
+        let sql = "UPDATE requests SET outcome = 'lost', \
+                   record = json_insert(json_set(record, '$.outcome', 'lost'), '$.events[#]', json(?)) \
+                   WHERE outcome = 'open'";
+        let done = sqlx::query(sql).bind(event.get()).execute(&mut self.connection).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// The highest id of a fact, zero if there is none.
+    pub(crate) async fn last_fact(&mut self) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM facts").fetch_one(&mut self.connection).await
+    }
+
+    /// Deletes some of what is older than `before`; returns whether there may be more.
+    pub(crate) async fn sweep(&mut self, before: WallTime) -> Result<bool, sqlx::Error> {
+        let bound = RequestId::new(before.millis().max(0), 0).0.to_be_bytes().to_vec();
+        let sql = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE id < ? ORDER BY id LIMIT ?)";
+        let requests = sqlx::query(sql).bind(bound).bind(SWEEP).execute(&mut self.connection).await?;
+        // The id of a fact is never below its time, so the facts to delete are the first ones.
+        let sql = "DELETE FROM facts WHERE id IN (SELECT id FROM facts ORDER BY id LIMIT ?) AND at < ?";
+        let facts = sqlx::query(sql).bind(SWEEP).bind(before.0).execute(&mut self.connection).await?;
+        Ok(requests.rows_affected() + facts.rows_affected() >= SWEEP.unsigned_abs())
+    }
+
+    /// Closes the database, which moves what is in its log into the file.
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}
+
+fn insert_requests(rows: usize) -> String {
+    let values = vec!["(?,?,?,?,?,?,?,?,?,?)"; rows].join(",");
+    format!(
+        "INSERT INTO requests (id, started_at, ended_at, outcome, status, tenant, key, route, deployment, record) \
+         VALUES {values} ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, ended_at = excluded.ended_at, \
+         outcome = excluded.outcome, status = excluded.status, tenant = excluded.tenant, key = excluded.key, \
+         route = excluded.route, deployment = excluded.deployment, record = excluded.record \
+         WHERE excluded.outcome <> 'open'"
+    )
+}
+
+fn insert_facts(rows: usize) -> String {
+    let values = vec!["(?,?,?,?)"; rows].join(",");
+    format!("INSERT INTO facts (id, at, fact, record) VALUES {values} ON CONFLICT (id) DO NOTHING")
+}
+
+type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
+    query
+        .bind(row.id.0.to_be_bytes().to_vec())
+        .bind(row.started_at)
+        .bind(row.ended_at)
+        .bind(&*row.outcome)
+        .bind(row.status)
+        .bind(row.tenant.as_deref())
+        .bind(row.key.as_deref())
+        .bind(row.route.as_deref())
+        .bind(row.deployment.as_deref())
+        .bind(row.record.get())
+}

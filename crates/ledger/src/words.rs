@@ -1,0 +1,129 @@
+//! Facts as sentences.
+//!
+//! They are made from a fact's JSON and not from its type, because `weir trace` reads records that another process, or an
+//! older version, has written: a fact this version does not know is still told, by its name and fields.
+
+use serde_json::Value;
+
+/// One plain sentence for a fact as it stands in a record's `events`.
+#[must_use]
+pub fn in_words(fact: &Value) -> String {
+    let get = |field: &str| text(&fact[field]);
+    match fact["fact"].as_str().unwrap_or_default() {
+        "Admitted" => admitted(fact),
+        "Routed" => routed(fact),
+        "AttemptStarted" => format!("attempt {} sent to {} ({})", get("attempt"), get("deployment"), get("why")),
+        "AttemptFailed" => attempt_failed(fact),
+        "AttemptSucceeded" => {
+            format!(
+                "attempt {} answered by {} with {} after {} ms",
+                get("attempt"),
+                get("deployment"),
+                get("status"),
+                get("after_ms")
+            )
+        }
+        "Waited" => format!("waited {} ms: {}", get("for_ms"), get("why")),
+        "FailedOver" => format!("failed over from {} to {}", get("from"), get("to")),
+        "FirstContent" => format!("first content of attempt {} after {} ms", get("attempt"), get("after_ms")),
+        "Spliced" => {
+            format!("answer cut by {}, carried on by {} at byte {}", get("from"), get("to"), get("matched_bytes"))
+        }
+        "SpliceFailed" if fact["to"].is_null() => {
+            format!("answer cut by {} could not be carried on: {}", get("from"), get("why"))
+        }
+        "SpliceFailed" => {
+            format!("answer cut by {} could not be carried on by {}: {}", get("from"), get("to"), get("why"))
+        }
+        "MalformedChunkDropped" => format!("malformed chunks left out of the stream: {}", get("count")),
+        "Degraded" => format!("answered with less: {}", get("what")),
+        "ClientLeft" => "the client went away".to_owned(),
+        "Refused" => format!("refused by {} with {} {}", get("by"), get("status"), get("code")),
+        "Answered" => format!("answered with {}", get("status")),
+        "Lost" => "Weir died with this request open; found at the next start".to_owned(),
+        _ => of_the_system(fact),
+    }
+}
+
+fn of_the_system(fact: &Value) -> String {
+    let get = |field: &str| text(&fact[field]);
+    match fact["fact"].as_str().unwrap_or_default() {
+        "BreakerChanged" => {
+            format!("breaker of {} went from {} to {}: {}", get("scope"), get("from"), get("to"), get("why"))
+        }
+        "CredentialBenched" => benched(&format!("credential of {}", get("provider")), fact),
+        "CredentialRestored" => format!("credential of {} works again", get("provider")),
+        "ModelBenched" => benched(&get("deployment"), fact),
+        "ModelRestored" => format!("{} works again", get("deployment")),
+        "ConfigReloaded" => format!("config reloaded from {}", get("path")),
+        "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
+        "Started" => format!("Weir {} began to serve", get("version")),
+        "Stopped" => format!("Weir stopped serving: {}", get("why")),
+        _ => unknown(fact),
+    }
+}
+
+fn admitted(fact: &Value) -> String {
+    let mut words = format!("admitted to route {}", text(&fact["route"]));
+    if !fact["key"].is_null() {
+        words.push_str(&format!(" with key {}", text(&fact["key"])));
+    }
+    if !fact["tenant"].is_null() {
+        words.push_str(&format!(" for tenant {}", text(&fact["tenant"])));
+    }
+    words
+}
+
+fn routed(fact: &Value) -> String {
+    let list =
+        |of: &Value| of.as_array().map(|l| l.iter().map(text).collect::<Vec<_>>().join(", ")).unwrap_or_default();
+    let candidates = list(&fact["candidates"]);
+    let mut words =
+        if candidates.is_empty() { "no deployment may serve it".to_owned() } else { format!("routed to {candidates}") };
+    for pair in fact["skipped"].as_array().into_iter().flatten() {
+        words.push_str(&format!("; not {}: {}", text(&pair[0]), text(&pair[1])));
+    }
+    words
+}
+
+fn attempt_failed(fact: &Value) -> String {
+    let mut words =
+        format!("attempt {} at {} failed: {}", text(&fact["attempt"]), text(&fact["deployment"]), text(&fact["class"]));
+    if !fact["status"].is_null() {
+        words.push_str(&format!(" ({})", text(&fact["status"])));
+    }
+    if fact["message"].as_str().is_some_and(|message| !message.is_empty()) {
+        words.push_str(&format!(", {}", text(&fact["message"])));
+    }
+    if !fact["retry_after_ms"].is_null() {
+        words.push_str(&format!("; it asks for {} ms", text(&fact["retry_after_ms"])));
+    }
+    words
+}
+
+fn benched(what: &str, fact: &Value) -> String {
+    let class = text(&fact["class"]);
+    if fact["until"].is_null() {
+        return format!("{what} benched: {class}");
+    }
+    format!("{what} benched until {}: {class}", text(&fact["until"]))
+}
+
+fn unknown(fact: &Value) -> String {
+    let mut words = text(&fact["fact"]);
+    for (field, value) in fact.as_object().into_iter().flatten() {
+        if !matches!(field.as_str(), "fact" | "at" | "stage") {
+            words.push_str(&format!(" {field}={}", text(value)));
+        }
+    }
+    words
+}
+
+/// A value as it reads in a sentence. Control characters are hostile on a terminal, so they are left out.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Value::Null => "none".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,254 @@
+//! The writer: groups what comes in and commits each group at once.
+//!
+//! It sleeps while a group gathers rather than waking for each message, and a request whose intent and entry fall into one
+//! group is written once. While the database fails, groups go to the spill, and come back from it when it works again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+use weir_units::{RequestId, WallTime};
+
+use crate::ledger::{Message, Options, State, wall_now};
+use crate::lock::Lock;
+use crate::row::Row;
+use crate::spill::{Ask, Spill, Taken};
+use crate::store::{Store, writable};
+
+/// Messages that one transaction takes at most.
+const GROUP: usize = 2_048;
+
+/// How long a failing database is left alone before it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How often old records are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+pub(crate) struct Writer {
+    options: Options,
+    /// How long a group gathers; the rest of `commit_every` is for the commit.
+    window: Duration,
+    store: Store,
+    messages: mpsc::Receiver<Message>,
+    spill: Spill,
+    state: Arc<State>,
+    _lock: Arc<Lock>,
+    group: Vec<Message>,
+    /// When a database that fails is tried again.
+    retry_at: Option<Instant>,
+    /// The spill file that is being read back, and the rows of it that are next.
+    back: Option<(Taken, Vec<Row>, u64)>,
+    sweep_at: Instant,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        options: Options,
+        store: Store,
+        messages: mpsc::Receiver<Message>,
+        spill: Spill,
+        state: Arc<State>,
+        lock: Arc<Lock>,
+    ) -> Self {
+        let window = options.commit_every.mul_f32(0.8);
+        let sweep_at = Instant::now();
+        let (group, retry_at, back) = (Vec::new(), None, None);
+        Self { options, window, store, messages, spill, state, _lock: lock, group, retry_at, back, sweep_at }
+    }
+
+    pub(crate) async fn run(mut self) {
+        loop {
+            let open = self.gather().await;
+            let (rows, flushes, closes) = rows_of(&mut self.group, &self.state);
+            let now = Instant::now();
+            let all = !open || !flushes.is_empty() || !closes.is_empty();
+            if all || self.retry_at.is_some_and(|at| at <= now) {
+                self.retry_at = None;
+            }
+            self.commit(rows).await;
+            self.read_back(all).await;
+            self.sweep().await;
+            for done in flushes {
+                let _ = done.send(());
+            }
+            if !open || !closes.is_empty() {
+                return self.end(closes).await;
+            }
+        }
+    }
+
+    /// Waits until there is something to do and takes what has come; false when nobody can send any more.
+    async fn gather(&mut self) -> bool {
+        let backlog = self.back.is_some() || self.state.spilled.load(Ordering::Relaxed) > 0;
+        if self.retry_at.is_none() && backlog {
+            return self.drain();
+        }
+        let wake_at = self.retry_at.map_or(self.sweep_at, |at| at.min(self.sweep_at));
+        tokio::select! {
+            message = self.messages.recv() => {
+                let Some(message) = message else { return false };
+                self.group.push(message);
+            }
+            () = self.state.hurry.notified() => return self.drain(),
+            () = sleep_until(wake_at) => return self.drain(),
+        }
+        tokio::select! {
+            () = sleep(self.window) => {}
+            () = self.state.hurry.notified() => {}
+        }
+        self.drain()
+    }
+
+    fn drain(&mut self) -> bool {
+        while self.group.len() < GROUP {
+            match self.messages.try_recv() {
+                Ok(message) => self.group.push(message),
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+        // There is more: the next group need not gather.
+        self.state.hurry.notify_one();
+        true
+    }
+
+    /// Writes rows to the database, or else to the spill.
+    async fn commit(&mut self, rows: Vec<Row>) {
+        if rows.is_empty() {
+            return;
+        }
+        if self.retry_at.is_none() {
+            match self.store.write(&rows).await {
+                Ok(()) => return self.works(),
+                Err(error) => self.fails(error).await,
+            }
+        }
+        let (done, kept) = oneshot::channel();
+        self.spill.ask(Ask::Rows(rows, done));
+        let _ = kept.await;
+    }
+
+    /// Brings rows back from the spill: the next some, or all.
+    async fn read_back(&mut self, all: bool) {
+        while self.retry_at.is_none() && (all || self.back.is_some() || self.state.spilled.load(Ordering::Relaxed) > 0)
+        {
+            match self.read_back_some().await {
+                Ok(true) if all => {}
+                Ok(_) => return,
+                Err(error) => return self.fails(error).await,
+            }
+        }
+    }
+
+    /// Brings the next rows back; false if there were none.
+    async fn read_back_some(&mut self) -> Result<bool, sqlx::Error> {
+        let (taken, rows, lines) = match self.back.take() {
+            Some(back) => back,
+            None => {
+                let (reply, answer) = oneshot::channel();
+                self.spill.ask(Ask::Take(reply));
+                let Some(taken) = answer.await.map_err(|_| sqlx::Error::WorkerCrashed)?? else { return Ok(false) };
+                (taken, Vec::new(), 0)
+            }
+        };
+        let (taken, rows, lines) = if lines == 0 { read_some(taken).await? } else { (taken, rows, lines) };
+        if lines == 0 {
+            taken.done()?;
+            return Ok(true);
+        }
+        let written = self.store.write(&rows).await;
+        if written.is_ok() {
+            // A file that had to be begun again is counted twice, so this must not wrap.
+            let less = |spilled: u64| Some(spilled.saturating_sub(lines));
+            let _ = self.state.spilled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            self.back = Some((taken, Vec::new(), 0));
+            self.works();
+        } else {
+            self.back = Some((taken, rows, lines));
+        }
+        written.map(|()| true)
+    }
+
+    async fn sweep(&mut self) {
+        if self.retry_at.is_some() || Instant::now() < self.sweep_at {
+            return;
+        }
+        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
+        let before = WallTime(wall_now().0.saturating_sub(retention));
+        match self.store.sweep(before).await {
+            Ok(true) => self.sweep_at = Instant::now() + self.window,
+            Ok(false) => self.sweep_at = Instant::now() + SWEEP_EVERY,
+            Err(error) => self.fails(error).await,
+        }
+    }
+
+    fn works(&self) {
+        if let Some(since) = self.state.works() {
+            tracing::info!(%since, "the ledger's database works again");
+        }
+    }
+
+    async fn fails(&mut self, error: sqlx::Error) {
+        self.retry_at = Some(Instant::now() + RETRY);
+        self.state.fails(&error);
+        tracing::error!(%error, "the ledger's database fails; records go to the spill until it works");
+        // A connection whose worker is gone will not come back by itself.
+        if matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_))
+            && let Ok(connection) = writable(&self.options.path).connect().await
+        {
+            self.store = Store::new(connection);
+        }
+    }
+
+    async fn end(mut self, mut closes: Waiting) {
+        // From here on, what handles still send goes to the spill.
+        self.messages.close();
+        while let Some(message) = self.messages.recv().await {
+            self.group.push(message);
+        }
+        let (rows, flushes, late) = rows_of(&mut self.group, &self.state);
+        closes.extend(late);
+        self.commit(rows).await;
+        drop(flushes);
+        let Self { store, _lock: lock, .. } = self;
+        if let Err(error) = store.close().await {
+            tracing::error!(%error, "the ledger's database did not close cleanly");
+        }
+        drop(lock);
+        for done in closes {
+            let _ = done.send(());
+        }
+    }
+}
+
+async fn read_some(mut taken: Taken) -> Result<(Taken, Vec<Row>, u64), sqlx::Error> {
+    let read = tokio::task::spawn_blocking(move || taken.rows(GROUP).map(|(rows, lines)| (taken, rows, lines))).await;
+    Ok(read.map_err(|_| sqlx::Error::WorkerCrashed)??)
+}
+
+type Waiting = Vec<oneshot::Sender<()>>;
+
+/// The rows of a group, without the intents whose entry is in it as well, and who waits for the commit.
+fn rows_of(group: &mut Vec<Message>, state: &State) -> (Vec<Row>, Waiting, Waiting) {
+    let settled: HashSet<RequestId> = group
+        .iter()
+        .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
+        .collect();
+    let (mut rows, mut flushes, mut closes) = (Vec::with_capacity(group.len()), Vec::new(), Vec::new());
+    for message in group.drain(..) {
+        match message {
+            Message::Intent(intent) if settled.contains(&intent.id) => {}
+            Message::Flush(done) => flushes.push(done),
+            Message::Close(done) => closes.push(done),
+            message => match Row::of(message) {
+                Ok(row) => rows.extend(row),
+                Err(error) => state.loses(1, &error),
+            },
+        }
+    }
+    (rows, flushes, closes)
+}
