@@ -3,17 +3,38 @@
 //! This crate alone knows a provider's JSON. It does no I/O and keeps no clock: bytes go in, bytes and facts come out.
 
 mod answer;
+mod catalogue;
+mod classify;
+mod clean;
 mod dialect;
+mod estimate;
+mod faults;
+mod head;
+mod limits_seen;
+mod models;
+mod refusal;
+mod retry_after;
 mod sse;
 mod stream;
 mod translate;
+mod unary;
 mod usage;
 
 pub use answer::Stop;
+pub use catalogue::{Capabilities, Model, model, provider_of};
+pub use classify::{ProviderKind, Reply, UpstreamFault, classify, classify_stream_error};
+pub use clean::clean_message;
 pub use dialect::{Dialect, Endpoint};
+pub use estimate::{Calibration, count_tokens_answer, estimate_tokens, text_bytes};
+pub use head::{BadRequest, Head, Rewrite, read_head, rewrite};
+pub use limits_seen::{LimitSeen, limits_seen};
+pub use models::{ModelItem, model_object, models_page};
+pub use refusal::{Refusal, error_frame, refusal_body, responses_error_frame};
+pub use retry_after::retry_after;
 pub use stream::{Ending, Progress, Relay, RelayOptions, SpliceState, keep_alive};
 pub use translate::{
     AnswerContext, AnthropicVersion, CannotExpress, RequestError, Target, TargetCapabilities, Translated,
     translate_answer, translate_request,
 };
+pub use unary::{AnswerFacts, read_answer};
 pub use usage::{AnthropicUsage, Count, OpenAiUsage, ResponsesUsage, to_anthropic_json, to_openai_json};

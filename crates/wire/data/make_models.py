@@ -1,0 +1,85 @@
+"""Makes models.json, the model catalogue, from litellm's data file.
+
+    python3 make_models.py MODEL_PRICES_JSON VERSION DATE > models.json
+
+MODEL_PRICES_JSON is `litellm/model_prices_and_context_window_backup.json` of the wheel litellm VERSION
+(BerriAI/litellm, MIT licence); DATE is the day it was taken. Prices are left out. litellm leaves out a capability that
+a model lacks, so what is absent is false, but for the few where its absence says nothing: those are null, "unknown".
+"""
+
+import json
+import sys
+
+PROVIDERS = {"openai": "openai", "text-completion-openai": "openai", "anthropic": "anthropic"}
+MODES = {"chat", "responses", "embedding", "completion"}
+# OpenAI's published windows, of which litellm gives the input's part alone.
+WHOLE_WINDOWS = {400_000, 1_050_000}
+
+
+def sampling(entry, provider):
+    if "supports_sampling_params" in entry:
+        return entry["supports_sampling_params"]
+    if not entry.get("supports_reasoning"):
+        return True
+    if provider == "anthropic":
+        return True
+    # OpenAI's reasoning models take default values alone, unless reasoning can be switched off.
+    return None if entry.get("supports_none_reasoning_effort") else False
+
+
+def model(name, entry):
+    provider = PROVIDERS[entry["litellm_provider"]]
+    mode = entry["mode"]
+    talks = mode in ("chat", "responses")
+    endpoints = entry.get("supported_endpoints", [])
+    window, output = entry.get("max_input_tokens"), entry.get("max_output_tokens")
+    if window and output and window + output in WHOLE_WINDOWS:
+        window += output
+    has = lambda key: talks and bool(entry.get(key))
+    schema = "supports_native_structured_output" if provider == "anthropic" else "supports_response_schema"
+    if provider == "anthropic":
+        responses = False
+    elif endpoints:
+        responses = "/v1/responses" in endpoints
+    else:
+        responses = True if mode == "responses" else (None if talks else False)
+    return {
+        "name": name,
+        "provider": provider,
+        "window": window,
+        "max_output": None if mode == "embedding" else output,
+        "chat": mode == "chat",
+        "completions": mode == "completion",
+        "responses": responses,
+        "embeddings": mode == "embedding",
+        "tools": has("supports_function_calling"),
+        "forced_tool_choice": entry.get("supports_forced_tool_use", has("supports_tool_choice")),
+        "images": has("supports_vision"),
+        "documents": has("supports_pdf_input"),
+        "json_schema": has(schema),
+        "reasoning": has("supports_reasoning"),
+        "thinking_always_on": bool(entry.get("thinking_always_on")),
+        "sampling": sampling(entry, provider) if talks else mode == "completion",
+        "prefill": entry.get("supports_assistant_prefill") if provider == "anthropic" else False,
+    }
+
+
+def main(path, version, date):
+    with open(path, encoding="utf-8") as file:
+        entries = json.load(file)
+    models = [
+        model(name, entry)
+        for name, entry in sorted(entries.items())
+        if isinstance(entry, dict)
+        and entry.get("litellm_provider") in PROVIDERS
+        and entry.get("mode") in MODES
+        and not name.startswith("ft:")
+        and "/" not in name
+    ]
+    source = f"litellm {version} (MIT), model_prices_and_context_window_backup.json"
+    lines = ",\n".join("    " + json.dumps(m | {"source": source, "date": date}) for m in models)
+    print("[\n" + lines + "\n]")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
