@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Decides what happens to a call: which deployment is asked, when it is asked again, when another one is, when to stop.
+//!
+//! The engine does nothing itself. It reads no clock, opens no socket, spawns no task and logs nothing: what happened
+//! and when is an argument, chance comes from one seed, and what to do is the answer. So the same code decides live and
+//! in a simulation, and a decision can be replayed.
+//!
+//! A caller drives each call alike: [`Engine::begin`] once; then [`Engine::next`] until it says [`Step::GiveUp`] or an
+//! answer is whole; for each [`Step::Send`] one [`Engine::report`], and [`Engine::content`] when the first content
+//! arrives; [`Engine::end`] at last, whatever happened. An answer that broke off after content began may be continued by
+//! [`Engine::splice`].
+
+mod ask;
+mod bench;
+mod breaker;
+mod budget;
+mod call;
+mod change;
+mod deployment;
+mod engine;
+mod ewma;
+mod ladder;
+mod memory;
+mod random;
+mod router;
+mod settings;
+mod settle;
+mod window;
+
+pub use ask::{Ask, Candidate, GiveUp, Outcome, Send, SendReason, Step, Strategy, WaitReason};
+pub use call::Call;
+pub use change::{BenchView, BreakerState, Change, DeploymentView, Scope};
+pub use engine::{Engine, MOST_ATTEMPTS};
+pub use settings::{BreakerSettings, RetrySettings, Settings};

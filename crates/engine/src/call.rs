@@ -1,0 +1,110 @@
+//! One call on its way down the ladder: what was asked, what was tried, what is under way.
+
+use std::time::Duration;
+
+use weir_units::{FaultClass, Moment, Tokens};
+
+use crate::ask::{Ask, GiveUp, WaitReason};
+use crate::breaker::Permit;
+use crate::memory::Handle;
+
+/// The state of one call, held by its caller between the engine's answers.
+///
+/// One that is dropped without [`Engine::end`](crate::Engine::end) wedges nothing: what it held expires.
+#[derive(Debug)]
+pub struct Call {
+    pub(crate) ask: Ask,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) tenant: Handle,
+    pub(crate) attempts: u32,
+    pub(crate) flight: Option<Flight>,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) wait: Option<Waiting>,
+    /// What the client is told if nothing helps.
+    pub(crate) said: Option<(FaultClass, Option<Duration>)>,
+    pub(crate) done: Option<GiveUp>,
+    /// Content began and broke off: nothing but one splice may follow.
+    pub(crate) cut: bool,
+    pub(crate) spliced: bool,
+    pub(crate) too_small: Option<TooSmall>,
+}
+
+impl Call {
+    /// What was asked.
+    #[must_use]
+    pub fn ask(&self) -> &Ask {
+        &self.ask
+    }
+
+    /// How many attempts were made so far.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether a candidate's window is known to be larger than the one that did not do.
+    pub(crate) fn fits(&self, candidate: usize) -> bool {
+        let Some(too_small) = self.too_small else { return true };
+        self.ask.candidates[candidate].window.is_some_and(|window| match too_small {
+            TooSmall::Known(tokens) => window > tokens,
+            TooSmall::Unknown => window > self.ask.input,
+        })
+    }
+
+    /// Notes what the client is told if nothing helps.
+    pub(crate) fn say(&mut self, class: FaultClass, retry_after: Option<Duration>) {
+        if self.said.is_none() || !(self.cut || crate::ladder::is_ours(class)) {
+            self.said = Some((class, retry_after));
+        }
+    }
+}
+
+/// A candidate, as this call sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lane {
+    pub(crate) deployment: Handle,
+    pub(crate) host: Handle,
+    pub(crate) attempts: u32,
+    /// Ruled out for the rest of the call.
+    pub(crate) out: bool,
+    /// Whether this call was drawn for a ramping breaker's share; drawn once per call.
+    pub(crate) drawn: Option<bool>,
+}
+
+/// The largest window that was not large enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TooSmall {
+    Known(Tokens),
+    /// It is smaller than the input, as far as that is known.
+    Unknown,
+}
+
+/// An attempt under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    pub(crate) lane: usize,
+    pub(crate) permit: Permit,
+    pub(crate) host_permit: Permit,
+    pub(crate) began: u64,
+    pub(crate) paid: i64,
+    pub(crate) content: bool,
+}
+
+/// A fault that `next` has yet to act on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) lane: usize,
+    pub(crate) class: FaultClass,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) probe: bool,
+}
+
+/// A repeat that waits for its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) lane: usize,
+    pub(crate) until: Moment,
+    pub(crate) why: WaitReason,
+    pub(crate) class: FaultClass,
+    pub(crate) paid: i64,
+}

@@ -1,0 +1,194 @@
+//! What is known of one deployment: its breaker, bench and budget, how soon and how well it answers, how busy it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_units::{FaultClass, Moment};
+
+use crate::bench::Bench;
+use crate::breaker::Breaker;
+use crate::budget::Budget;
+use crate::ewma::{Quantile, blend, decay_ppm};
+
+/// Estimates decay over about twenty samples, between these bounds (ALGORITHMS 6.2).
+const SHORTEST_TAU: Duration = Duration::from_secs(10);
+const LONGEST_TAU: Duration = Duration::from_secs(60);
+/// How quickly an old latency is forgotten while nothing is measured, towards what its peers show.
+const IDLE_TAU: Duration = Duration::from_secs(10);
+/// How quickly an old failure is forgotten (ALGORITHMS 6.3).
+const SUCCESS_TAU: Duration = Duration::from_secs(60);
+/// An attempt whose end was never told is forgotten after one or two of these; no call is allowed to last as long.
+const FLIGHT_AGE: u64 = 900_000_000_000;
+
+/// A count of what is under way that heals itself: what began two ages ago no longer counts.
+#[derive(Debug, Default)]
+struct InFlight {
+    age: u64,
+    recent: u32,
+    older: u32,
+}
+
+impl InFlight {
+    fn roll(&mut self, now: Moment) {
+        let age = now.0 / FLIGHT_AGE;
+        if age > self.age {
+            self.older = if age == self.age + 1 { self.recent } else { 0 };
+            self.recent = 0;
+            self.age = age;
+        }
+    }
+
+    fn begin(&mut self, now: Moment) -> u64 {
+        self.roll(now);
+        self.recent += 1;
+        self.age
+    }
+
+    fn end(&mut self, now: Moment, began: u64) {
+        self.roll(now);
+        if began == self.age {
+            self.recent = self.recent.saturating_sub(1);
+        } else if began + 1 == self.age {
+            self.older = self.older.saturating_sub(1);
+        }
+    }
+}
+
+/// Three refusals in a row, from two tenants, are needed before a bare 403 is taken for the deployment's own.
+#[derive(Debug, Default)]
+struct Forbidden {
+    row: u32,
+    first: Option<Arc<str>>,
+    two_tenants: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) breaker: Breaker,
+    pub(crate) bench: Option<Bench>,
+    pub(crate) budget: Budget,
+    pub(crate) declared: bool,
+    /// It once answered well, so it exists.
+    pub(crate) proven: bool,
+    forbidden: Forbidden,
+    in_flight: InFlight,
+    load_p84: Quantile,
+    ttft: Option<u64>,
+    ttft_p50: Quantile,
+    measured_at: Moment,
+    gap: Duration,
+    success: u64,
+    judged_at: Moment,
+}
+
+impl Deployment {
+    pub(crate) fn new() -> Self {
+        Self {
+            breaker: Breaker::new(),
+            bench: None,
+            budget: Budget::new(),
+            declared: false,
+            proven: false,
+            forbidden: Forbidden::default(),
+            in_flight: InFlight::default(),
+            load_p84: Quantile::new(840_000),
+            ttft: None,
+            ttft_p50: Quantile::new(500_000),
+            measured_at: Moment::ZERO,
+            gap: SHORTEST_TAU,
+            success: 1_000_000,
+            judged_at: Moment::ZERO,
+        }
+    }
+
+    /// An attempt begins; what is returned is owed to [`ended`](Self::ended).
+    pub(crate) fn began(&mut self, now: Moment) -> u64 {
+        self.in_flight.begin(now)
+    }
+
+    pub(crate) fn ended(&mut self, now: Moment, began: u64) {
+        self.in_flight.end(now, began);
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.recent + self.in_flight.older
+    }
+
+    /// Notes how busy it is, and says how busy it mostly is at most: the 0.84-quantile, in thousandths of a call.
+    pub(crate) fn observe_load(&mut self) -> u64 {
+        self.load_p84.add(u64::from(self.in_flight()) * 1_000);
+        self.load_p84.estimate().unwrap_or(0)
+    }
+
+    /// The first content came `after` the attempt was sent: the estimate rises at once and sinks slowly.
+    pub(crate) fn measured(&mut self, now: Moment, after: Duration) {
+        let sample = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.ttft_p50.add(sample);
+        let elapsed = now.since(self.measured_at);
+        self.gap = (self.gap * 7 + elapsed.min(LONGEST_TAU)) / 8;
+        self.measured_at = now;
+        let tau = (self.gap * 20).clamp(SHORTEST_TAU, LONGEST_TAU);
+        self.ttft = Some(match self.ttft {
+            Some(before) if sample < before => blend(before, sample, decay_ppm(elapsed, tau)),
+            _ => sample,
+        });
+    }
+
+    /// The estimated time to the first content in nanoseconds, drifting to `usual` while nothing is measured.
+    ///
+    /// Drifting to zero instead would make whoever is idle look best.
+    pub(crate) fn ttft(&self, now: Moment, usual: u64) -> u64 {
+        self.ttft.map_or(usual, |ttft| blend(ttft, usual, decay_ppm(now.since(self.measured_at), IDLE_TAU)))
+    }
+
+    pub(crate) fn measured_ttft(&self) -> Option<u64> {
+        self.ttft
+    }
+
+    /// The median time to the first content; zero while nothing is known.
+    pub(crate) fn ttft_p50(&self) -> Duration {
+        Duration::from_nanos(self.ttft_p50.estimate().unwrap_or(0))
+    }
+
+    /// An answer counted as good or as a fault: a third of the estimate goes at each fault, so that a deployment that
+    /// fails fast has lost its share before it could attract more, and a sixteenth of what is missing returns at each success.
+    pub(crate) fn judged(&mut self, now: Moment, good: bool) {
+        let success = self.success_ppm(now);
+        self.success = if good { success + (1_000_000 - success) / 16 } else { success - success / 3 };
+        self.judged_at = now;
+    }
+
+    /// The recent share of successes in parts per million; what is long ago is forgotten.
+    pub(crate) fn success_ppm(&self, now: Moment) -> u64 {
+        if self.success == 1_000_000 {
+            return self.success;
+        }
+        blend(self.success, 1_000_000, decay_ppm(now.since(self.judged_at), SUCCESS_TAU))
+    }
+
+    /// A bare 403 for `tenant`; whether it is one too many.
+    pub(crate) fn forbade(&mut self, tenant: &Arc<str>) -> bool {
+        let forbidden = &mut self.forbidden;
+        forbidden.row = forbidden.row.saturating_add(1);
+        match &forbidden.first {
+            None => forbidden.first = Some(Arc::clone(tenant)),
+            Some(first) => forbidden.two_tenants |= first != tenant,
+        }
+        forbidden.row >= 3 && forbidden.two_tenants
+    }
+
+    /// The model was refused: it goes to the bench. When that is news, until when.
+    pub(crate) fn benched(&mut self, now: Moment, class: FaultClass) -> Option<Moment> {
+        let (bench, new) = Bench::again(self.bench, now, class);
+        self.bench = Some(bench);
+        new.then_some(bench.until)
+    }
+
+    /// It answered well; whether that took it off the bench.
+    pub(crate) fn answered(&mut self) -> bool {
+        if self.forbidden.row > 0 {
+            self.forbidden = Forbidden::default();
+        }
+        self.bench.take().is_some()
+    }
+}

@@ -1,0 +1,524 @@
+//! The engine: what it remembers of all calls, and how one call goes down the ladder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_units::{DeploymentId, Moment};
+
+use crate::ask::{Ask, GiveUp, Send, SendReason, Step, Strategy};
+use crate::bench::Bench;
+use crate::breaker::{Admission, Breaker, Permit};
+use crate::budget::Budget;
+use crate::call::{Call, Fault, Flight, Lane, TooSmall, Waiting};
+use crate::change::{BenchView, Change, Changes, DeploymentView, Scope};
+use crate::deployment::Deployment;
+use crate::ladder::{Lead, Repeat, costs_budget, lead, proves_not_started};
+use crate::memory::Memory;
+use crate::random::Random;
+use crate::router::{Field, usual_ttft};
+use crate::settings::Settings;
+
+/// At most so many attempts per call, whatever the settings (ARCHITECTURE.md).
+pub const MOST_ATTEMPTS: u32 = 5;
+/// How many tenants, hosts and deployments that nobody declared are remembered.
+const REMEMBERED: usize = 1_024;
+/// How many undeclared deployments are kept for good because they answered well: a provider that answers to any
+/// model name must not fill the memory either.
+pub(crate) const PROVEN: usize = 4_096;
+/// What a fail-over costs the budget of the deployment it leaves, as a share of the call's cost (ALGORITHMS 1.2).
+const FAILOVER_PPM: u32 = 300_000;
+
+/// How willingly a deployment is asked; what comes first is asked first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A probe is due.
+    First,
+    Able,
+    /// Its share is ramping up, and this call was not drawn for it.
+    Untold,
+    Benched,
+}
+
+/// Whom [`Engine::pick`] found.
+enum Pick {
+    Lane(usize),
+    /// Nobody; `late` if the deadline alone spoke against someone.
+    Nobody {
+        late: bool,
+    },
+}
+
+/// What decides about every call; see the crate's page for how it is used.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) random: Random,
+    pub(crate) deployments: Memory<DeploymentId, Deployment>,
+    pub(crate) hosts: Memory<Arc<str>, Breaker>,
+    pub(crate) tenants: Memory<Arc<str>, Budget>,
+    pub(crate) benches: BTreeMap<Arc<str>, Bench>,
+    credentials: BTreeMap<Arc<str>, u64>,
+    pub(crate) proven: usize,
+    pub(crate) changes: Changes,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet; the same seed and the same questions give the same answers.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        Self {
+            settings,
+            random: Random::new(seed),
+            deployments: Memory::new(REMEMBERED),
+            hosts: Memory::new(REMEMBERED),
+            tenants: Memory::new(REMEMBERED),
+            benches: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            proven: 0,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Takes new settings, the deployments that the config declares, and a fingerprint of each provider's credential.
+    ///
+    /// The memory of everything that stays is kept; a provider whose credential changed leaves the bench, and so do its
+    /// models, since another credential may see other models.
+    pub fn configure(&mut self, settings: Settings, declared: Vec<DeploymentId>, credentials: BTreeMap<Arc<str>, u64>) {
+        self.settings = settings;
+        for (_, deployment) in self.deployments.iter_mut() {
+            deployment.declared = false;
+        }
+        for id in &declared {
+            let handle = self.deployments.touch(id, Deployment::new);
+            if let Some(deployment) = self.deployments.get_mut(handle) {
+                deployment.declared = true;
+            }
+            self.deployments.keep(handle);
+        }
+        self.deployments.release(|_, deployment| deployment.declared || deployment.proven);
+        let before = std::mem::replace(&mut self.credentials, credentials);
+        for (provider, fingerprint) in &self.credentials {
+            if before.get(provider).is_none_or(|known| known == fingerprint) {
+                continue;
+            }
+            if self.benches.remove(provider).is_some() {
+                self.changes.push(Change::CredentialRestored { provider: Arc::clone(provider) });
+            }
+            for (id, deployment) in self.deployments.iter_mut().filter(|(id, _)| id.provider == *provider) {
+                if deployment.bench.take().is_some() {
+                    self.changes.push(Change::ModelRestored { deployment: id.clone() });
+                }
+            }
+        }
+        let known = &self.credentials;
+        self.benches.retain(|provider, _| known.contains_key(provider));
+    }
+
+    /// A call begins. It owes one [`end`](Self::end).
+    pub fn begin(&mut self, now: Moment, mut ask: Ask) -> Call {
+        ask.cost = ask.cost.max(1);
+        if ask.pinned {
+            ask.candidates.truncate(1);
+        }
+        let mut lanes = Vec::with_capacity(ask.candidates.len());
+        for candidate in &ask.candidates {
+            let deployment = self.deployments.touch(&candidate.deployment, Deployment::new);
+            let host = self.hosts.touch(&candidate.host, Breaker::new);
+            if let Some(state) = self.deployments.get_mut(deployment)
+                && let Some(moved) = state.breaker.advance(now)
+            {
+                self.changes.push(moved.of(Scope::Deployment(candidate.deployment.clone())));
+            }
+            if let Some(breaker) = self.hosts.get_mut(host)
+                && let Some(moved) = breaker.advance(now)
+            {
+                self.changes.push(moved.of(Scope::Host(Arc::clone(&candidate.host))));
+            }
+            lanes.push(Lane { deployment, host, attempts: 0, out: false, drawn: None });
+        }
+        let tenant = self.tenants.touch(&ask.tenant, Budget::new);
+        Call {
+            ask,
+            lanes,
+            tenant,
+            attempts: 0,
+            flight: None,
+            fault: None,
+            wait: None,
+            said: None,
+            done: None,
+            cut: false,
+            spliced: false,
+            too_small: None,
+        }
+    }
+
+    /// What to do next: after [`begin`](Self::begin), after each reported fault, and when a wait is over.
+    ///
+    /// An attempt that is still outstanding is taken for abandoned.
+    pub fn next(&mut self, now: Moment, call: &mut Call) -> Step {
+        self.abandon(now, call);
+        if let Some(done) = call.done {
+            return Step::GiveUp(done);
+        }
+        self.revive(call);
+        let step = self.decide(now, call);
+        if let Step::GiveUp(done) = step {
+            call.done = Some(done);
+        }
+        step
+    }
+
+    /// Asks another deployment for the answer that broke off after content began, once per call.
+    ///
+    /// Only a deployment that this call has not asked yet, that is not benched and whose breaker admits it will do.
+    pub fn splice(&mut self, now: Moment, call: &mut Call) -> Option<Send> {
+        self.abandon(now, call);
+        if !call.ask.repeatable || !call.cut || call.spliced || call.attempts >= MOST_ATTEMPTS {
+            return None;
+        }
+        self.revive(call);
+        for lane in &mut call.lanes {
+            lane.out |= lane.attempts > 0;
+        }
+        let source = call.fault.take();
+        let Pick::Lane(lane) = self.pick(now, call, source, Rank::Untold) else { return None };
+        call.spliced = true;
+        self.pay_failover(call, source);
+        Some(self.send(now, call, lane, SendReason::Splice, 0))
+    }
+
+    /// The changes since the last time, oldest first, at most 1,024.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.changes.take()
+    }
+
+    /// Every deployment that is remembered, by name.
+    #[must_use]
+    pub fn view(&self, now: Moment) -> Vec<DeploymentView> {
+        let show = |(id, state): (&DeploymentId, &Deployment)| {
+            let (breaker, open_until) = state.breaker.view(now);
+            let credential = self.benches.get(&id.provider);
+            let benched = credential.or(state.bench.as_ref()).map(|bench| BenchView {
+                class: bench.class,
+                until: bench.until,
+                credential: credential.is_some(),
+            });
+            DeploymentView {
+                deployment: id.clone(),
+                breaker,
+                open_until,
+                in_flight: state.in_flight(),
+                ttft: state.measured_ttft().map(Duration::from_nanos),
+                success_ppm: u32::try_from(state.success_ppm(now)).unwrap_or(u32::MAX),
+                benched,
+            }
+        };
+        self.deployments.iter().map(show).collect()
+    }
+
+    /// Finds what has fallen out of memory since the call began.
+    fn revive(&mut self, call: &mut Call) {
+        for (lane, candidate) in call.lanes.iter_mut().zip(&call.ask.candidates) {
+            if self.deployments.get(lane.deployment).is_none() {
+                lane.deployment = self.deployments.touch(&candidate.deployment, Deployment::new);
+            }
+            if self.hosts.get(lane.host).is_none() {
+                lane.host = self.hosts.touch(&candidate.host, Breaker::new);
+            }
+        }
+        if self.tenants.get(call.tenant).is_none() {
+            call.tenant = self.tenants.touch(&call.ask.tenant, Budget::new);
+        }
+    }
+
+    fn decide(&mut self, now: Moment, call: &mut Call) -> Step {
+        if let Some(wait) = call.wait {
+            if now < wait.until {
+                return Step::Wait { until: wait.until, why: wait.why, class: wait.class };
+            }
+            call.wait = None;
+            let admitted = !matches!(self.admission(now, &call.lanes[wait.lane]), Admission::Refuse { .. });
+            if admitted && self.in_time(now, call, wait.lane) {
+                return Step::Send(self.send(now, call, wait.lane, SendReason::Retry, wait.paid));
+            }
+            self.give_back(call, wait.lane, wait.paid);
+            call.lanes[wait.lane].out = true;
+        }
+        let source = call.fault.take();
+        if let Some(fault) = source
+            && let Some(step) = self.after_fault(now, call, fault)
+        {
+            return step;
+        }
+        if call.attempts >= MOST_ATTEMPTS {
+            return self.give_up(now, call, false);
+        }
+        match self.pick(now, call, source, Rank::Benched) {
+            Pick::Lane(lane) => {
+                let why = if call.attempts == 0 { SendReason::First } else { SendReason::Failover };
+                self.pay_failover(call, source);
+                Step::Send(self.send(now, call, lane, why, 0))
+            }
+            Pick::Nobody { late } => self.give_up(now, call, late),
+        }
+    }
+
+    /// Acts on a fault: a wait, an end, or `None` when another deployment is to be chosen.
+    fn after_fault(&mut self, now: Moment, call: &mut Call, fault: Fault) -> Option<Step> {
+        let going_nowhere = call.cut || !(call.ask.repeatable || proves_not_started(fault.class));
+        match lead(fault.class, fault.retry_after, &self.settings.retry) {
+            _ if going_nowhere => return Some(self.give_up(now, call, false)),
+            Lead::Stop => return Some(self.give_up(now, call, false)),
+            Lead::Next => {}
+            Lead::LargerWindow => {
+                call.too_small = Some(match (call.ask.candidates[fault.lane].window, call.too_small) {
+                    (Some(window), Some(TooSmall::Known(before))) => TooSmall::Known(window.max(before)),
+                    (Some(window), _) => TooSmall::Known(window),
+                    (None, before) => before.unwrap_or(TooSmall::Unknown),
+                });
+            }
+            Lead::Same(repeat) => {
+                if let Some(waiting) = self.repeat(now, call, fault, repeat) {
+                    call.wait = Some(waiting);
+                    return Some(Step::Wait { until: waiting.until, why: waiting.why, class: waiting.class });
+                }
+            }
+        }
+        call.lanes[fault.lane].out = true;
+        None
+    }
+
+    /// The repeat on the same deployment, if there is to be one.
+    fn repeat(&mut self, now: Moment, call: &Call, fault: Fault, how: Repeat) -> Option<Waiting> {
+        let lane = &call.lanes[fault.lane];
+        let allowed = if self.another_eligible(now, call, fault.lane) { 2 } else { self.settings.retry.attempts };
+        // A failed probe has its answer; what the request needs is another deployment.
+        if fault.probe || lane.attempts >= allowed || call.attempts >= MOST_ATTEMPTS {
+            return None;
+        }
+        let retry = &self.settings.retry;
+        let ceiling = how.base.saturating_mul(1 << (lane.attempts - 1).min(16)).min(retry.cap.max(how.at_least));
+        let wait = self.random.jitter.up_to(ceiling).max(how.at_least);
+        let until = now + wait;
+        if !self.in_time(until, call, fault.lane) || matches!(self.admission(until, lane), Admission::Refuse { .. }) {
+            return None;
+        }
+        let mut paid = 0;
+        if how.price_ppm > 0 {
+            let tenant = self.tenants.get_mut(call.tenant)?;
+            let deployment = self.deployments.get_mut(lane.deployment)?;
+            if !tenant.has_any(now) || !deployment.budget.has_any(now) {
+                return None;
+            }
+            paid = tenant.withdraw(call.ask.cost, how.price_ppm);
+            deployment.budget.withdraw(call.ask.cost, how.price_ppm);
+        }
+        Some(Waiting { lane: fault.lane, until, why: how.why, class: fault.class, paid })
+    }
+
+    /// A fail-over is paid by the deployment it leaves: the one it goes to has done nothing wrong, and its budget being
+    /// empty has to keep meaning that it fails itself.
+    fn pay_failover(&mut self, call: &Call, source: Option<Fault>) {
+        if let Some(fault) = source
+            && costs_budget(fault.class)
+            && let Some(state) = self.deployments.get_mut(call.lanes[fault.lane].deployment)
+        {
+            state.budget.withdraw(call.ask.cost, FAILOVER_PPM);
+        }
+    }
+
+    fn give_back(&mut self, call: &Call, lane: usize, paid: i64) {
+        if paid > 0 {
+            if let Some(tenant) = self.tenants.get_mut(call.tenant) {
+                tenant.give_back(paid);
+            }
+            if let Some(state) = self.deployments.get_mut(call.lanes[lane].deployment) {
+                state.budget.give_back(paid);
+            }
+        }
+    }
+
+    pub(crate) fn forget_wait(&mut self, call: &mut Call) {
+        if let Some(wait) = call.wait.take() {
+            self.give_back(call, wait.lane, wait.paid);
+        }
+    }
+
+    fn give_up(&self, now: Moment, call: &Call, late: bool) -> Step {
+        if let Some((class, retry_after)) = call.said {
+            return Step::GiveUp(GiveUp::Fault { class, retry_after });
+        }
+        if late || call.ask.deadline.is_some_and(|deadline| deadline <= now) {
+            return Step::GiveUp(GiveUp::Deadline);
+        }
+        let reopens = call.lanes.iter().filter_map(|lane| match self.admission(now, lane) {
+            Admission::Refuse { until } => Some(until.since(now)),
+            _ => None,
+        });
+        let soonest = reopens.min().unwrap_or(Duration::ZERO);
+        // Whole seconds, rounded up: a client that comes back a moment too early finds the breaker still open.
+        let seconds = soonest.as_secs() + u64::from(soonest.subsec_nanos() > 0);
+        Step::GiveUp(GiveUp::NoDeployment { retry_after: Duration::from_secs(seconds.clamp(1, 120)) })
+    }
+
+    /// Whether both breakers let a call pass.
+    fn admission(&self, now: Moment, lane: &Lane) -> Admission {
+        let of = |breaker: Option<&Breaker>| breaker.map_or(Admission::Pass, |breaker| breaker.admission(now));
+        let deployment = of(self.deployments.get(lane.deployment).map(|state| &state.breaker));
+        deployment.and(of(self.hosts.get(lane.host)))
+    }
+
+    /// Whether an attempt that starts at `at` is likely to answer before the deadline.
+    fn in_time(&self, at: Moment, call: &Call, lane: usize) -> bool {
+        let Some(deadline) = call.ask.deadline else { return true };
+        let usual = self.deployments.get(call.lanes[lane].deployment).map_or(Duration::ZERO, Deployment::ttft_p50);
+        at + usual < deadline
+    }
+
+    fn is_benched(&self, now: Moment, call: &Call, lane: usize) -> bool {
+        let model = self.deployments.get(call.lanes[lane].deployment).and_then(|state| state.bench);
+        model.is_some_and(|bench| bench.holds(now))
+            || (!self.benches.is_empty()
+                && self
+                    .benches
+                    .get(&call.ask.candidates[lane].deployment.provider)
+                    .is_some_and(|bench| bench.holds(now)))
+    }
+
+    /// Whether a deployment other than `except` would take over. A benched one is a last resort, not an alternative.
+    fn another_eligible(&self, now: Moment, call: &Call, except: usize) -> bool {
+        call.lanes.iter().enumerate().any(|(index, lane)| {
+            index != except
+                && !lane.out
+                && call.fits(index)
+                && !matches!(self.admission(now, lane), Admission::Refuse { .. })
+                && !self.is_benched(now, call, index)
+                && self.in_time(now, call, index)
+        })
+    }
+
+    /// Chooses a deployment no worse than `worst`.
+    fn pick(&mut self, now: Moment, call: &mut Call, source: Option<Fault>, worst: Rank) -> Pick {
+        let mut late = false;
+        let mut best: Option<(Rank, usize)> = None;
+        let mut field: Option<Field> = None;
+        for index in 0..call.lanes.len() {
+            let lane = call.lanes[index];
+            if lane.out || !call.fits(index) {
+                continue;
+            }
+            let admission = self.admission(now, &lane);
+            if matches!(admission, Admission::Refuse { .. }) || self.too_dear(now, call, index, source) {
+                continue;
+            }
+            if !self.in_time(now, call, index) {
+                late = true;
+                continue;
+            }
+            let rank = self.rank(now, call, index, admission);
+            if rank > worst {
+                continue;
+            }
+            if best.is_none_or(|(found, _)| rank < found) {
+                best = Some((rank, index));
+            }
+            match (call.ask.strategy, rank) {
+                (Strategy::Failover, Rank::First | Rank::Able) => return Pick::Lane(index),
+                (Strategy::Balance, Rank::Able) => {
+                    let field = field.get_or_insert_with(|| Field::new(self.usual_ttft(call)));
+                    if let Some(state) = self.deployments.get_mut(lane.deployment) {
+                        field.add(index, state, now);
+                    }
+                }
+                _ => {}
+            }
+        }
+        match (best, field) {
+            (None, _) => Pick::Nobody { late },
+            (Some((Rank::Able, index)), Some(field)) => Pick::Lane(field.choose(&mut self.random.tie).unwrap_or(index)),
+            (Some((_, index)), _) => Pick::Lane(index),
+        }
+    }
+
+    fn usual_ttft(&self, call: &Call) -> Option<u64> {
+        usual_ttft(call.lanes.iter().filter_map(|lane| self.deployments.get(lane.deployment)))
+    }
+
+    fn rank(&mut self, now: Moment, call: &mut Call, index: usize, admission: Admission) -> Rank {
+        if self.is_benched(now, call, index) {
+            return Rank::Benched;
+        }
+        match admission {
+            // Whoever is on trial goes first where the order is ours: one call at a time, so that it comes back at all.
+            Admission::Probe if call.ask.strategy == Strategy::Balance => Rank::First,
+            Admission::Share(ppm) => {
+                let random = &mut self.random.share;
+                let drawn = call.lanes[index].drawn.get_or_insert_with(|| random.below(1_000_000) < u64::from(ppm));
+                if *drawn { Rank::Able } else { Rank::Untold }
+            }
+            _ => Rank::Able,
+        }
+    }
+
+    /// A fail-over for which no budget is left, to a deployment that fails as well.
+    fn too_dear(&mut self, now: Moment, call: &Call, target: usize, source: Option<Fault>) -> bool {
+        let Some(fault) = source.filter(|fault| costs_budget(fault.class)) else { return false };
+        let tenant = self.tenants.get_mut(call.tenant).is_none_or(|budget| budget.has_any(now));
+        let left = self.deployments.get_mut(call.lanes[fault.lane].deployment);
+        if tenant && left.is_none_or(|state| state.budget.has_any(now)) {
+            return false;
+        }
+        let target = &call.lanes[target];
+        let host_failing = self.hosts.get(target.host).is_some_and(|breaker| !breaker.is_closed(now));
+        let Some(state) = self.deployments.get_mut(target.deployment) else { return host_failing };
+        host_failing || !state.breaker.is_closed(now) || !state.budget.has_any(now)
+    }
+
+    fn send(&mut self, now: Moment, call: &mut Call, index: usize, why: SendReason, paid: i64) -> Send {
+        let lane = call.lanes[index];
+        let candidate = &call.ask.candidates[index];
+        let retry_ppm = self.settings.retry.budget_ppm;
+        if call.attempts == 0
+            && let Some(tenant) = self.tenants.get_mut(call.tenant)
+        {
+            tenant.deposit(now, call.ask.cost, retry_ppm);
+        }
+        if let Some(bench) = self.benches.get_mut(&candidate.deployment.provider) {
+            bench.try_out(now);
+        }
+        let host = self.hosts.get_mut(lane.host).map(|breaker| breaker.pass(now));
+        let (host_permit, moved) = host.unwrap_or((Permit::LOST, None));
+        if let Some(moved) = moved {
+            self.changes.push(moved.of(Scope::Host(Arc::clone(&candidate.host))));
+        }
+        let (mut permit, mut began) = (Permit::LOST, 0);
+        if let Some(state) = self.deployments.get_mut(lane.deployment) {
+            if lane.attempts == 0 {
+                state.budget.deposit(now, call.ask.cost, retry_ppm);
+            }
+            if let Some(bench) = state.bench.as_mut() {
+                bench.try_out(now);
+            }
+            began = state.began(now);
+            let (given, moved) = state.breaker.pass(now);
+            permit = given;
+            if let Some(moved) = moved {
+                self.changes.push(moved.of(Scope::Deployment(candidate.deployment.clone())));
+            }
+        }
+        call.attempts += 1;
+        call.lanes[index].attempts += 1;
+        call.flight = Some(Flight { lane: index, permit, host_permit, began, paid, content: false });
+        // A first-content timeout makes sense only if what follows it may go elsewhere.
+        let may_go_on = call.ask.repeatable && call.attempts < MOST_ATTEMPTS && why != SendReason::Splice;
+        Send {
+            candidate: index,
+            attempt: call.attempts,
+            probe: permit.is_probe() || host_permit.is_probe(),
+            another_eligible: may_go_on && self.another_eligible(now, call, index),
+            why,
+        }
+    }
+}
