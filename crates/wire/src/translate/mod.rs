@@ -17,19 +17,18 @@ use notes::Notes;
 mod answers;
 mod conversation;
 mod fit;
-mod ids;
+pub(crate) mod ids;
 mod json;
 mod media;
 mod notes;
 mod read_anthropic;
 mod read_openai;
 mod strict;
+mod thinking;
 mod write_anthropic;
 mod write_openai;
 
 pub use answers::{AnswerContext, translate_answer};
-#[expect(unused_imports, reason = "streams show the same ids as whole answers do")]
-pub(crate) use ids::{answer_id, call_id};
 
 /// The version of Anthropic's API that the upstream call will name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

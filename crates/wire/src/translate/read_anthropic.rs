@@ -16,6 +16,9 @@ use super::json::{self, Object};
 use super::notes::{self, Notes};
 use super::{RequestError, bad, cannot, short};
 
+/// How deep blocks may nest: a tool's result holds a document, which holds text. Deeper would only cost the stack.
+const DEEPEST: u8 = 3;
+
 /// Reads a request body.
 pub(super) fn read<'a>(body: &Object<'a>, notes: &mut Notes) -> Result<Conversation<'a>, RequestError> {
     let mut conversation = Conversation::default();
@@ -40,7 +43,11 @@ pub(super) fn read<'a>(body: &Object<'a>, notes: &mut Notes) -> Result<Conversat
             "stop_sequences" => conversation.stop = super::stop_words(raw, name)?,
             "thinking" => conversation.thinking = read_thinking(raw)?,
             "metadata" => {
-                conversation.user = Object::read(raw).and_then(|metadata| metadata.text("user_id"));
+                let metadata = Object::read(raw).unwrap_or_default();
+                conversation.user = metadata.text("user_id");
+                if metadata.iter().any(|(key, _)| key != "user_id") {
+                    notes.add_named(notes::DROPPED_FIELD, name);
+                }
             }
             "stream" => conversation.stream = raw.get() == "true",
             _ => only_here(name, raw, notes)?,
@@ -54,7 +61,7 @@ pub(super) fn read<'a>(body: &Object<'a>, notes: &mut Notes) -> Result<Conversat
     {
         conversation.thinking = Some(effort);
     }
-    let parts = read_content(body.get("system"), Place::System, notes)?;
+    let parts = read_content(body.get("system"), Place::System, 0, notes)?;
     if !parts.is_empty() {
         conversation.turns.push(Turn { role: Role::System, parts });
     }
@@ -79,6 +86,9 @@ fn only_here(name: &str, raw: &RawValue, notes: &mut Notes) -> Result<(), Reques
 fn read_messages<'a>(body: &Object<'a>, turns: &mut Vec<Turn<'a>>, notes: &mut Notes) -> Result<(), RequestError> {
     let raw = body.get("messages").ok_or_else(|| bad("`messages` is missing", "messages"))?;
     let messages = json::array(raw).ok_or_else(|| bad("`messages` must be a list", "messages"))?;
+    if messages.is_empty() {
+        return Err(bad("`messages` must not be empty", "messages"));
+    }
     for (i, raw) in messages.into_iter().enumerate() {
         let at = Place::Message(i);
         let message = Object::read(raw).ok_or_else(|| bad("a message must be an object", at))?;
@@ -86,19 +96,27 @@ fn read_messages<'a>(body: &Object<'a>, turns: &mut Vec<Turn<'a>>, notes: &mut N
             Some("user") => Role::User,
             Some("assistant") => Role::Assistant,
             Some("system") => Role::System,
-            Some(_) => return Err(bad("an unknown `role`", at)),
+            Some(other) => return Err(cannot(format!("the role `{}`", short(other)), at)),
             None => return Err(bad("a message needs a `role`", at)),
         };
-        turns.push(Turn { role, parts: read_content(message.get("content"), at, notes)? });
+        turns.push(Turn { role, parts: read_content(message.get("content"), at, 0, notes)? });
     }
     Ok(())
 }
 
 /// A `content` or `system`: a string, blocks, or nothing. What is not carried over leaves no part.
-fn read_content<'a>(raw: Option<&'a RawValue>, at: Place, notes: &mut Notes) -> Result<Vec<Part<'a>>, RequestError> {
+fn read_content<'a>(
+    raw: Option<&'a RawValue>,
+    at: Place,
+    depth: u8,
+    notes: &mut Notes,
+) -> Result<Vec<Part<'a>>, RequestError> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
     if let Some(text) = json::text(raw) {
         return Ok(vec![Part { at, content: Content::Text(text) }]);
+    }
+    if depth > DEEPEST {
+        return Err(bad("content nests too deeply", at));
     }
     let blocks = json::array(raw).ok_or_else(|| bad("content must be a string or a list of blocks", at))?;
     let mut parts = Vec::with_capacity(blocks.len());
@@ -108,14 +126,19 @@ fn read_content<'a>(raw: Option<&'a RawValue>, at: Place, notes: &mut Notes) -> 
         if block.get("cache_control").is_some() {
             notes.add(notes::CACHE_CONTROL);
         }
-        if let Some(content) = read_block(&block, at, notes)? {
+        if let Some(content) = read_block(&block, at, depth + 1, notes)? {
             parts.push(Part { at, content });
         }
     }
     Ok(parts)
 }
 
-fn read_block<'a>(block: &Object<'a>, at: Place, notes: &mut Notes) -> Result<Option<Content<'a>>, RequestError> {
+fn read_block<'a>(
+    block: &Object<'a>,
+    at: Place,
+    depth: u8,
+    notes: &mut Notes,
+) -> Result<Option<Content<'a>>, RequestError> {
     let kind = block.text("type").ok_or_else(|| bad("a content block needs a `type`", at))?;
     let needed = |name: &str| block.text(name).ok_or_else(|| bad(format!("a {kind} block needs `{name}`"), at));
     Ok(Some(match kind.as_ref() {
@@ -126,10 +149,10 @@ fn read_block<'a>(block: &Object<'a>, at: Place, notes: &mut Notes) -> Result<Op
             Content::Text(needed("text")?)
         }
         "image" => Content::Image(read_image(block, at)?),
-        "document" => read_document(block, at, notes)?,
+        "document" => read_document(block, at, depth, notes)?,
         "search_result" => {
             notes.add(notes::INLINED_SEARCH_RESULT);
-            let found = read_content(block.get("content"), at, notes)?;
+            let found = read_content(block.get("content"), at, depth, notes)?;
             Content::Text(inline(&[block.text("title"), block.text("source")], &found).into())
         }
         "tool_use" => {
@@ -142,7 +165,7 @@ fn read_block<'a>(block: &Object<'a>, at: Place, notes: &mut Notes) -> Result<Op
         }
         "tool_result" => Content::Result(ToolResult {
             call: needed("tool_use_id")?,
-            parts: read_content(block.get("content"), at, notes)?,
+            parts: read_content(block.get("content"), at, depth, notes)?,
             is_error: block.is_true("is_error"),
         }),
         "thinking" | "redacted_thinking" => {
@@ -172,7 +195,7 @@ fn read_image<'a>(block: &Object<'a>, at: Place) -> Result<Media<'a>, RequestErr
 }
 
 /// A PDF stays a document; one of text becomes text, since Chat Completions takes no other files.
-fn read_document<'a>(block: &Object<'a>, at: Place, notes: &mut Notes) -> Result<Content<'a>, RequestError> {
+fn read_document<'a>(block: &Object<'a>, at: Place, depth: u8, notes: &mut Notes) -> Result<Content<'a>, RequestError> {
     if block.object("citations").is_some_and(|citations| citations.is_true("enabled")) {
         notes.add(notes::CITATIONS);
     }
@@ -186,7 +209,7 @@ fn read_document<'a>(block: &Object<'a>, at: Place, notes: &mut Notes) -> Result
         }
         Some("text") => DocumentBody::Text(data()?),
         Some("content") => {
-            let parts = read_content(source.get("content"), at, notes)?;
+            let parts = read_content(source.get("content"), at, depth, notes)?;
             if parts.iter().any(|part| !matches!(part.content, Content::Text(_))) {
                 return Err(cannot("a document with images among its content", at));
             }

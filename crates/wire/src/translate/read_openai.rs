@@ -32,7 +32,7 @@ pub(super) fn read<'a>(body: &Object<'a>, notes: &mut Notes) -> Result<Conversat
             "top_p" => conversation.top_p = Some(super::real(raw, name)?),
             "top_k" => conversation.top_k = json::count(raw),
             "stop" => conversation.stop = super::stop_words(raw, name)?,
-            "reasoning_effort" => conversation.thinking = Some(read_effort(raw)?),
+            "reasoning_effort" => conversation.thinking = read_effort(raw, notes),
             "safety_identifier" => conversation.user = json::text(raw),
             "stream" => conversation.stream = raw.get() == "true",
             _ => only_here(name, raw, notes)?,
@@ -90,6 +90,9 @@ fn only_here(name: &str, raw: &RawValue, notes: &mut Notes) -> Result<(), Reques
 
 fn read_messages<'a>(raw: &'a RawValue, notes: &mut Notes) -> Result<Vec<Turn<'a>>, RequestError> {
     let messages = json::array(raw).ok_or_else(|| bad("`messages` must be a list", "messages"))?;
+    if messages.is_empty() {
+        return Err(bad("`messages` must not be empty", "messages"));
+    }
     let mut turns = Vec::with_capacity(messages.len());
     for (i, raw) in messages.into_iter().enumerate() {
         let at = Place::Message(i);
@@ -109,7 +112,7 @@ fn read_messages<'a>(raw: &'a RawValue, notes: &mut Notes) -> Result<Vec<Turn<'a
                 Turn { role: Role::User, parts: vec![Part { at, content: Content::Result(result) }] }
             }
             "function" => return Err(cannot("the retired `function` role; `tool` would do", at)),
-            _ => return Err(bad("an unknown `role`", at)),
+            other => return Err(cannot(format!("the role `{}`", super::short(other)), at)),
         });
     }
     Ok(turns)
@@ -264,12 +267,14 @@ fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, RequestError> {
     }
 }
 
-fn read_effort(raw: &RawValue) -> Result<Thinking, RequestError> {
+fn read_effort(raw: &RawValue, notes: &mut Notes) -> Option<Thinking> {
     let word = json::text(raw).unwrap_or_default();
-    match word.as_ref() {
-        "none" => Ok(Thinking::Off),
-        word => Effort::of(word)
-            .map(Thinking::Effort)
-            .ok_or_else(|| bad("an unknown `reasoning_effort`", "reasoning_effort")),
+    if word == "none" {
+        return Some(Thinking::Off);
     }
+    let effort = Effort::of(&word).map(Thinking::Effort);
+    if effort.is_none() {
+        notes.add(notes::REASONING_EFFORT);
+    }
+    effort
 }

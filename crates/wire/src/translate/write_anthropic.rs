@@ -9,20 +9,16 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::conversation::{
-    Choice, Content, Conversation, Document, DocumentBody, Effort, Format, Media, Part, Place, Role, Thinking, Tool,
-    Turn, merge,
+    Choice, Content, Conversation, Document, DocumentBody, Format, Media, Part, Place, Role, Tool, Turn, merge,
 };
 use super::json::{Json, Object};
 use super::notes::{self, Notes};
+use super::thinking::{self, Plan};
 use super::{AnthropicVersion, RequestError, Target, cannot, ids, short};
 use crate::Dialect;
 
 /// What `max_tokens` is, at most, where the client set no limit.
 const DEFAULT_MAX_OUTPUT: u64 = 8_192;
-/// The least thinking budget that the API takes.
-const LEAST_BUDGET: u64 = 1_024;
-/// The most that is asked for; above it the API wants a stream and batches.
-const MOST_BUDGET: u64 = 32_000;
 /// What opens a conversation that the client did not open.
 const OPENING: &str = "Begin.";
 /// What stands in for `response_format: json_object`.
@@ -44,7 +40,7 @@ pub(super) fn write(
     }
     let turns = settle_turns(turns, notes);
     let max_output = max_output(conversation.max_output, to, notes);
-    let thinking = Plan::of(&conversation, &turns, max_output, to, notes);
+    let plan = Plan::of(&conversation, &turns, max_output, to, notes);
 
     let mut body = vec![("model", to.model.into()), ("max_tokens", Json::Count(max_output))];
     if !system.is_empty() {
@@ -56,8 +52,8 @@ pub(super) fn write(
         body.push(("tools", Json::Array(tools.into_iter().map(|tool| write_tool(tool, to, notes)).collect())));
         write_choice(&conversation, &mut body);
     }
-    write_thinking(thinking, &conversation, &mut body);
-    write_sampling(&conversation, thinking, to, &mut body, notes);
+    write_thinking(plan, &conversation, &mut body);
+    write_sampling(&conversation, plan, to, &mut body, notes);
     if !conversation.stop.is_empty() {
         body.push(("stop_sequences", Json::Array(conversation.stop.into_iter().map(Json::from).collect())));
     }
@@ -262,78 +258,6 @@ fn write_choice<'a>(conversation: &Conversation<'a>, body: &mut Vec<(&'static st
     body.push(("tool_choice", Json::Object(fields)));
 }
 
-/// How thinking will be asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plan {
-    /// Not at all: the model's default.
-    Unsaid,
-    Disabled,
-    Adaptive(Option<Effort>),
-    Budget(u64),
-}
-
-impl Plan {
-    fn of(
-        conversation: &Conversation<'_>,
-        turns: &[Turn<'_>],
-        max_output: u64,
-        to: &Target<'_>,
-        notes: &mut Notes,
-    ) -> Self {
-        let Some(asked) = conversation.thinking else { return Self::Unsaid };
-        let always_on = to.capabilities.thinking_always_on == Some(true);
-        if asked == Thinking::Off {
-            if always_on {
-                notes.add(notes::CLAMPED_EFFORT);
-                return Self::Adaptive(Some(Effort::Low));
-            }
-            return if to.capabilities.reasoning == Some(false) { Self::Unsaid } else { Self::Disabled };
-        }
-        let drop = |notes: &mut Notes| {
-            notes.add(notes::REASONING_EFFORT);
-            Self::Unsaid
-        };
-        // No model thinks before a tool that it is forced to call.
-        let forced = matches!(conversation.choice, Some(Choice::Any | Choice::Tool(_)));
-        if to.capabilities.reasoning == Some(false) || (forced && !always_on) {
-            return drop(notes);
-        }
-        if to.takes_adaptive_thinking() {
-            return Self::Adaptive(match asked {
-                Thinking::Effort(effort) => Some(effort.max(Effort::Low)),
-                _ => None,
-            });
-        }
-        // A fixed budget excludes a call in progress whose own thinking did not cross with it, and an output limit too
-        // small to hold it.
-        if in_tool_loop(turns) || max_output <= LEAST_BUDGET {
-            return drop(notes);
-        }
-        let budget = match asked {
-            Thinking::Budget(tokens) => tokens,
-            Thinking::Effort(effort) => max_output.saturating_mul(tenths(effort)) / 10,
-            _ => max_output / 2,
-        };
-        Self::Budget(budget.clamp(LEAST_BUDGET, MOST_BUDGET).min(max_output - 1))
-    }
-}
-
-/// The share of the output limit that an effort may think, in tenths (OpenRouter documents the same shares).
-fn tenths(effort: Effort) -> u64 {
-    match effort {
-        Effort::Minimal => 1,
-        Effort::Low => 2,
-        Effort::Medium => 5,
-        Effort::High => 8,
-        Effort::Xhigh | Effort::Max => 9,
-    }
-}
-
-/// Whether the last turn answers tool calls.
-fn in_tool_loop(turns: &[Turn<'_>]) -> bool {
-    turns.last().is_some_and(|turn| turn.parts.iter().any(|part| matches!(part.content, Content::Result(_))))
-}
-
 /// `thinking` and `output_config`.
 fn write_thinking<'a>(plan: Plan, conversation: &Conversation<'a>, body: &mut Vec<(&'static str, Json<'a>)>) {
     let mut config = Vec::new();
@@ -342,9 +266,7 @@ fn write_thinking<'a>(plan: Plan, conversation: &Conversation<'a>, body: &mut Ve
         Plan::Disabled => Some(vec![("type", Json::from("disabled"))]),
         Plan::Budget(tokens) => Some(vec![("type", "enabled".into()), ("budget_tokens", Json::Count(tokens))]),
         Plan::Adaptive(effort) => {
-            if let Some(effort) = effort {
-                config.push(("effort", Json::from(effort_word(effort))));
-            }
+            config.extend(effort.map(|effort| ("effort", Json::from(thinking::anthropic_word(effort)))));
             Some(vec![("type", "adaptive".into())])
         }
     };
@@ -356,16 +278,6 @@ fn write_thinking<'a>(plan: Plan, conversation: &Conversation<'a>, body: &mut Ve
     }
     if !config.is_empty() {
         body.push(("output_config", Json::Object(config)));
-    }
-}
-
-fn effort_word(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Minimal | Effort::Low => "low",
-        Effort::Medium => "medium",
-        Effort::High => "high",
-        Effort::Xhigh => "xhigh",
-        Effort::Max => "max",
     }
 }
 

@@ -6,12 +6,11 @@
 use std::borrow::Cow;
 
 use super::conversation::{
-    Choice, Content, Conversation, Document, DocumentBody, Effort, Format, Media, Part, Place, Role, Thinking, Tool,
-    ToolResult, Turn,
+    Choice, Content, Conversation, Document, DocumentBody, Format, Media, Part, Place, Role, Tool, ToolResult, Turn,
 };
 use super::json::Json;
 use super::notes::{self, Notes};
-use super::{RequestError, Target, cannot, ids, media, short, strict};
+use super::{RequestError, Target, cannot, ids, media, short, strict, thinking};
 use crate::Dialect;
 
 /// The longest function name that the API takes.
@@ -30,7 +29,7 @@ pub(super) fn write(
     if conversation.stop.len() > MOST_STOPS {
         return Err(cannot(format!("more than {MOST_STOPS} stop sequences"), "stop_sequences"));
     }
-    let thinking = effort_word(conversation.thinking, to, notes);
+    let effort = thinking::openai_word(conversation.thinking, to, notes);
     let mut messages = Vec::with_capacity(conversation.turns.len() + 4);
     for turn in conversation.turns {
         write_turn(turn, &mut messages, notes)?;
@@ -56,7 +55,7 @@ pub(super) fn write(
         }
         body.push(("max_completion_tokens", Json::Count(asked.min(most))));
     }
-    if let Some(word) = thinking {
+    if let Some(word) = effort {
         body.push(("reasoning_effort", word.into()));
     }
     let sampling =
@@ -285,26 +284,4 @@ fn write_format<'a>(format: Format<'a>, notes: &mut Notes) -> Json<'a> {
             Json::Object(vec![("type", "json_schema".into()), ("json_schema", Json::Object(spec))])
         }
     }
-}
-
-/// `reasoning_effort`. Models take different sets of words; the three that all of them know are used.
-fn effort_word(thinking: Option<Thinking>, to: &Target<'_>, notes: &mut Notes) -> Option<&'static str> {
-    let thinking = thinking.filter(|thinking| *thinking != Thinking::Off)?;
-    if to.capabilities.reasoning == Some(false) {
-        notes.add(notes::REASONING_EFFORT);
-        return None;
-    }
-    Some(match thinking {
-        // What the model sees fit is what it does unasked; only a model that is known to reason is told to.
-        Thinking::Off | Thinking::Adaptive => return to.capabilities.reasoning.map(|_| "medium"),
-        Thinking::Budget(tokens) if tokens < 4_096 => "low",
-        Thinking::Budget(tokens) if tokens < 16_384 => "medium",
-        Thinking::Budget(_) | Thinking::Effort(Effort::High) => "high",
-        Thinking::Effort(Effort::Minimal | Effort::Low) => "low",
-        Thinking::Effort(Effort::Medium) => "medium",
-        Thinking::Effort(Effort::Xhigh | Effort::Max) => {
-            notes.add(notes::CLAMPED_EFFORT);
-            "high"
-        }
-    })
 }
