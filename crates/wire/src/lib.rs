@@ -33,7 +33,7 @@ pub use refusal::{Refusal, error_frame, refusal_body, responses_error_frame};
 pub use retry_after::retry_after;
 pub use stream::{Ending, Progress, Relay, RelayOptions, SpliceState, keep_alive};
 pub use translate::{
-    AnswerContext, AnthropicVersion, CannotExpress, RequestError, Target, TargetCapabilities, Translated,
+    AnswerContext, AnthropicVersion, CannotExpress, Malformed, RequestError, Target, TargetCapabilities, Translated,
     translate_answer, translate_request,
 };
 pub use unary::{AnswerFacts, read_answer};

@@ -121,20 +121,24 @@ impl fmt::Display for CannotExpress {
 pub enum RequestError {
     /// Another deployment may be able to take it.
     Cannot(CannotExpress),
-    /// No deployment can: it is malformed in its own dialect.
-    Bad {
-        /// What is wrong, in words.
-        message: String,
-        /// Where.
-        param: String,
-    },
+    /// It is malformed in its own dialect, as far as this crate knows that dialect.
+    Bad(Malformed),
+}
+
+/// What is wrong with a request that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// It, in words; it quotes no content.
+    pub message: String,
+    /// Where it stands in the client's body, unless that is the body itself.
+    pub param: Option<String>,
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cannot(cannot) => cannot.fmt(f),
-            Self::Bad { message, param } => write!(f, "{message} (`{param}`)"),
+            Self::Bad(bad) => f.write_str(&bad.message),
         }
     }
 }
@@ -146,8 +150,9 @@ impl std::error::Error for RequestError {}
 /// # Errors
 /// [`RequestError::Cannot`] if the target cannot be asked this, [`RequestError::Bad`] if the body is malformed.
 pub fn translate_request(from: Endpoint, body: &[u8], to: &Target<'_>) -> Result<Translated, RequestError> {
-    let text = std::str::from_utf8(body).map_err(|_| bad("the body is not UTF-8", "body"))?;
-    let object = Object::parse(text).ok_or_else(|| bad("the body is not a JSON object", "body"))?;
+    let unreadable = |message: &str| RequestError::Bad(Malformed { message: message.to_owned(), param: None });
+    let text = std::str::from_utf8(body).map_err(|_| unreadable("the body is not UTF-8"))?;
+    let object = Object::parse(text).ok_or_else(|| unreadable("the body is not a JSON object"))?;
     let mut notes = Notes::default();
     let conversation = match from {
         Endpoint::ChatCompletions => read_openai::read(&object, &mut notes)?,
@@ -167,7 +172,7 @@ fn cannot(what: impl Into<String>, param: impl ToString) -> RequestError {
 }
 
 fn bad(message: impl Into<String>, param: impl ToString) -> RequestError {
-    RequestError::Bad { message: message.into(), param: param.to_string() }
+    RequestError::Bad(Malformed { message: message.into(), param: Some(param.to_string()) })
 }
 
 /// A client's word, short enough for a message.
