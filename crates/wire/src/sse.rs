@@ -67,6 +67,12 @@ impl Framer {
         (!rest.is_empty()).then_some(rest)
     }
 
+    /// How many bytes are put aside.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.carry.len()
+    }
+
     fn put_aside(&mut self, rest: &[u8]) {
         if self.skipping {
             return;

@@ -54,7 +54,7 @@ impl MessagesWriter {
             Delta::Start { .. } => self.started = true,
             Delta::BlockStart { index, block } => {
                 self.open = Some((*index, *block));
-                self.next_index = index + 1;
+                self.next_index = index.saturating_add(1);
             }
             Delta::BlockEnd { index, .. } => self.open = self.open.filter(|(open, _)| open != index),
             Delta::Stop(stop) => {
@@ -104,11 +104,11 @@ impl MessagesWriter {
             Delta::BlockEnd { block: Block::Thinking, .. } if self.is_open(Block::Thinking) => self.leave(out),
             Delta::ToolStart { call, id, name } => {
                 self.calls.begin(*call, *id, *name);
-                self.call(*call, usage, out);
+                self.write_calls(usage, out);
             }
             Delta::Arguments { call, fragment } => {
                 self.calls.add(*call, *fragment);
-                self.call(*call, usage, out);
+                self.write_calls(usage, out);
             }
             _ => {}
         }
@@ -171,23 +171,18 @@ impl MessagesWriter {
         });
     }
 
-    /// Writes what there is of a call, unless another is still open: blocks must not overlap, so it waits for that one.
-    fn call(&mut self, call: usize, usage: Option<Usage>, out: &mut Vec<u8>) {
-        if let Some((_, Block::Tool(open))) = self.open
-            && open != call
-        {
-            if !self.calls.is_whole(open) {
+    /// Writes what there is of the calls, in order, up to one that is not whole: blocks must not overlap, so those behind
+    /// it wait.
+    fn write_calls(&mut self, usage: Option<Usage>, out: &mut Vec<u8>) {
+        if let Some((_, Block::Tool(open))) = self.open {
+            self.write_call(open, usage, out);
+        }
+        for call in self.calls.waiting() {
+            if self.is_calling() {
                 return;
             }
-            for waiting in self.calls.waiting() {
-                self.write_call(waiting, usage, out);
-                if !self.calls.is_whole(waiting) {
-                    return;
-                }
-            }
-            return;
+            self.write_call(call, usage, out);
         }
-        self.write_call(call, usage, out);
     }
 
     fn write_call(&mut self, call: usize, usage: Option<Usage>, out: &mut Vec<u8>) {
