@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use weir_units::{Tokens, Usage};
 
 use crate::answer::Stop;
-use crate::clean::clean_message;
+use crate::classify::{ProviderKind, classify_stream_error};
 use crate::dialect::Endpoint;
 use crate::usage::{AnthropicUsage, OpenAiUsage, ResponsesUsage};
 
@@ -31,8 +31,13 @@ pub struct AnswerFacts {
 /// When the body is no answer, in words for a trace: it is not JSON, it is an error object, or the answer itself is missing.
 pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, String> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| not_an_answer(body, &error))?;
+    // serde would take an array's items for the members in turn.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err("the provider's answer is not a JSON object".to_owned());
+    }
     if let Some(error) = answer.error.filter(|raw| raw.get() != "null") {
-        return Err(format!("the provider answered 200 with an error: {}", clean_message(error.get())));
+        let fault = classify_stream_error(ProviderKind::OpenAi, error.get().as_bytes());
+        return Err(format!("the provider answered 200 with an error: {}", fault.message));
     }
     let missing = |member: &str| format!("the provider's answer has no `{member}`");
     let (usage, stop) = match endpoint {

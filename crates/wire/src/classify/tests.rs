@@ -1,1 +1,184 @@
+//! Each error body of `fixtures/errors`, and what it means.
 
+use std::time::Duration;
+
+use FaultClass::{
+    Billing, ContentFilter, ContextLength, Forbidden, ForbiddenCredential, ModelNotFound, Overloaded, RateLimited,
+    Rejected, ServerError, Unauthorized,
+};
+use ProviderKind::{Anthropic, OpenAi, OpenAiCompatible};
+use proptest::prelude::*;
+
+use super::*;
+
+macro_rules! fixture {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../../fixtures/errors/", $name)).as_slice())
+    };
+}
+
+fn reply(status: u16, body: &[u8]) -> Reply<'_> {
+    Reply { status, retry_after: None, retry_after_ms: None, date: None, body }
+}
+
+fn class(kind: ProviderKind, status: u16, body: &str) -> FaultClass {
+    classify(kind, &reply(status, body.as_bytes())).class
+}
+
+#[test]
+fn refusals_of_openai_and_anthropic_are_told_apart() {
+    for (kind, status, (name, body), expected) in [
+        (OpenAi, 429, fixture!("openai-429-tokens-per-minute.json"), RateLimited),
+        (OpenAi, 429, fixture!("openai-429-insufficient-quota.json"), Billing),
+        (OpenAi, 429, fixture!("openai-429-spend-limit.json"), Billing),
+        (OpenAi, 429, fixture!("openai-429-slow-down.json"), RateLimited),
+        (OpenAi, 503, fixture!("openai-503-overloaded.json"), Overloaded),
+        (OpenAi, 400, fixture!("openai-400-context-length.json"), ContextLength),
+        (OpenAi, 400, fixture!("openai-400-responses-window.json"), ContextLength),
+        (OpenAi, 400, fixture!("openai-400-string-too-long.json"), Rejected),
+        (OpenAi, 401, fixture!("openai-401-invalid-api-key.json"), Unauthorized),
+        (OpenAi, 403, fixture!("openai-401-invalid-api-key.json"), ForbiddenCredential),
+        (OpenAi, 403, fixture!("openai-403-region.json"), Forbidden),
+        (OpenAi, 404, fixture!("openai-404-model.json"), ModelNotFound),
+        (OpenAi, 404, fixture!("openai-404-previous-response.json"), Rejected),
+        (OpenAi, 400, fixture!("azure-400-content-filter.json"), ContentFilter),
+        (OpenAi, 429, fixture!("azure-429-high-demand.json"), Overloaded),
+        (Anthropic, 429, fixture!("anthropic-429-rate-limit.json"), RateLimited),
+        (Anthropic, 429, fixture!("anthropic-429-spend-limit.json"), Billing),
+        (Anthropic, 429, fixture!("anthropic-429-ramp.json"), RateLimited),
+        (Anthropic, 400, fixture!("anthropic-400-usage-limits.json"), Billing),
+        (Anthropic, 400, fixture!("anthropic-400-prompt-too-long.json"), ContextLength),
+        (Anthropic, 529, fixture!("anthropic-529-overloaded.json"), Overloaded),
+        (Anthropic, 402, fixture!("anthropic-402-billing.json"), Billing),
+        (Anthropic, 401, fixture!("anthropic-401-authentication.json"), Unauthorized),
+        (Anthropic, 403, fixture!("anthropic-403-permission.json"), Forbidden),
+        (Anthropic, 403, fixture!("anthropic-401-authentication.json"), ForbiddenCredential),
+        (Anthropic, 404, fixture!("anthropic-404-model.json"), ModelNotFound),
+        (Anthropic, 413, fixture!("anthropic-413-too-large.json"), Rejected),
+    ] {
+        assert_eq!(classify(kind, &reply(status, body)).class, expected, "{name}");
+    }
+}
+
+#[test]
+fn refusals_of_the_compatible_are_told_apart() {
+    for (status, (name, body), expected) in [
+        (429, fixture!("gemini-429-per-day.json"), RateLimited),
+        (429, fixture!("mistral-429-flat.json"), RateLimited),
+        (422, fixture!("mistral-422-detail.json"), Rejected),
+        (400, fixture!("mistral-400-invalid-model.json"), ModelNotFound),
+        (413, fixture!("groq-413-tokens-per-minute.json"), RateLimited),
+        (400, fixture!("xai-400-incorrect-key.json"), Unauthorized),
+        (400, fixture!("xai-400-prompt-length.json"), ContextLength),
+        (403, fixture!("openrouter-403-moderation.json"), ContentFilter),
+        (402, fixture!("openrouter-402-credits.json"), Billing),
+        (404, fixture!("ollama-404-model.json"), ModelNotFound),
+        (400, fixture!("llamacpp-400-context.json"), ContextLength),
+        (502, fixture!("nginx-502.html"), ServerError),
+    ] {
+        assert_eq!(classify(OpenAiCompatible, &reply(status, body)).class, expected, "{name}");
+    }
+}
+
+#[test]
+fn errors_inside_a_stream_are_told_apart() {
+    for (kind, (name, body), expected) in [
+        (OpenAi, fixture!("stream-openai-nested.json"), Overloaded),
+        (OpenAi, fixture!("stream-openai-flat.json"), RateLimited),
+        (OpenAi, fixture!("stream-openai-response-failed.json"), ServerError),
+        (Anthropic, fixture!("stream-anthropic-overloaded.json"), Overloaded),
+        (OpenAiCompatible, fixture!("stream-openrouter-502.json"), ServerError),
+        (OpenAiCompatible, fixture!("stream-groq-x-groq.json"), ServerError),
+        (OpenAi, fixture!("openai-429-insufficient-quota.json"), Billing),
+        (OpenAi, fixture!("openai-400-responses-window.json"), ContextLength),
+        (Anthropic, fixture!("anthropic-400-prompt-too-long.json"), ContextLength),
+    ] {
+        assert_eq!(classify_stream_error(kind, body).class, expected, "{name}");
+    }
+    let refused = br#"{"error":{"type":"invalid_request_error","message":"no"}}"#;
+    assert_eq!(classify_stream_error(OpenAi, refused).class, Rejected);
+}
+
+#[test]
+fn a_silent_body_leaves_the_word_to_the_status() {
+    for (status, expected) in [
+        (301, ServerError),
+        (400, Rejected),
+        (401, Unauthorized),
+        (402, Billing),
+        (403, Forbidden),
+        (404, ModelNotFound),
+        (408, Rejected),
+        (409, Rejected),
+        (413, Rejected),
+        (422, Rejected),
+        (429, RateLimited),
+        (500, ServerError),
+        (502, ServerError),
+        (503, Overloaded),
+        (504, ServerError),
+        (529, Overloaded),
+        (599, ServerError),
+    ] {
+        for body in ["", "{}", "null", "[]", "oops", "{\"error\":null}", "{\"error\":{}}"] {
+            assert_eq!(class(OpenAi, status, body), expected, "{status} {body}");
+        }
+    }
+}
+
+#[test]
+fn a_type_is_no_louder_than_a_clear_status() {
+    let server_error = r#"{"error":{"type":"server_error","message":"x"}}"#;
+    assert_eq!(class(OpenAi, 404, server_error), ModelNotFound);
+    assert_eq!(class(OpenAi, 500, r#"{"error":{"type":"invalid_request_error"}}"#), ServerError);
+    assert_eq!(class(OpenAi, 500, r#"{"error":{"type":"overloaded_error"}}"#), Overloaded);
+    let quoting = r#"{"error":{"message":"busy; you wrote: prompt is too long, credit balance is too low"}}"#;
+    assert_eq!(class(OpenAi, 500, quoting), ServerError, "wordings count only where they belong");
+}
+
+#[test]
+fn a_fault_carries_code_wait_and_clean_words() {
+    let (_, body) = fixture!("openai-401-invalid-api-key.json");
+    let fault = classify(OpenAi, &Reply { retry_after: Some("7"), ..reply(401, body) });
+    assert_eq!(fault.code.as_deref(), Some("invalid_api_key"));
+    assert_eq!(fault.retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(
+        fault.message,
+        "Incorrect API key provided: [removed]. You can find your API key at https://platform.openai.com/account/api-keys."
+    );
+    let (_, body) = fixture!("anthropic-429-spend-limit.json");
+    assert_eq!(classify(Anthropic, &reply(429, body)).code.as_deref(), Some("enforced_spend_limit_reached"));
+    let (_, body) = fixture!("nginx-502.html");
+    assert_eq!(classify(OpenAi, &reply(502, body)).message, "502 Bad Gateway");
+    let (_, body) = fixture!("mistral-422-detail.json");
+    assert_eq!(classify(OpenAiCompatible, &reply(422, body)).message, "Field required");
+    assert_eq!(classify(OpenAi, &reply(500, b"")).message, "the provider answered 500 and gave no reason");
+}
+
+#[test]
+fn kinds_have_one_name_each() {
+    for kind in ProviderKind::ALL {
+        assert_eq!(ProviderKind::from_name(kind.name()), Some(kind));
+    }
+    assert_eq!(ProviderKind::from_name("gemini"), None);
+}
+
+proptest! {
+    /// Whatever comes back, it gets a class, and its words are fit to keep.
+    #[test]
+    fn garbage_never_panics(status in 100u16..1_000, body: Vec<u8>, wait in ".*", kind in prop::sample::select(ProviderKind::ALL.to_vec())) {
+        let fault = classify(kind, &Reply { retry_after: Some(&wait), retry_after_ms: Some(&wait), ..reply(status, &body) });
+        prop_assert!(fault.message.chars().count() <= 300);
+        prop_assert!(!fault.message.chars().any(char::is_control));
+        let _ = classify_stream_error(kind, &body);
+    }
+
+    /// JSON of the right outline with the wrong insides is garbage, too.
+    #[test]
+    fn odd_members_never_panic(inside in prop::sample::select(vec!["1", "[]", "[[]]", "{}", "\"x\"", "null", "-1e99", "[{\"msg\":1}]"]), member in prop::sample::select(vec!["error", "message", "detail", "code", "type", "response", "x_groq"])) {
+        for text in [format!(r#"{{"{member}":{inside}}}"#), format!(r#"{{"error":{{"{member}":{inside}}}}}"#)] {
+            let fault = classify(OpenAi, &reply(400, text.as_bytes()));
+            prop_assert!(!fault.message.is_empty());
+        }
+    }
+}
