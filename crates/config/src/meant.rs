@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::standins::{ProviderKind, Settings, Strategy};
+use weir_engine::{Settings, Strategy};
 use weir_units::{DeploymentId, Tokens};
+use weir_wire::ProviderKind;
 
 use crate::{Key, Secret};
 

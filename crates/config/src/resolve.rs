@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::standins::{ProviderKind, Strategy, catalogue_kind};
+use weir_engine::Strategy;
 use weir_units::DeploymentId;
-use weir_wire::Dialect;
+use weir_wire::{Dialect, ProviderKind, provider_of};
 
 use crate::{AfterCut, Config, Provider, Route, Source, Timeouts};
 
@@ -73,7 +73,7 @@ impl Config {
             Dialect::OpenAi => ProviderKind::OpenAi,
             Dialect::Anthropic => ProviderKind::Anthropic,
         };
-        catalogue_kind(model).and_then(of_kind).or_else(|| of_kind(spoken))
+        provider_of(model).and_then(of_kind).or_else(|| of_kind(spoken))
     }
 }
 

@@ -1,0 +1,121 @@
+//! `[keys]`: what each is told by, whose it is and what it may use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::is_name;
+use crate::key::{Key, from_hex, hash_key};
+use crate::log::{At, Log, shown};
+use crate::nearest::nearest;
+use crate::written::Table;
+
+/// The fewest characters of a key that is not made by Weir.
+const SHORTEST: usize = 24;
+
+pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
+    let admin = root.table("server").secret("admin-key").map(|key| hash_key(key.expose()));
+    let mut keys: BTreeMap<Arc<str>, Key> = BTreeMap::new();
+    for (name, table, at) in root.named("keys") {
+        if !is_name("key", name, at, log) {
+            continue;
+        }
+        let routes = routes(name, root, table, log);
+        check_tenant(name, root, table, log);
+        let Some(hash) = hash(name, table, at, log) else {
+            continue;
+        };
+        if let Some(twin) = keys.values().find(|key| key.hash == hash) {
+            let message = format!("keys `{}` and `{name}` are the same key", twin.name);
+            log.fault(at, message, "a request could not be told to be one's or the other's".to_owned());
+        }
+        if admin == Some(hash) {
+            let hint = "a client's key must not open the admin interface".to_owned();
+            log.fault(at, format!("key `{name}` is the admin key"), hint);
+        }
+        let key = Key {
+            name: name.into(),
+            hash,
+            tenant: table.text("tenant").unwrap_or("default").into(),
+            routes,
+            max_tokens_default: table.count("max-tokens-default"),
+        };
+        keys.insert(Arc::clone(&key.name), key);
+    }
+    keys
+}
+
+fn hash(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<[u8; 32]> {
+    match (table.get("key"), table.get("key-hash")) {
+        (Some(_), Some(_)) => {
+            log.fault(at, format!("key `{name}` has both `key` and `key-hash`"), "leave one of them out".to_owned());
+            None
+        }
+        (None, None) => {
+            let hint = "add `key = { env = \"NAME_KEY\" }`, or `key-hash`: the key's SHA-256 in hexadecimal".to_owned();
+            log.fault(at, format!("key `{name}` has neither `key` nor `key-hash`"), hint);
+            None
+        }
+        (Some(_), None) => {
+            let key = table.secret("key")?;
+            let length = key.expose().len();
+            if length < SHORTEST {
+                let message = format!("key `{name}` has {length} characters, and {SHORTEST} are the fewest");
+                log.fault(table.at("key"), message, "make one with `openssl rand -hex 32`".to_owned());
+            }
+            Some(hash_key(key.expose()))
+        }
+        (None, Some(_)) => {
+            let text = table.text("key-hash")?;
+            let hash = from_hex(text);
+            if hash.is_none() {
+                let message = format!(
+                    "`key-hash` of key `{name}` has not the form of a SHA-256: {} characters",
+                    text.chars().count()
+                );
+                let hint = "64 hexadecimal digits: `printf %s \"$KEY\" | sha256sum`".to_owned();
+                log.fault(table.at("key-hash"), message, hint);
+            }
+            hash
+        }
+    }
+}
+
+fn routes(name: &str, root: &Table, table: &Table, log: &mut Log<'_>) -> Option<BTreeSet<Arc<str>>> {
+    table.get("routes")?;
+    let known = &root.table("routes").0;
+    let mut routes = BTreeSet::new();
+    for (route, at) in table.names("routes") {
+        let said = shown(route);
+        if route == "*" {
+            let hint = "leave `routes` out for a key that may use all".to_owned();
+            log.fault(at, format!("key `{name}` may use route `*`, which no client can ask for"), hint);
+        } else if !known.contains_key(route) {
+            let hint = match nearest(route, known.keys().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("add `[routes.{said}]`, or leave `routes` out for a key that may use all"),
+            };
+            log.fault(at, format!("key `{name}` may use route `{said}`, which is not defined"), hint);
+        }
+        routes.insert(route.into());
+    }
+    if table.items("routes").is_empty() {
+        let hint = "leave `routes` out for a key that may use all".to_owned();
+        log.warn(table.at("routes"), format!("key `{name}` may use nothing: its `routes` is empty"), hint);
+    }
+    Some(routes)
+}
+
+fn check_tenant(name: &str, root: &Table, table: &Table, log: &mut Log<'_>) {
+    let tenants = &root.table("tenants").0;
+    if let Some(tenant) = table.text("tenant")
+        && tenant != "default"
+        && !tenants.contains_key(tenant)
+    {
+        let hint = match nearest(tenant, tenants.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add `[tenants.{}]`", shown(tenant)),
+        };
+        let message = format!("key `{name}` belongs to tenant `{}`, which is not defined", shown(tenant));
+        log.fault(table.at("tenant"), message, hint);
+    }
+}

@@ -1,0 +1,148 @@
+//! `[server]`, `[ledger]` and `[quota]`: addresses, files and limits of this process.
+
+use std::path::PathBuf;
+
+use crate::log::{Log, shown};
+use crate::written::Table;
+use crate::{Environment, Ledger, Server, Source, Tls};
+
+pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<'_>) -> Server {
+    let table = root.table("server");
+    check_addresses(root, table, log);
+    if let Some(key) = table.secret("admin-key")
+        && key.expose().len() < 24
+    {
+        let message = format!("`server.admin-key` has {} characters", key.expose().len());
+        log.warn(table.at("admin-key"), message, "24 or more are hard to guess: `openssl rand -hex 32`".to_owned());
+    }
+    let size = |key| table.count(key).and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+    let ca_file = table.path("ca-file").cloned();
+    if let Some(path) = &ca_file {
+        check_pem(path, "CERTIFICATE", table, "ca-file", environment, log);
+    }
+    let (body_limit, buffer_limit) = (size("body-limit"), size("buffer-limit"));
+    if body_limit > buffer_limit && buffer_limit > 0 {
+        let at = table.at("buffer-limit").or(table.at("body-limit"));
+        let hint = "raise `buffer-limit` or lower `body-limit`".to_owned();
+        log.fault(at, "one request body of `server.body-limit` is more than `server.buffer-limit`", hint);
+    }
+    Server {
+        listen: table.address("listen").unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
+        admin_listen: table.address("admin-listen"),
+        admin_key: table.secret("admin-key").cloned(),
+        tls: tls(table, environment, log),
+        ca_file,
+        public_url: table.text("public-url").map(str::to_owned),
+        body_limit,
+        buffer_limit,
+        max_connections: size("max-connections"),
+        grace: table.span("grace"),
+    }
+}
+
+/// What others can reach needs credentials on both of its doors.
+fn check_addresses(root: &Table, table: &Table, log: &mut Log<'_>) {
+    let has_admin_key = table.get("admin-key").is_some();
+    let admin_hint = || Some("add `admin-key = { env = \"WEIR_ADMIN_KEY\" }` under `[server]`".to_owned());
+    let reachable = |key| table.address(key).filter(|address| !address.ip().is_loopback());
+    if let Some(listen) = reachable("listen") {
+        let at = table.at("listen");
+        if root.table("keys").0.is_empty() {
+            let message =
+                format!("`server.listen` is `{listen}`, which other machines reach, and there are no `[keys]`");
+            let hint = "add `[keys.NAME]` with `key = { env = \"NAME_KEY\" }`, or listen on `127.0.0.1`".to_owned();
+            log.fault(at, message, hint);
+        }
+        if !has_admin_key {
+            let message =
+                format!("`server.listen` is `{listen}`, which other machines reach, and there is no `admin-key`");
+            log.fault(at, message, admin_hint());
+        }
+    }
+    if let Some(admin_listen) = reachable("admin-listen")
+        && !has_admin_key
+    {
+        let message = format!(
+            "`server.admin-listen` is `{admin_listen}`, which other machines reach, and there is no `admin-key`"
+        );
+        log.fault(table.at("admin-listen"), message, admin_hint());
+    }
+    if let Some(admin_listen) = table.address("admin-listen")
+        && table.address("listen") == Some(admin_listen)
+        && admin_listen.port() != 0
+    {
+        let message = format!("`server.admin-listen` is `{admin_listen}`, and so is `listen`");
+        log.fault(table.at("admin-listen"), message, "leave it out to serve both on one address".to_owned());
+    }
+}
+
+fn tls(table: &Table, environment: &dyn Environment, log: &mut Log<'_>) -> Option<Tls> {
+    table.get("tls")?;
+    let (tls, at) = (table.table("tls"), table.at("tls"));
+    for key in ["certificate", "key"] {
+        if tls.get(key).is_none() && table.get("tls")?.table().is_some() {
+            log.fault(at, format!("`server.tls` has no `{key}`"), format!("add `{key} = \"{key}.pem\"`"));
+        }
+    }
+    let (certificate, key) = (tls.path("certificate")?.clone(), tls.path("key")?.clone());
+    check_pem(&certificate, "CERTIFICATE", tls, "certificate", environment, log);
+    check_pem(&key, "PRIVATE KEY", tls, "key", environment, log);
+    Some(Tls { certificate, key })
+}
+
+fn check_pem(path: &PathBuf, what: &str, table: &Table, key: &str, environment: &dyn Environment, log: &mut Log<'_>) {
+    let file = shown(&path.to_string_lossy());
+    match environment.read(path) {
+        Err(error) => log.fault(table.at(key), format!("`{key}` names `{file}`, which cannot be read: {error}"), None),
+        Ok(text) => {
+            let begins =
+                |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{what}-----"));
+            if !text.lines().any(begins) {
+                let message = format!("`{key}` names `{file}`, which holds no `-----BEGIN … {what}-----`");
+                log.fault(table.at(key), message, "it should be a PEM file".to_owned());
+            }
+        }
+    }
+}
+
+/// The ledger, which in this version is a file of SQLite's.
+pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledger {
+    let (url, at) = (table.text("url").unwrap_or_default(), table.at("url"));
+    let folder = match source {
+        Source::File(file) => file.parent().map(PathBuf::from).unwrap_or_default(),
+        Source::Environment => PathBuf::new(),
+    };
+    let hint = || Some("write `\"sqlite:weir.db\"`".to_owned());
+    let path = match url.split_once(':') {
+        Some(("sqlite", rest)) => {
+            let rest = rest.strip_prefix("//").unwrap_or(rest);
+            if rest.is_empty() || rest.starts_with(':') || rest.contains('?') {
+                log.fault(at, format!("`ledger.url` is `{}`, which names no file", shown(url)), hint());
+            }
+            folder.join(rest)
+        }
+        Some(("postgres" | "postgresql", _)) => {
+            log.fault(at, "`ledger.url` names Postgres, which is not in this version", hint());
+            folder
+        }
+        _ => {
+            // A broken url has been noted already.
+            if !url.is_empty() {
+                log.fault(at, format!("`ledger.url` is `{}`, which is no ledger", shown(url)), hint());
+            }
+            folder
+        }
+    };
+    Ledger { path, retention: table.span("retention") }
+}
+
+/// The quota, which in this version is this process's own.
+pub(super) fn check_quota(table: &Table, log: &mut Log<'_>) {
+    if let Some(url) = table.text("url")
+        && url != "local"
+    {
+        let scheme = url.split(':').next().unwrap_or_default();
+        let message = format!("`quota.url` is `{}:…`, and this version counts in its own process alone", shown(scheme));
+        log.fault(table.at("url"), message, "write `\"local\"`".to_owned());
+    }
+}

@@ -1,0 +1,70 @@
+//! Settings that several tables hold alike, and the short ways to write one down.
+
+use super::{Effect, Setting, Shape};
+
+/// A setting that this version acts on; an empty `default` is none.
+pub(super) const fn acted(key: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Setting {
+    Setting { key, shape, default, effect: Effect::Acted, doc }
+}
+
+/// A setting that is parsed and not enforced.
+pub(super) const fn later(key: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Setting {
+    Setting { key, shape, default, effect: Effect::Later(""), doc }
+}
+
+/// A setting that is parsed and not enforced, and whose default is what happens anyway.
+pub(super) const fn fixed(key: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Setting {
+    Setting { key, shape, default, effect: Effect::Later(default), doc }
+}
+
+/// Ceilings, by dimension.
+pub(super) const LIMITS: &[Setting] = &[
+    later("requests-per-minute", Shape::Count(1), "", "Requests in any minute."),
+    later("requests-per-day", Shape::Count(1), "", "Requests in a day."),
+    later("tokens-per-minute", Shape::Count(1), "", "Tokens in any minute, input and output together."),
+    later("input-tokens-per-minute", Shape::Count(1), "", "Input tokens in any minute."),
+    later("output-tokens-per-minute", Shape::Count(1), "", "Output tokens in any minute."),
+    later("tokens-per-day", Shape::Count(1), "", "Tokens in a day, input and output together."),
+    later("concurrent-requests", Shape::Count(1), "", "Requests at the same time."),
+];
+
+/// How long each stage of a call may take.
+pub(super) const TIMEOUTS: &[Setting] = &[
+    acted("connect", Shape::Span(1), r#""5s""#, "Until TCP and TLS stand."),
+    acted(
+        "first-byte",
+        Shape::Span(1),
+        r#""20s""#,
+        "From the request until the response headers. A unary answer also gets max_tokens (4,096 when unset) ÷ 20 tokens/s.",
+    ),
+    acted(
+        "first-content",
+        Shape::Span(1),
+        r#""10s""#,
+        "From the headers of a stream until the first text, tool-call, refusal or reasoning delta. It applies only while another \
+         deployment is eligible, and is 120 s where the model reasons.",
+    ),
+    acted("stall", Shape::Span(1), r#""30s""#, "Between two pieces of a stream. It is 120 s where the model reasons."),
+    acted("total", Shape::Span(1), r#""10m""#, "For the whole call."),
+];
+
+/// Guards on agent runs.
+pub(super) const RUNS: &[Setting] = &[
+    later(
+        "loops",
+        Shape::Choice(&["off", "warn", "slow", "halt"]),
+        r#""halt""#,
+        "What follows when a run is seen to loop.",
+    ),
+    later("max-cost", Shape::Amount, "", "What one run may cost, in US dollars."),
+    later("max-requests", Shape::Count(1), "", "Requests that one run may make."),
+    later("max-age", Shape::Span(1), "", "How old a run may grow."),
+];
+
+/// Prices of a model.
+pub(super) const PRICE: &[Setting] = &[
+    later("input", Shape::Amount, "", "Input, in US dollars per million tokens."),
+    later("cached-input", Shape::Amount, "", "Input read from the provider's cache, in US dollars per million tokens."),
+    later("cache-write", Shape::Amount, "", "Input written to the provider's cache, in US dollars per million tokens."),
+    later("output", Shape::Amount, "", "Output, in US dollars per million tokens."),
+];

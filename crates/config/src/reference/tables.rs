@@ -1,0 +1,298 @@
+//! The tables of `weir.toml`, in the order in which a reader meets them.
+
+use super::shared::{LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::{Effect, Setting, Shape};
+
+/// The whole file.
+pub(crate) const ROOT: &[Setting] = &[
+    acted("server", Shape::Table(SERVER), "", "What Weir listens on and how much it takes in."),
+    later("admins", Shape::Named(ADMINS), "", "People besides `root` who may use the admin interface."),
+    acted("ledger", Shape::Table(LEDGER), "", "Where facts are kept."),
+    acted("quota", Shape::Table(QUOTA), "", "Where limits, budgets and breakers are counted."),
+    later("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts, forecasts and escalations go there."),
+    later("notifiers", Shape::Named(NOTIFIERS), "", "Where alerts can be sent."),
+    acted(
+        "providers",
+        Shape::Named(PROVIDERS),
+        "",
+        "One account at an LLM API. With none at all, the built-in mock answers as `mock/…`.",
+    ),
+    later("pools", Shape::Named(POOLS), "", "What shares one set of limits."),
+    acted(
+        "routes",
+        Shape::Named(ROUTES),
+        "",
+        "A name that clients use as `model`, and the deployments behind it. The route `\"*\"` takes what names no route and no \
+         provider.",
+    ),
+    acted(
+        "timeouts",
+        Shape::Table(TIMEOUTS),
+        "",
+        "How long each stage of a call may take, for every route that does not say.",
+    ),
+    acted("retry", Shape::Table(RETRY), "", "When the same deployment is asked again."),
+    acted("breaker", Shape::Table(BREAKER), "", "When a deployment that keeps failing is left alone."),
+    later("queue", Shape::Table(QUEUE), "", "Waiting for capacity."),
+    later("runs", Shape::Table(RUNS), "", "Guards on agent runs."),
+    later("prices", Shape::Table(PRICES), "", "What happens where a price is unknown."),
+    Setting {
+        key: "budgets",
+        shape: Shape::Named(BUDGETS),
+        default: "",
+        effect: Effect::Refused,
+        doc: "A ceiling in dollars per scope and period. A file that holds one does not start in this version: a budget that is \
+              not held is worse than none.",
+    },
+    acted(
+        "tenants",
+        Shape::Named(TENANTS),
+        "",
+        "Who a key belongs to: a team, a customer. The tenant `default` always exists.",
+    ),
+    acted(
+        "keys",
+        Shape::Named(KEYS),
+        "",
+        "What clients authenticate with. Without any, only programs on this machine are served.",
+    ),
+];
+
+const SERVER: &[Setting] = &[
+    acted(
+        "listen",
+        Shape::Address,
+        r#""127.0.0.1:4141""#,
+        "Where clients reach it. Other than loopback needs `[keys]` and `admin-key`.",
+    ),
+    acted("admin-listen", Shape::Address, "", "Moves admin, dashboard and metrics to an address of their own."),
+    acted("admin-key", Shape::Secret, "", "What the person `root` authenticates with."),
+    fixed("timezone", Shape::Text, r#""UTC""#, "For periods, hours of the week and reports; the ledger stores UTC."),
+    acted("public-url", Shape::Url, "", "The address that links in alerts and reports carry."),
+    acted("body-limit", Shape::Size, r#""32MiB""#, "The largest request body, decoded. Larger is a 413."),
+    acted(
+        "buffer-limit",
+        Shape::Size,
+        r#""256MiB""#,
+        "What all requests and answers together may hold in memory. Past it new requests are refused with a 503.",
+    ),
+    acted(
+        "max-connections",
+        Shape::Count(1),
+        "10000",
+        "Clients' connections open at once. Past it new ones wait to be accepted.",
+    ),
+    acted("grace", Shape::Span(0), r#""30s""#, "How long running requests have at SIGTERM."),
+    acted("tls", Shape::Partial(TLS), "", "What to speak TLS with; both files are PEM and are read again on reload."),
+    acted("ca-file", Shape::Path, "", "More certificate authorities that a provider's certificate may come from, PEM."),
+    fixed("cors-origins", Shape::Names, "[]", "Web origins that may call from a browser."),
+];
+
+const TLS: &[Setting] = &[
+    acted("certificate", Shape::Path, "", "The certificate, followed by its intermediates."),
+    acted("key", Shape::Path, "", "Its private key."),
+];
+
+const ADMINS: &[Setting] = &[
+    later("key", Shape::Secret, "", "What this person authenticates with."),
+    later("role", Shape::Choice(&["viewer", "operator", "auditor"]), r#""viewer""#, "What this person may do."),
+];
+
+const LEDGER: &[Setting] = &[
+    acted("url", Shape::Text, r#""sqlite:weir.db""#, "The SQLite file. `postgres://…` is a fault in this version."),
+    acted("retention", Shape::Span(3_600_000), r#""35d""#, "How long detail is kept; roll-ups stay."),
+];
+
+const QUOTA: &[Setting] = &[acted(
+    "url",
+    Shape::Text,
+    r#""local""#,
+    "`local` is this process. Any other (`redis://…`) is a fault in this version.",
+)];
+
+const OWNER: &[Setting] = &[
+    later("name", Shape::Text, "", "Who it is."),
+    later("notify", Shape::Names, "", "Notifiers that hear of everything."),
+    later("escalate", Shape::List(ESCALATE), "", "Who hears of what stays open."),
+    later("lead-time", Shape::Span(1), r#""10d""#, "How long a tier upgrade takes."),
+];
+
+const ESCALATE: &[Setting] = &[
+    later("after", Shape::Span(1), "", "How long an alert has been open."),
+    later("notify", Shape::Names, "", "Notifiers that hear of it then."),
+];
+
+const NOTIFIERS: &[Setting] = &[
+    later("kind", Shape::Choice(&["slack", "pagerduty", "webhook"]), "", "What takes the message."),
+    later("url", Shape::TextOrSecret, "", "Where it is sent."),
+    later("secret", Shape::Secret, "", "What a webhook's messages are signed with."),
+];
+
+const PROVIDERS: &[Setting] = &[
+    acted(
+        "kind",
+        Shape::Text,
+        "",
+        "Which API it is: `openai`, `anthropic`, `openai-compatible` or `mock`. Where it is not written, the provider's own name says it.",
+    ),
+    acted(
+        "base-url",
+        Shape::Url,
+        "",
+        "Where the API is. Default by kind: `https://api.openai.com/v1`, `https://api.anthropic.com` (with or without `/v1`), for \
+         `mock` the one built in; `openai-compatible` has none.",
+    ),
+    acted(
+        "api-key",
+        Shape::Secret,
+        "",
+        "The credential. For the kinds `openai` and `anthropic` at their own address the default is `{ env = \"OPENAI_API_KEY\" }` \
+         and `{ env = \"ANTHROPIC_API_KEY\" }`; at another address there is none, so that no key goes where nobody sent it.",
+    ),
+    later("limits", Shape::Partial(LIMITS), "", "Ceilings of the whole account."),
+    acted("headers", Shape::Headers, "", "Sent on each call. A value may be a secret by reference."),
+    later("tier", Shape::Text, "", "The account's tier, as the provider calls it."),
+    later("contact", Shape::Text, "", "Whom capacity alerts name."),
+    later("upgrade-url", Shape::Url, "", "Where a higher tier is asked for."),
+    acted(
+        "models",
+        Shape::Named(MODELS),
+        "",
+        "What is declared of a model, under the provider's name for it. A model need not be declared to be called; \
+         `/v1/models` lists those that are.",
+    ),
+];
+
+const MODELS: &[Setting] = &[
+    later("limits", Shape::Partial(LIMITS), "", "Ceilings of this model."),
+    later("pool", Shape::Text, "", "The pool whose limits it shares."),
+    acted(
+        "context-window",
+        Shape::Count(1),
+        "",
+        "The longest input and output together, in tokens. Default: the catalogue's.",
+    ),
+    later("price", Shape::Partial(PRICE), "", "Its prices, where the catalogue's are not to be used."),
+];
+
+const POOLS: &[Setting] = &[
+    later("limits", Shape::Partial(LIMITS), "", "Ceilings that its members share."),
+    later("reserve-for-interactive", Shape::Share, "0.2", "The share of each limit that batch may not use."),
+];
+
+const ROUTES: &[Setting] = &[
+    acted(
+        "deployments",
+        Shape::Names,
+        "",
+        "What a call may be sent to, each `provider/model`. In the route `\"*\"` a model may be `*`: the name that was asked for.",
+    ),
+    acted(
+        "strategy",
+        Shape::Choice(&["failover", "balance"]),
+        r#""failover""#,
+        "`failover` tries them in order; `balance` by latency, errors, headroom and cost.",
+    ),
+    acted(
+        "after-cut",
+        Shape::Choice(&["splice", "end"]),
+        r#""splice""#,
+        "What follows a stream that breaks after content: `splice` carries on from another deployment where that is exact, `end` \
+         sends the dialect's error frame.",
+    ),
+    acted("critical", Shape::Flag, "false", "Critical routes are checked for a second provider."),
+    acted(
+        "timeouts",
+        Shape::Partial(TIMEOUTS),
+        "",
+        "How long each stage of a call may take on this route; defaults from `[timeouts]`.",
+    ),
+    later("runs", Shape::Partial(RUNS), "", "Guards on agent runs on this route; defaults from `[runs]`."),
+];
+
+const RETRY: &[Setting] = &[
+    acted(
+        "attempts",
+        Shape::Count(1),
+        "3",
+        "Attempts on the last deployment left. While another is eligible there are at most two.",
+    ),
+    acted(
+        "base",
+        Shape::Span(1),
+        r#""250ms""#,
+        "The backoff's base: the wait before repeat n (from 0) is drawn from 0 to base · 2ⁿ.",
+    ),
+    acted("cap", Shape::Span(1), r#""20s""#, "What base · 2ⁿ never exceeds."),
+    acted("budget", Shape::Share, "0.1", "What repeats may cost, as a share of what first attempts cost."),
+    acted(
+        "patience",
+        Shape::Span(0),
+        r#""3s""#,
+        "A retry-after up to this is waited out in place; a longer one fails over.",
+    ),
+];
+
+const BREAKER: &[Setting] = &[
+    acted("consecutive-failures", Shape::Count(1), "5", "Faults in a row that open it."),
+    acted("failure-rate", Shape::Share, "0.5", "The share of faults within the window that opens it."),
+    acted("window", Shape::Span(1_000), r#""30s""#, "How far back that share is taken, at most five minutes."),
+    acted("cooldown", Shape::Span(1), r#""15s""#, "How long it stays open, give or take a fifth."),
+];
+
+const QUEUE: &[Setting] =
+    &[later("max-wait", Shape::Span(0), r#""30s""#, "How long a request without a deadline waits for capacity.")];
+
+const PRICES: &[Setting] = &[later(
+    "on-unknown",
+    Shape::Choice(&["refuse", "worst-case"]),
+    r#""refuse""#,
+    "Under a budget: refuse what has no price, or hold the worst case.",
+)];
+
+const BUDGETS: &[Setting] = &[
+    later("limit", Shape::Amount, "", "The ceiling, in US dollars."),
+    later(
+        "period",
+        Shape::Choice(&["hour", "day", "week", "month", "total"]),
+        r#""month""#,
+        "What it is a ceiling of.",
+    ),
+    later(
+        "mode",
+        Shape::Choice(&["strict", "soft"]),
+        r#""soft""#,
+        "`strict` reserves the worst case and is never over; `soft` reserves a calibrated p99.",
+    ),
+    later("warn-at", Shape::Shares, "[0.5, 0.8]", "Shares of it at which a warning goes out."),
+    later("when-low", Shape::Partial(WHEN_LOW), "", "What answers with less when little is left."),
+    later("tag", Shape::Text, "", "A budget on a tag (`team=ml`) instead of on keys or tenants."),
+];
+
+const WHEN_LOW: &[Setting] = &[
+    later("at", Shape::Share, "", "The share spent from which on it holds."),
+    later("route", Shape::Text, "", "The route that answers instead."),
+];
+
+const TENANTS: &[Setting] = &[
+    later("org", Shape::Text, "", "Who it belongs to."),
+    acted("budgets", Shape::Names, "", "Budgets of all its keys together; each must exist under `[budgets]`."),
+    later("weight", Shape::Count(1), "1", "Its share under contention."),
+];
+
+const KEYS: &[Setting] = &[
+    acted("key", Shape::Secret, "", "The key, at least 24 characters."),
+    acted("key-hash", Shape::Text, "", "Instead of `key`: its SHA-256, in 64 hexadecimal digits."),
+    acted("tenant", Shape::Text, r#""default""#, "Who it belongs to."),
+    acted("budgets", Shape::Names, "", "Budgets of this key; each must exist under `[budgets]`."),
+    acted("routes", Shape::Names, "", "The routes it may use, and nothing else then. Without it, it may use all."),
+    later(
+        "priority",
+        Shape::Choice(&["interactive", "standard", "batch"]),
+        r#""interactive""#,
+        "The highest priority that it may ask for.",
+    ),
+    later("limits", Shape::Partial(LIMITS), "", "Ceilings of this key."),
+    acted("max-tokens-default", Shape::Count(1), "", "The output limit given to a request that sets none."),
+    later("runs", Shape::Partial(RUNS), "", "Guards on agent runs of this key; defaults from `[runs]`."),
+];
