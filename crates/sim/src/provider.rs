@@ -138,6 +138,7 @@ pub struct Provider {
     requests: Option<Bucket>,
     tokens: Option<Bucket>,
     standing: Vec<Standing>,
+    applied: Option<FaultOrder>,
     random: ChaCha8Rng,
 }
 
@@ -146,8 +147,8 @@ impl Provider {
     #[must_use]
     pub fn new(profile: Profile, seed: u64, now: Moment) -> Self {
         let standing = profile.faults.clone();
-        let mut provider =
-            Self { profile, requests: None, tokens: None, standing, random: ChaCha8Rng::seed_from_u64(seed) };
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        let mut provider = Self { profile, requests: None, tokens: None, standing, applied: None, random };
         provider.fill(now);
         provider
     }
@@ -183,6 +184,12 @@ impl Provider {
         &self.standing
     }
 
+    /// The fault that was ordered for the last arrival, by itself or by a standing order.
+    #[must_use]
+    pub fn applied(&self) -> Option<FaultOrder> {
+        self.applied
+    }
+
     /// The requests and the tokens of this minute, for headers; `None` where there is no limit.
     pub fn gauges(&mut self, now: Moment) -> (Option<Gauge>, Option<Gauge>) {
         (self.requests.as_mut().map(|b| b.gauge(now)), self.tokens.as_mut().map(|b| b.gauge(now)))
@@ -191,6 +198,7 @@ impl Provider {
     /// Takes in a request and says what happens to it.
     pub fn arrive(&mut self, now: Moment, request: &Arrival) -> Plan {
         let fault = request.order.or_else(|| self.draw());
+        self.applied = fault;
         let reject = |status, kind, retry_after| Plan::Reject(Rejection { at: now, status, kind, retry_after });
         use RejectionKind as Kind;
         let early = match fault {

@@ -1,0 +1,159 @@
+//! The state that all connections of one mock share: the provider model, what was seen, and the responses it keeps.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use weir_sim::{Charge, Gauge, Provider};
+use weir_units::{Moment, Tokens, WallTime};
+
+use crate::ask::mix;
+use crate::stats::{Log, Seen, Stats, count};
+
+/// Responses that are kept for `previous_response_id`.
+const KEPT_RESPONSES: usize = 256;
+
+pub(crate) struct House {
+    pub(crate) name: String,
+    pub(crate) api_key: Option<String>,
+    seed: u64,
+    began: Instant,
+    inner: Mutex<Inner>,
+}
+
+impl std::fmt::Debug for House {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The credential stays out of logs.
+        f.debug_struct("House").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) provider: Provider,
+    pub(crate) stats: Stats,
+    pub(crate) log: Log,
+    responses: VecDeque<(String, Bytes)>,
+    ids: u64,
+}
+
+impl House {
+    pub(crate) fn new(options: &crate::Options) -> Self {
+        let provider = Provider::new(options.profile.clone(), options.seed, Moment::ZERO);
+        let inner =
+            Inner { provider, stats: Stats::default(), log: Log::default(), responses: VecDeque::new(), ids: 0 };
+        Self {
+            name: options.name.clone(),
+            api_key: options.api_key.clone(),
+            seed: options.seed,
+            began: Instant::now(),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves counts that are at most one off, which is no reason to stop answering.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::ZERO + self.began.elapsed()
+    }
+
+    pub(crate) fn instant(&self, at: Moment) -> Instant {
+        self.began + at.since(Moment::ZERO)
+    }
+
+    /// An id that no other request of this mock has.
+    pub(crate) fn id(&self, prefix: &str) -> String {
+        let mut inner = self.inner();
+        inner.ids += 1;
+        format!("{prefix}{:016x}{:08x}", mix(mix(self.seed) ^ inner.ids), inner.ids)
+    }
+
+    pub(crate) fn gauges(&self) -> (Option<Gauge>, Option<Gauge>) {
+        let now = self.now();
+        self.inner().provider.gauges(now)
+    }
+
+    pub(crate) fn keep_response(&self, id: String, body: Bytes) {
+        let mut inner = self.inner();
+        inner.responses.push_back((id, body));
+        if inner.responses.len() > KEPT_RESPONSES {
+            inner.responses.pop_front();
+        }
+    }
+
+    pub(crate) fn response(&self, id: &str) -> Option<Bytes> {
+        self.inner().responses.iter().find(|(kept, _)| kept == id).map(|(_, body)| body.clone())
+    }
+
+    pub(crate) fn forget_response(&self, id: &str) {
+        self.inner().responses.retain(|(kept, _)| kept != id);
+    }
+}
+
+/// The time by the calendar.
+pub(crate) fn wall() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    WallTime(0) + since
+}
+
+/// One request from its arrival to its end, however it ends; it is what keeps the counts true.
+pub(crate) struct Flight {
+    house: Arc<House>,
+    number: u64,
+    charge: Charge,
+    output: u64,
+    pub(crate) sent: u64,
+    finished: bool,
+}
+
+impl Flight {
+    pub(crate) fn begin(house: &Arc<House>, mut seen: Seen, path: &str) -> Self {
+        let mut inner = house.inner();
+        let number = inner.stats.requests;
+        seen.number = number;
+        inner.log.push(seen);
+        inner.stats.requests += 1;
+        inner.stats.in_flight += 1;
+        inner.stats.in_flight_most = inner.stats.in_flight_most.max(inner.stats.in_flight);
+        count(&mut inner.stats.by_path, path);
+        drop(inner);
+        Self { house: Arc::clone(house), number, charge: Charge::Reserve, output: 0, sent: 0, finished: false }
+    }
+
+    /// What the answer will come to, known once it is composed.
+    pub(crate) fn expect(&mut self, charge: Charge, input: u64, output: u64) {
+        (self.charge, self.output) = (charge, output);
+        self.house.inner().stats.input_tokens += input;
+    }
+
+    pub(crate) fn answered(&self, status: u16) {
+        let mut inner = self.house.inner();
+        inner.log.answered(self.number, status);
+        *inner.stats.by_status.entry(status).or_default() += 1;
+    }
+
+    pub(crate) fn finish(&mut self) {
+        if !self.finished {
+            self.finished = true;
+            self.house.inner().stats.completed += 1;
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let now = self.house.now();
+        let mut inner = self.house.inner();
+        inner.stats.in_flight -= 1;
+        if self.finished {
+            inner.stats.output_tokens += self.output;
+        } else {
+            inner.stats.cancelled += 1;
+        }
+        let produced = if self.finished { self.output } else { self.sent.min(self.output) };
+        inner.provider.settle(now, self.charge, Tokens(produced));
+    }
+}
