@@ -38,6 +38,11 @@ impl Plan {
                 notes.add(notes::CLAMPED_EFFORT);
                 return Self::Adaptive(Some(Effort::Low));
             }
+            // Of the models that decide for themselves some refuse to be told not to think; unknown ones are not told.
+            if to.takes_adaptive_thinking() && to.capabilities.thinking_always_on.is_none() {
+                notes.add(notes::REASONING_EFFORT);
+                return Self::Unsaid;
+            }
             return if to.capabilities.reasoning == Some(false) { Self::Unsaid } else { Self::Disabled };
         }
         let drop = |notes: &mut Notes| {

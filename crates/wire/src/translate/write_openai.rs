@@ -58,11 +58,13 @@ pub(super) fn write(
     if let Some(word) = effort {
         body.push(("reasoning_effort", word.into()));
     }
+    // A model that reasons takes the default alone; where the catalogue is silent, one that is asked to reason is such.
+    let sampled = to.capabilities.sampling.unwrap_or(effort.is_none());
     let sampling =
         [("temperature", conversation.temperature, notes::TEMPERATURE), ("top_p", conversation.top_p, notes::TOP_P)];
     for (name, value, token) in sampling {
         match value {
-            Some(value) if to.capabilities.sampling != Some(false) => body.push((name, Json::Number(value))),
+            Some(value) if sampled => body.push((name, Json::Number(value))),
             Some(value) if value != 1.0 => notes.add(token),
             _ => {}
         }

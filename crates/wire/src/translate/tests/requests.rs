@@ -272,3 +272,18 @@ fn depth_costs_no_stack() {
         assert_eq!(translate_request(Endpoint::Messages, body.as_bytes(), &target(Dialect::OpenAi)).is_ok(), fine);
     }
 }
+
+#[test]
+fn a_model_that_reasons_gets_no_temperature() {
+    for (sampling, effort, sent) in
+        [(None, None, true), (None, Some("low"), false), (Some(true), Some("low"), true), (Some(false), None, false)]
+    {
+        let mut to = target(Dialect::OpenAi);
+        to.capabilities.sampling = sampling;
+        let mut body = with("temperature", json!(0.5));
+        body["output_config"] = json!({ "effort": effort });
+        let (out, degraded) = translate(Endpoint::Messages, &body, &to).unwrap();
+        assert_eq!(out.get("temperature").is_some(), sent, "{sampling:?} {effort:?}");
+        assert_eq!(degraded.contains(&notes::TEMPERATURE.to_owned()), !sent);
+    }
+}
