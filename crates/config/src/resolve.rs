@@ -73,7 +73,11 @@ impl Config {
             Dialect::OpenAi => ProviderKind::OpenAi,
             Dialect::Anthropic => ProviderKind::Anthropic,
         };
-        provider_of(model).and_then(of_kind).or_else(|| of_kind(spoken))
+        match provider_of(model) {
+            // `mock/…` exists only where the mock does; sending it to a paid account would be a surprise.
+            Some(ProviderKind::Mock) => of_kind(ProviderKind::Mock),
+            catalogued => catalogued.and_then(of_kind).or_else(|| of_kind(spoken)),
+        }
     }
 }
 
