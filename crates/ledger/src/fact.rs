@@ -3,6 +3,7 @@
 //! A fact says what happened and no more; what it means is for its readers. Nothing here may hold a prompt, an answer or
 //! a credential, and what an upstream said is cleaned before it becomes a fact.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -183,17 +184,70 @@ impl Fact {
 
 /// Writes a time as RFC 3339.
 pub(crate) fn wall_time<S: Serializer>(at: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
+    let mut text = [0; WALL_TIME];
+    match rfc_3339(*at, &mut text) {
+        Some(text) => serializer.serialize_str(text),
+        None => serializer.collect_str(at),
+    }
 }
 
 /// Writes a time as RFC 3339, or null.
 pub(crate) fn some_wall_time<S: Serializer>(at: &Option<WallTime>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
-        Some(at) => serializer.collect_str(at),
+        Some(at) => wall_time(at, serializer),
         None => serializer.serialize_none(),
     }
 }
 
 fn fault_class<S: Serializer>(class: &FaultClass, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(class.name())
+}
+
+/// Bytes of a time as it is written: `2026-11-18T14:47:03.114Z`.
+const WALL_TIME: usize = 24;
+
+thread_local! {
+    /// The day last written, as days since the epoch and as text: `2026-11-18T`.
+    static DAY: Cell<(i64, [u8; 11])> = const { Cell::new((i64::MIN, [0; 11])) };
+}
+
+/// What `Display` makes of a time, at a tenth of the cost, since a record holds twenty of them: the calendar is asked once a
+/// day. None for years that do not have four digits.
+fn rfc_3339(at: WallTime, text: &mut [u8; WALL_TIME]) -> Option<&str> {
+    let millis = at.millis();
+    let (day, ms) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+    let (known, mut date) = DAY.get();
+    if known != day {
+        date = at.to_string().into_bytes().get(..11).filter(|date| date[10] == b'T')?.try_into().ok()?;
+        DAY.set((day, date));
+    }
+    text[..11].copy_from_slice(&date);
+    let digits = |text: &mut [u8], mut value: i64| {
+        for place in text.iter_mut().rev() {
+            *place = b'0' + u8::try_from(value % 10).unwrap_or_default();
+            value /= 10;
+        }
+    };
+    digits(&mut text[11..13], ms / 3_600_000);
+    digits(&mut text[14..16], ms / 60_000 % 60);
+    digits(&mut text[17..19], ms / 1_000 % 60);
+    digits(&mut text[20..23], ms % 1_000);
+    (text[13], text[16], text[19], text[23]) = (b':', b':', b'.', b'Z');
+    std::str::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_they_display() {
+        for micros in
+            [0, -1_000, 951_782_400_000_000, 1_795_013_223_114_999, 1_795_046_399_999_999, 253_402_300_800_000_000]
+        {
+            let event = Event { at: WallTime(micros), stage: Stage::Call, fact: Fact::ClientLeft };
+            let expected = format!(r#"{{"at":"{}","stage":"call","fact":"ClientLeft"}}"#, WallTime(micros));
+            assert_eq!(serde_json::to_string(&event).unwrap(), expected);
+        }
+    }
 }

@@ -127,3 +127,48 @@ fn text(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use weir_units::{FaultClass, WallTime};
+
+    use super::*;
+    use crate::fact::Fact;
+
+    #[test]
+    fn facts_read_as_sentences() {
+        let failed = Fact::AttemptFailed {
+            attempt: 1,
+            deployment: "openai/gpt-5.2".into(),
+            class: FaultClass::RateLimited,
+            status: Some(429),
+            message: "slow\u{1b}[2J down".into(),
+            retry_after_ms: Some(8_000),
+        };
+        let routed = Fact::Routed {
+            candidates: vec!["a/m".into(), "b/n".into()],
+            skipped: vec![("c/o".into(), "breaker open".into())],
+        };
+        let benched =
+            Fact::CredentialBenched { provider: "a".into(), class: FaultClass::Billing, until: Some(WallTime(0)) };
+        for (fact, words) in [
+            (failed, "attempt 1 at openai/gpt-5.2 failed: rate_limited (429), slow [2J down; it asks for 8000 ms"),
+            (routed, "routed to a/m, b/n; not c/o: breaker open"),
+            (benched, "credential of a benched until 1970-01-01T00:00:00.000Z: billing"),
+            (Fact::ClientLeft, "the client went away"),
+            (
+                Fact::SpliceFailed { from: "a/m".into(), to: None, why: "tool call".into() },
+                "answer cut by a/m could not be carried on: tool call",
+            ),
+        ] {
+            assert_eq!(fact.in_words(), words);
+        }
+    }
+
+    #[test]
+    fn a_fact_of_a_later_version_is_still_told() {
+        let later = json!({"at": "2027-01-01T00:00:00.000Z", "stage": "admit", "fact": "RunHalted", "turns": 200});
+        assert_eq!(in_words(&later), "RunHalted turns=200");
+    }
+}
