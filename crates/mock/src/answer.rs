@@ -66,7 +66,7 @@ impl Answer {
 /// The `index`-th choice of the answer to `ask`.
 pub(crate) fn compose(ask: &Ask, index: u64) -> Answer {
     let seed = mix(ask.seed ^ index.wrapping_mul(0x5851_f42d_4c95_7f2d));
-    let mut left = ask.max_output.unwrap_or(MOST_TOKENS).min(MOST_TOKENS);
+    let mut left = ask.max_output.unwrap_or(MOST_TOKENS).min(MOST_TOKENS / ask.n.max(1));
     let mut reasoning = if ask.reasons { reasoning(seed) } else { Vec::new() };
     let mut finish = if shorten(&mut reasoning, &mut left) { Finish::Length } else { Finish::End };
     let content = if let Some(calls) = calls(ask, seed) {
@@ -74,7 +74,6 @@ pub(crate) fn compose(ask: &Ask, index: u64) -> Answer {
         if finish == Finish::End {
             finish = Finish::Tools;
         }
-        left = 0;
         Content::Calls(calls)
     } else {
         let mut tokens = said(ask, seed);
@@ -88,7 +87,6 @@ pub(crate) fn compose(ask: &Ask, index: u64) -> Answer {
         }
         Content::Text(tokens)
     };
-    let _ = left;
     let spoken = match &content {
         Content::Text(tokens) => tokens.len(),
         Content::Calls(calls) => calls.iter().map(|call| call.fragments.len() + 2).sum(),

@@ -3,22 +3,33 @@
 //! Simple means: type, enum, const, properties, required, items, the bounds of numbers, lengths and items, anyOf, oneOf, allOf's
 //! first, and `$ref` into the same document. That is what structured output and tool parameters are written in.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value, json};
 
 use crate::ask::mix;
 
 /// How deep a schema is followed; a recursive one ends in null.
-const DEPTH: u32 = 12;
+const DEPTH: u32 = 24;
+/// How many values are made in all: a schema that names itself in ten places must not fill the memory.
+const VALUES: u32 = 5_000;
+
+struct Document<'a> {
+    root: &'a Value,
+    left: Cell<u32>,
+}
 
 /// A value for `schema`.
 pub(crate) fn fit(schema: &Value, seed: u64) -> Value {
-    fit_at(schema, schema, seed, DEPTH)
+    fit_at(&Document { root: schema, left: Cell::new(VALUES) }, schema, seed, DEPTH)
 }
 
-fn fit_at(root: &Value, schema: &Value, seed: u64, depth: u32) -> Value {
-    if depth == 0 {
+fn fit_at(document: &Document<'_>, schema: &Value, seed: u64, depth: u32) -> Value {
+    let left = document.left.get();
+    if depth == 0 || left == 0 {
         return Value::Null;
     }
+    document.left.set(left - 1);
     if let Some(value) = schema.get("const") {
         return value.clone();
     }
@@ -28,12 +39,12 @@ fn fit_at(root: &Value, schema: &Value, seed: u64, depth: u32) -> Value {
         return values[usize::try_from(seed % values.len() as u64).unwrap_or(0)].clone();
     }
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        let found = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-        return found.map_or(Value::Null, |found| fit_at(root, found, seed, depth - 1));
+        let found = target.strip_prefix('#').and_then(|pointer| document.root.pointer(pointer));
+        return found.map_or(Value::Null, |found| fit_at(document, found, seed, depth - 1));
     }
     for word in ["anyOf", "oneOf", "allOf"] {
         if let Some(first) = schema.get(word).and_then(|list| list.get(0)) {
-            return fit_at(root, first, seed, depth - 1);
+            return fit_at(document, first, seed, depth - 1);
         }
     }
     let kind = match schema.get("type") {
@@ -43,11 +54,11 @@ fn fit_at(root: &Value, schema: &Value, seed: u64, depth: u32) -> Value {
         _ => "string",
     };
     match kind {
-        "object" => object(root, schema, seed, depth),
+        "object" => object(document, schema, seed, depth),
         "array" => {
             let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).min(100);
             let item = schema.get("items").cloned().unwrap_or_else(|| json!({}));
-            (0..count).map(|n| fit_at(root, &item, mix(seed.wrapping_add(n)), depth - 1)).collect()
+            (0..count).map(|n| fit_at(document, &item, mix(seed.wrapping_add(n)), depth - 1)).collect()
         }
         "string" => string(schema, seed),
         "integer" => json!(whole(schema, seed)),
@@ -58,11 +69,11 @@ fn fit_at(root: &Value, schema: &Value, seed: u64, depth: u32) -> Value {
 }
 
 /// Every property that is declared, required or not: a client that reads one should find it.
-fn object(root: &Value, schema: &Value, seed: u64, depth: u32) -> Value {
+fn object(document: &Document<'_>, schema: &Value, seed: u64, depth: u32) -> Value {
     let mut map = Map::new();
     if let Some(Value::Object(properties)) = schema.get("properties") {
         for (n, (name, property)) in properties.iter().enumerate() {
-            map.insert(name.clone(), fit_at(root, property, mix(seed.wrapping_add(n as u64)), depth - 1));
+            map.insert(name.clone(), fit_at(document, property, mix(seed.wrapping_add(n as u64)), depth - 1));
         }
     }
     if let Some(Value::Array(required)) = schema.get("required") {
@@ -147,5 +158,8 @@ mod tests {
     fn a_recursive_schema_ends() {
         let schema = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
         assert!(fit(&schema, 1).is_object());
+        let names = (0..20).map(|n| (n.to_string(), json!({"$ref": "#"}))).collect::<Map<_, _>>();
+        let text = fit(&json!({"type": "object", "properties": names}), 1).to_string();
+        assert!(text.len() < 1_000_000, "{}", text.len());
     }
 }

@@ -36,15 +36,17 @@ pub(crate) async fn handle(
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let body = match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Bytes::new(),
+        Ok(body) => Some(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => None,
         // The client went away while it was still sending.
         Err(error) => return Err(io::Error::other(error)),
     };
+    let too_large = body.is_none();
+    let body = body.unwrap_or_default();
     if let Some(done) = admin::handle(&house, &head.method, &path, &body) {
         return Ok(done);
     }
-    let call = Call { began, path, dialect: dialect(head.uri.path(), &head.headers), body, head };
+    let call = Call { began, path, dialect: dialect(head.uri.path(), &head.headers), body, too_large, head };
     let flight = Flight::begin(&house, call.seen(&house), call.counted_as());
     call.run(house, wish, flight).await
 }
@@ -64,6 +66,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) dialect: Dialect,
     body: Bytes,
+    too_large: bool,
     head: http::request::Parts,
 }
 
@@ -147,12 +150,8 @@ impl Call {
             }
         }
         let endpoint = Endpoint::of(&self.head.method, &self.path)?;
-        if self.head.method == Method::POST && self.body.is_empty() {
-            return Err(Refusal::invalid(Invalid {
-                message: "The request body is empty or too large.".to_owned(),
-                param: None,
-                code: None,
-            }));
+        if self.too_large {
+            return Err(Refusal::status(413, "Request exceeds the maximum size"));
         }
         answer(house, self, endpoint)
     }
