@@ -25,7 +25,7 @@ fn untouched_events_of_one_chunk_leave_as_one_slice_of_it() {
     let chunk = Bytes::from(recorded("messages-tools"));
     let mut out = Vec::new();
     Relay::new(options(Endpoint::Messages, Endpoint::Messages)).push(chunk.clone(), &mut out);
-    assert_eq!(out, [chunk.clone()]);
+    assert_eq!(out, std::slice::from_ref(&chunk));
     assert_eq!(out[0].as_ptr(), chunk.as_ptr());
 }
 
