@@ -1,4 +1,5 @@
 //! The ledger from outside: what was taken down is there exactly once, whatever became of the database or the process.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod common;
 

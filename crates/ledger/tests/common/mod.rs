@@ -14,7 +14,7 @@ pub(crate) fn intent(n: u64) -> Intent {
     Intent {
         id: RequestId::new(started_at.millis(), u128::from(n)),
         run: None,
-        key: Some(if n % 2 == 0 { "even" } else { "odd" }.into()),
+        key: Some(if n.is_multiple_of(2) { "even" } else { "odd" }.into()),
         tenant: Some("team-a".into()),
         route: "smart".into(),
         model: "smart".into(),
