@@ -165,7 +165,7 @@ pub(crate) fn of_type(word: &str, place: Place) -> Option<FaultClass> {
     match place {
         Place::Stream => find(TYPES).or_else(|| find(STREAM_TYPES)),
         // A 401 or a 404 is clearer than any type beside it; a busy provider's 500 is not.
-        Place::Status(401 | 402 | 403 | 404) => None,
+        Place::Status(401..=404) => None,
         Place::Status(_) => find(TYPES),
     }
 }

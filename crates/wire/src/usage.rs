@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for CountVisitor {
 
     fn visit_f64<E>(self, count: f64) -> Result<Count, E> {
         // A float's cast saturates; past 2^53 it would no longer be a count.
-        Ok(Count((count >= 0.0 && count < 9e15).then_some(count as u64)))
+        Ok(Count((0.0..9e15).contains(&count).then_some(count as u64)))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Count, E> {

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn facts(endpoint: Endpoint, body: &str) -> (Option<String>, Option<String>, Option<(u64, u64)>, Option<Stop>) {
+/// Id, model, input and output tokens, reason.
+type Facts = (Option<String>, Option<String>, Option<(u64, u64)>, Option<Stop>);
+
+fn facts(endpoint: Endpoint, body: &str) -> Facts {
     let facts = read_answer(endpoint, body.as_bytes()).unwrap();
     (facts.id, facts.model, facts.usage.map(|u| (u.input.0, u.output.0)), facts.stop)
 }
