@@ -388,7 +388,7 @@ impl Engine {
     }
 
     /// Whether a deployment other than `except` would take over. A benched one is a last resort, not an alternative.
-    fn another_eligible(&self, now: Moment, call: &Call, except: usize) -> bool {
+    pub(crate) fn another_eligible(&self, now: Moment, call: &Call, except: usize) -> bool {
         call.lanes.iter().enumerate().any(|(index, lane)| {
             index != except
                 && !lane.out

@@ -16,6 +16,7 @@ mod budget;
 mod call;
 mod change;
 mod deployment;
+mod eligible;
 mod engine;
 mod ewma;
 mod ladder;

@@ -1,1 +1,178 @@
-//! Placeholder.
+//! The live shell around the engine: HTTP in and out, streams, the ledger fed, the operator answered.
+//!
+//! A request's way is one file a stage: [`serve`] finds the door, then `accept`, `admit`, `route`, `call`, `stream` (and
+//! `splice`), `settle`. This crate alone speaks HTTP; what to do is asked of `weir_engine`, what bytes mean of `weir_wire`.
+
+mod accept;
+mod admin;
+mod admit;
+mod answer;
+mod body;
+mod call;
+mod changes;
+mod clock;
+mod headers;
+mod listen;
+mod metrics;
+mod models;
+mod pins;
+mod probe;
+mod reload;
+mod reply;
+mod route;
+mod serve;
+mod settle;
+mod splice;
+mod state;
+mod stream;
+mod tls;
+mod upstream;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use weir_config::Config;
+use weir_ledger::{Event, Fact, Ledger, Options, Stage};
+
+use crate::clock::wall;
+use crate::listen::Phase;
+use crate::serve::Door;
+use crate::state::Shared;
+
+pub use probe::{Probe, probe};
+pub use reload::{Reloading, watch_config};
+
+/// Facts that may wait in memory before they are spilled to a file.
+const LEDGER_QUEUE: usize = 65_536;
+/// How long a fact may wait to be committed.
+const COMMIT_EVERY: Duration = Duration::from_millis(50);
+/// How long connections have to close once nothing runs on them.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Why the gateway does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A value of the config that only shows its fault in use.
+    Config(String),
+    /// An address that cannot be listened on.
+    Listen(SocketAddr, std::io::Error),
+    /// A ledger that cannot be opened.
+    Ledger(weir_ledger::OpenError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(why) => f.write_str(why),
+            Self::Listen(address, error) => write!(f, "`{address}` cannot be listened on: {error}"),
+            Self::Ledger(error) => write!(f, "the ledger cannot be opened: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running gateway.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    accepting: Vec<JoinHandle<()>>,
+    writer: weir_ledger::WriterTask,
+}
+
+impl Gateway {
+    /// Opens the ledger and the listeners, and serves from then on.
+    ///
+    /// # Errors
+    /// When an address or the ledger is taken or cannot be used.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let server = config.server.clone();
+        let main = listen::bind(server.listen).map_err(|e| StartError::Listen(server.listen, e))?;
+        let admin = server
+            .admin_listen
+            .map(|address| listen::bind(address).map_err(|e| StartError::Listen(address, e)))
+            .transpose()?;
+        let options = Options {
+            path: config.ledger.path.clone(),
+            retention: config.ledger.retention,
+            queue: LEDGER_QUEUE,
+            commit_every: COMMIT_EVERY,
+        };
+        let (ledger, writer) = weir_ledger::open(options).await.map_err(StartError::Ledger)?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        ledger.note(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
+        let shared = Arc::new(Shared::new(config, ledger)?);
+        let listening = |e| StartError::Listen(server.listen, e);
+        let address = main.local_addr().map_err(listening)?;
+        let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
+        let (phase, watching) = watch::channel(Phase::Serving);
+        let places = Arc::new(Semaphore::new(server.max_connections));
+        let mut accepting = Vec::new();
+        for (listener, door) in std::iter::once((main, Door::Main)).chain(admin.map(|a| (a, Door::Admin))) {
+            let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
+            accepting.push(tokio::spawn(accepted));
+        }
+        Ok(Self { shared, address, admin_address, phase, accepting, writer })
+    }
+
+    /// Where clients reach it.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where admin and metrics are, if not on the same address.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// What puts a new configuration in force.
+    #[must_use]
+    pub fn reloading(&self) -> Reloading {
+        Reloading::new(Arc::clone(&self.shared))
+    }
+
+    /// The ledger it writes.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// Turns readiness to 503, lets running requests end within the grace period, then closes the ledger.
+    pub async fn drain(self) {
+        self.shared.draining.store(true, Ordering::Release);
+        let grace = self.shared.live.load().config.server.grace;
+        let idle = async {
+            loop {
+                let ended = self.shared.idle.notified();
+                if self.shared.in_flight.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        let whole = tokio::time::timeout(grace, idle).await.is_ok();
+        self.phase.send_replace(Phase::Closing);
+        if !whole {
+            let running = self.shared.in_flight.load(Ordering::Acquire);
+            tracing::warn!(running, "the grace period is over: what still runs is dropped");
+            self.phase.send_replace(Phase::Gone);
+        }
+        for task in self.accepting {
+            let _ = tokio::time::timeout(CLOSING, task).await;
+        }
+        self.phase.send_replace(Phase::Gone);
+        let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
+        self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.shared.ledger.flush().await;
+        self.writer.join().await;
+    }
+}

@@ -45,6 +45,15 @@ impl WallTime {
     pub fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
     }
+
+    /// The days from 1970-01-01 to a Gregorian date (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    #[must_use]
+    pub fn day_of(year: i64, month: i64, day: i64) -> i64 {
+        let y = if month <= 2 { year - 1 } else { year };
+        let yoe = y.rem_euclid(400);
+        let doy = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+        y.div_euclid(400) * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468
+    }
 }
 
 impl Add<Duration> for WallTime {
@@ -90,6 +99,14 @@ mod tests {
             (-1_000, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(WallTime(micros).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn days_and_dates_are_inverse() {
+        for day in (-800_000..800_000).step_by(97) {
+            let (year, month, of_month) = civil(day);
+            assert_eq!(WallTime::day_of(year, month, of_month), day);
         }
     }
 

@@ -1,1 +1,64 @@
-fn main() {}
+//! The `weir` command: what it can be asked, and who answers. `weir serve` is the default.
+
+mod check;
+mod keys;
+mod mock;
+mod serve;
+mod terminal;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The LLM gateway and capacity desk.
+///
+/// Exit codes: 0 done or yes · 1 the answer is no · 2 wrong usage or unreadable config · 3 not enough known ·
+/// 4 server or ledger cannot be reached · 130 interrupted.
+#[derive(Parser)]
+#[command(name = "weir", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args, Clone)]
+struct Common {
+    /// The configuration; without one, providers are taken from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, …)
+    #[arg(long, global = true, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the gateway (the default)
+    Serve,
+    /// Check the configuration: every fault at once, with its place and a hint
+    Check(check::Arguments),
+    /// Play a provider on this machine: both dialects, limits, faults on order
+    Mock(mock::Arguments),
+    /// Show what happened to one request, as a timeline
+    Trace(trace::Arguments),
+    /// Make keys for clients
+    Keys(keys::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(&cli.common),
+        Command::Check(arguments) => check::run(&cli.common, &arguments),
+        Command::Mock(arguments) => mock::run(&arguments),
+        Command::Trace(arguments) => trace::run(&cli.common, &arguments),
+        Command::Keys(arguments) => keys::run(&cli.common, &arguments),
+    }
+}

@@ -74,6 +74,11 @@ pub fn model(kind: ProviderKind, name: &str) -> Option<&'static Model> {
     }
 }
 
+/// The names that the catalogue has for this kind of provider, in order.
+pub fn models_of(kind: ProviderKind) -> impl Iterator<Item = &'static str> {
+    MODELS.iter().filter(move |model| model.provider == kind).map(|model| model.name.as_str())
+}
+
 /// Whose model a bare name is, for use without a config.
 #[must_use]
 pub fn provider_of(name: &str) -> Option<ProviderKind> {

@@ -1,0 +1,65 @@
+//! What only the caller can know of a candidate: whether the request can be said to it at all.
+//!
+//! That is found out when a candidate's turn comes, since it takes reading the whole request, and most are answered by the
+//! first. So a candidate may be ruled out late, also while another one's attempt is under way.
+
+use weir_units::Moment;
+
+use crate::call::Call;
+use crate::engine::Engine;
+
+impl Engine {
+    /// This candidate cannot be asked: it is not eligible for the rest of the call, and nothing is held against it.
+    ///
+    /// If its attempt was handed out, it counts as never made.
+    pub fn rule_out(&mut self, now: Moment, call: &mut Call, candidate: usize) {
+        if call.flight.as_ref().is_some_and(|flight| flight.lane == candidate) {
+            self.abandon(now, call);
+            call.attempts = call.attempts.saturating_sub(1);
+            call.lanes[candidate].attempts = call.lanes[candidate].attempts.saturating_sub(1);
+        }
+        call.lanes[candidate].out = true;
+    }
+
+    /// Whether another deployment than the one whose attempt is under way could take over now.
+    #[must_use]
+    pub fn could_fail_over(&self, now: Moment, call: &Call) -> bool {
+        call.flight.as_ref().is_some_and(|flight| self.another_eligible(now, call, flight.lane))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use weir_units::{DeploymentId, Tokens};
+
+    use super::*;
+    use crate::{Ask, Candidate, GiveUp, Settings, Step, Strategy};
+
+    #[test]
+    fn a_candidate_that_cannot_be_asked_is_no_alternative_and_no_attempt() {
+        let candidate =
+            |name: &str| Candidate { deployment: DeploymentId::new(name, "m"), host: Arc::from(name), window: None };
+        let mut engine = Engine::new(Settings::default(), 1);
+        let ask = Ask {
+            candidates: vec![candidate("a"), candidate("b")],
+            strategy: Strategy::Failover,
+            tenant: Arc::from("t"),
+            cost: 1,
+            input: Tokens(1),
+            deadline: None,
+            repeatable: true,
+            pinned: false,
+        };
+        let mut call = engine.begin(Moment::ZERO, ask);
+        let Step::Send(first) = engine.next(Moment::ZERO, &mut call) else { panic!("nothing was sent") };
+        assert!(engine.could_fail_over(Moment::ZERO, &call));
+        engine.rule_out(Moment::ZERO, &mut call, 1);
+        assert!(!engine.could_fail_over(Moment::ZERO, &call));
+        engine.rule_out(Moment::ZERO, &mut call, first.candidate);
+        assert_eq!(call.attempts(), 0);
+        assert!(matches!(engine.next(Moment::ZERO, &mut call), Step::GiveUp(GiveUp::NoDeployment { .. })));
+        engine.end(Moment::ZERO, call);
+    }
+}

@@ -1,0 +1,194 @@
+//! Stage *accept*: which dialect this is, the body within its bounds, and only what is acted on parsed out of it.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, request};
+use http_body::Body;
+use http_body_util::BodyExt;
+use weir_units::{Moment, RequestId, WallTime};
+use weir_wire::{Endpoint, Head};
+
+use crate::headers;
+use crate::reply::{Cause, Refusal};
+
+/// How long a client may pause while it sends a body.
+const BODY_PAUSE: Duration = Duration::from_secs(30);
+
+/// A request whose body is here and makes sense.
+pub(crate) struct Accepted {
+    pub(crate) id: RequestId,
+    pub(crate) arrived: Moment,
+    pub(crate) started_at: WallTime,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Option<String>,
+    pub(crate) body: Bytes,
+    pub(crate) head: Head,
+    /// What the body holds of the memory that all bodies share; given back when it is dropped.
+    pub(crate) _held: Held,
+}
+
+/// Memory that all buffered bodies share.
+#[derive(Clone)]
+pub(crate) struct Buffers {
+    used: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+/// A share of [`Buffers`].
+pub(crate) struct Held {
+    buffers: Buffers,
+    bytes: usize,
+}
+
+impl Buffers {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { used: Arc::new(AtomicUsize::new(0)), limit }
+    }
+
+    /// The same memory with another bound.
+    pub(crate) fn with_limit(&self, limit: usize) -> Self {
+        Self { used: Arc::clone(&self.used), limit }
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hold(&self) -> Held {
+        Held { buffers: self.clone(), bytes: 0 }
+    }
+}
+
+impl Held {
+    /// Takes `more` bytes; false, and nothing taken, if that would pass the bound.
+    pub(crate) fn take(&mut self, more: usize) -> bool {
+        let before = self.buffers.used.fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > self.buffers.limit {
+            self.buffers.used.fetch_sub(more, Ordering::Relaxed);
+            return false;
+        }
+        self.bytes += more;
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.buffers.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Reads the body of a request, decoded, at most `limit` bytes of it.
+pub(crate) async fn body<B>(parts: &request::Parts, body: B, limit: usize, held: &mut Held) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let encoding = headers::text(&parts.headers, &CONTENT_ENCODING).map(str::trim).unwrap_or("identity");
+    let declared = headers::text(&parts.headers, &CONTENT_LENGTH).and_then(|t| t.parse::<usize>().ok());
+    if declared.is_some_and(|n| n > limit) {
+        return Err(too_large(limit));
+    }
+    let raw = collect(body, declared.unwrap_or(0), limit, held).await?;
+    match encoding.to_ascii_lowercase().as_str() {
+        "identity" | "" => Ok(raw),
+        "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(&raw[..]), limit, held),
+        "zstd" => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(&raw[..]).map_err(|_| undecodable())?;
+            inflate(decoder, limit, held)
+        }
+        other => {
+            let shown: String = other.chars().filter(char::is_ascii_graphic).take(40).collect();
+            let message =
+                format!("content-encoding `{shown}` is not read here: send the body plain, as gzip or as zstd");
+            Err(Refusal::weir(Cause::UnsupportedEncoding, message))
+        }
+    }
+}
+
+async fn collect<B>(mut body: B, expected: usize, limit: usize, held: &mut Held) -> Result<Bytes, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    let mut length = 0_usize;
+    loop {
+        let frame = match tokio::time::timeout(BODY_PAUSE, body.frame()).await {
+            Err(_) => {
+                let message =
+                    format!("the body stopped after {length} bytes: none came for {} s", BODY_PAUSE.as_secs());
+                return Err(Refusal::weir(Cause::Malformed, message));
+            }
+            Ok(None) => break,
+            Ok(Some(Err(_))) => {
+                return Err(Refusal::weir(Cause::Malformed, format!("the body broke off after {length} bytes")));
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > limit {
+            return Err(too_large(limit));
+        }
+        if !held.take(data.len()) {
+            return Err(no_memory());
+        }
+        match &first {
+            None => first = Some(data),
+            Some(head) => {
+                if rest.is_empty() {
+                    rest.reserve(expected.max(length));
+                    rest.extend_from_slice(head);
+                }
+                rest.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+}
+
+fn inflate(decoder: impl Read, limit: usize, held: &mut Held) -> Result<Bytes, Refusal> {
+    let mut decoder = decoder.take(limit as u64 + 1);
+    let mut whole = Vec::new();
+    let mut piece = [0_u8; 16 * 1024];
+    loop {
+        let count = decoder.read(&mut piece).map_err(|_| undecodable())?;
+        if count == 0 {
+            return Ok(whole.into());
+        }
+        if whole.len() + count > limit {
+            return Err(too_large(limit));
+        }
+        if !held.take(count) {
+            return Err(no_memory());
+        }
+        whole.extend_from_slice(&piece[..count]);
+    }
+}
+
+fn undecodable() -> Refusal {
+    Refusal::weir(Cause::Malformed, "the body is not what its content-encoding says: it cannot be decoded")
+}
+
+fn too_large(limit: usize) -> Refusal {
+    let message =
+        format!("the body is larger than {limit} bytes, the `body-limit` of this gateway: send less, or raise it");
+    Refusal::weir(Cause::TooLarge, message)
+}
+
+fn no_memory() -> Refusal {
+    let message = "the gateway buffers as much as its `buffer-limit` allows: try again shortly";
+    Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1))
+}
+
+/// Whether the content type is the one that a browser cannot send across origins unasked.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers::text(headers, &CONTENT_TYPE).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}

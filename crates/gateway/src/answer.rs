@@ -1,0 +1,83 @@
+//! A whole answer: checked, translated where the dialects differ, and only then passed on. Half an answer never is.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode, response};
+use weir_engine::Send;
+use weir_units::FaultClass;
+use weir_wire::{AnswerContext, AnswerFacts, Endpoint};
+
+use crate::body::ReplyBody;
+use crate::call::{Calling, Fault};
+use crate::clock::wall;
+use crate::headers;
+use crate::route::Target;
+use crate::settle::Journey;
+
+/// A whole answer that makes sense.
+pub(crate) struct Whole {
+    parts: response::Parts,
+    body: Bytes,
+    facts: AnswerFacts,
+}
+
+/// Makes sure that a 200 is an answer.
+pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes) -> Result<Whole, Fault> {
+    match weir_wire::read_answer(target.endpoint, &body) {
+        Ok(facts) => Ok(Whole { parts, body, facts }),
+        Err(why) => {
+            let said = weir_wire::classify_stream_error(target.upstream.kind, &body);
+            Err(Fault {
+                class: if said.code.is_some() { said.class } else { FaultClass::ServerError },
+                status: Some(parts.status),
+                retry_after: said.retry_after,
+                message: format!("200 without an answer: {why}"),
+                body: None,
+            })
+        }
+    }
+}
+
+/// Passes a whole answer on.
+pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole: Whole) -> Response<ReplyBody> {
+    let Whole { parts, body, facts } = whole;
+    let target = &calling.routed.targets[send.candidate];
+    let asked = calling.accepted.endpoint;
+    journey.content(&calling.shared, send);
+    if let Some(usage) = &facts.usage {
+        journey.used(*usage);
+        calling.calibrate(send.candidate, usage);
+    }
+    if asked == Endpoint::Responses
+        && let Some(id) = &facts.id
+        && calling.accepted.head.store != Some(false)
+    {
+        calling.pin(id, send.candidate);
+    }
+    let translated = target.endpoint.dialect() != asked.dialect();
+    let body = if translated {
+        let model = facts.model.as_deref().unwrap_or(&target.deployment.model);
+        let context = AnswerContext { model, created: wall().millis() / 1_000 };
+        match weir_wire::translate_answer(target.endpoint.dialect(), asked, &body, &context) {
+            Ok(body) => Bytes::from(body),
+            Err(why) => {
+                let fault =
+                    Fault::new(FaultClass::ServerError, format!("its answer cannot be said in this dialect: {why}"));
+                journey.failed(&calling.shared, send, &fault, true);
+                let refusal = calling.last_word(send.candidate, fault);
+                return journey.refuse(&refusal, asked.dialect());
+            }
+        }
+    } else {
+        body
+    };
+    let mut response = Response::new(ReplyBody::Whole(body));
+    *response.status_mut() = StatusCode::OK;
+    *response.headers_mut() = parts.headers;
+    headers::keep_for_client(response.headers_mut());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    journey.succeeded(&calling.shared, send);
+    calling.decorate(&journey, send, response.headers_mut());
+    journey.answered(StatusCode::OK);
+    response
+}

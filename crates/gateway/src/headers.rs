@@ -1,0 +1,162 @@
+//! Which headers cross Weir, in each direction. Towards a provider only what is on a list; towards a client all but a few.
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use weir_wire::Dialect;
+
+pub(crate) const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+pub(crate) const X_WEIR_REQUEST: HeaderName = HeaderName::from_static("x-weir-request");
+pub(crate) const X_WEIR_RUN: HeaderName = HeaderName::from_static("x-weir-run");
+pub(crate) const X_WEIR_DEADLINE: HeaderName = HeaderName::from_static("x-weir-deadline");
+pub(crate) const X_WEIR_DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
+pub(crate) const X_WEIR_ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
+pub(crate) const X_WEIR_QUEUED_MS: HeaderName = HeaderName::from_static("x-weir-queued-ms");
+pub(crate) const X_WEIR_OVERHEAD_US: HeaderName = HeaderName::from_static("x-weir-overhead-us");
+pub(crate) const X_WEIR_DEGRADED: HeaderName = HeaderName::from_static("x-weir-degraded");
+pub(crate) const X_WEIR_REFUSED_BY: HeaderName = HeaderName::from_static("x-weir-refused-by");
+pub(crate) const X_STAINLESS_READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeout");
+
+/// The Messages version that Weir calls with where the client named none: every model takes it.
+const VERSION: &str = "2023-06-01";
+
+/// Headers that name the account behind a credential; they belong to whoever holds it, on either side.
+const ORGANISATION: [&str; 7] = [
+    "openai-organization",
+    "openai-project",
+    "anthropic-workspace-id",
+    "anthropic-organization-id",
+    "anthropic-user-profile-id",
+    "x-goog-user-project",
+    "cf-ray",
+];
+
+/// Query parameters that carry a credential in some provider's API.
+const CREDENTIAL_PARAMETERS: [&str; 6] = ["key", "api_key", "api-key", "apikey", "access_token", "token"];
+
+/// The headers of a call to a provider that speaks `to`, made from a client's in dialect `from`.
+pub(crate) fn upstream(client: &HeaderMap, from: Dialect, to: Dialect, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (name, value) in client {
+        if crosses(name, from == to) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    if to == Dialect::Anthropic && !headers.contains_key(ANTHROPIC_VERSION) {
+        headers.insert(ANTHROPIC_VERSION, HeaderValue::from_static(VERSION));
+    }
+    for (name, value) in own {
+        headers.insert(name.clone(), value.clone());
+    }
+    headers
+}
+
+fn crosses(name: &HeaderName, same_dialect: bool) -> bool {
+    if *name == ACCEPT || *name == USER_AGENT {
+        return true;
+    }
+    let name = name.as_str();
+    if ORGANISATION.contains(&name) {
+        return false;
+    }
+    name.starts_with("x-stainless-")
+        || name == "idempotency-key"
+        || same_dialect && (name.starts_with("anthropic-") || name == "openai-beta")
+}
+
+/// Drops from a provider's headers what is not for the client; what is left goes on as it came.
+pub(crate) fn keep_for_client(headers: &mut HeaderMap) {
+    for name in [&SET_COOKIE, &CONTENT_LENGTH, &TRANSFER_ENCODING, &CONNECTION, &TE, &TRAILER, &UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-authenticate", "alt-svc", "strict-transport-security", "x-should-retry"] {
+        headers.remove(name);
+    }
+    for name in ORGANISATION {
+        headers.remove(name);
+    }
+    let own: Vec<HeaderName> = headers.keys().filter(|n| n.as_str().starts_with("x-weir-")).cloned().collect();
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+/// The query that goes upstream: the client's, without parameters that carry a credential.
+pub(crate) fn upstream_query(query: Option<&str>) -> Option<String> {
+    let kept: Vec<&str> = query?
+        .split('&')
+        .filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !pair.is_empty() && !CREDENTIAL_PARAMETERS.iter().any(|c| name.eq_ignore_ascii_case(c))
+        })
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+/// A header's text, if it is one.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|v| v.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_headers_go_upstream() {
+        let mut client = HeaderMap::new();
+        for (name, value) in [
+            ("authorization", "Bearer weir_secret"),
+            ("x-api-key", "weir_secret"),
+            ("cookie", "a=b"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("forwarded", "for=10.0.0.1"),
+            ("baggage", "a=b"),
+            ("origin", "https://example.com"),
+            ("x-weir-run", "r"),
+            ("openai-organization", "org"),
+            ("anthropic-workspace-id", "w"),
+            ("anthropic-beta", "tools-2024"),
+            ("openai-beta", "assistants=v2"),
+            ("x-stainless-lang", "python"),
+            ("user-agent", "test"),
+            ("host", "weir"),
+        ] {
+            client.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let own = [(HeaderName::from_static("authorization"), HeaderValue::from_static("Bearer sk-upstream"))];
+        let same = upstream(&client, Dialect::OpenAi, Dialect::OpenAi, &own);
+        let mut names: Vec<&str> = same.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        let expected = [
+            "accept-encoding",
+            "anthropic-beta",
+            "authorization",
+            "content-type",
+            "openai-beta",
+            "user-agent",
+            "x-stainless-lang",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(same["authorization"], "Bearer sk-upstream");
+        let other = upstream(&client, Dialect::OpenAi, Dialect::Anthropic, &[]);
+        assert!(!other.contains_key("anthropic-beta") && !other.contains_key("openai-beta"));
+        assert_eq!(other["anthropic-version"], "2023-06-01");
+    }
+
+    #[test]
+    fn credentials_leave_the_query() {
+        assert_eq!(upstream_query(Some("beta=true&key=AIza&API_KEY=x")), Some("beta=true".to_owned()));
+        assert_eq!(upstream_query(Some("access_token=x")), None);
+        assert_eq!(upstream_query(None), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! `/metrics`: what was counted since the start, in the Prometheus text format.
+//!
+//! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
+//! Labels exist for deployments that are declared or once answered; all others are counted as `other`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use weir_engine::DeploymentView;
+use weir_ledger::{Behind, Entry};
+
+/// Most deployments with labels of their own.
+const LABELS: usize = 500;
+/// Upper bounds of the duration histogram, in seconds.
+const BOUNDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+
+/// Counters since the start.
+#[derive(Default)]
+pub(crate) struct Metrics(Mutex<Counters>);
+
+#[derive(Default)]
+struct Counters {
+    requests: BTreeMap<(&'static str, &'static str, u16), u64>,
+    refused: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    attempts: BTreeMap<(Arc<str>, &'static str), u64>,
+    tokens: BTreeMap<(Arc<str>, &'static str), u64>,
+    durations: [u64; BOUNDS.len() + 1],
+    duration_sum: Duration,
+    overhead_sum_us: u64,
+}
+
+impl Metrics {
+    /// Counts a request that has ended.
+    pub(crate) fn count(&self, entry: &Entry, took: Duration) {
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (entry.endpoint, entry.outcome.name(), entry.status.unwrap_or(0));
+        *counters.requests.entry(key).or_default() += 1;
+        if let (Some(by), Some(code)) = (&entry.refused_by, &entry.code) {
+            *counters.refused.entry((Arc::clone(by), Arc::clone(code))).or_default() += 1;
+        }
+        for attempt in &entry.attempts {
+            let class = attempt.class.map_or(if attempt.status.is_some() { "ok" } else { "cancelled" }, |c| c.name());
+            let deployment = counters.label(&attempt.deployment, class == "ok");
+            *counters.attempts.entry((Arc::clone(&deployment), class)).or_default() += 1;
+            if let Some(usage) = &attempt.usage {
+                for (kind, tokens) in
+                    [("input", usage.input), ("cached_input", usage.cached_input), ("output", usage.output)]
+                {
+                    *counters.tokens.entry((Arc::clone(&deployment), kind)).or_default() += tokens.0;
+                }
+            }
+        }
+        let bucket = BOUNDS.iter().position(|b| took.as_secs_f64() <= *b).unwrap_or(BOUNDS.len());
+        counters.durations[bucket] += 1;
+        counters.duration_sum += took;
+        counters.overhead_sum_us += entry.overhead_us.unwrap_or(0);
+    }
+
+    /// The page.
+    pub(crate) fn page(&self, engine: &[DeploymentView], behind: &Behind, in_flight: usize, buffered: usize) -> String {
+        let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut page = String::with_capacity(8 * 1024);
+        counters.write(&mut page);
+        drop(counters);
+        head(&mut page, "weir_breaker_open", "gauge", "1 while a deployment's breaker is not closed.");
+        for view in engine {
+            let open = u8::from(view.breaker.name() != "closed");
+            line(&mut page, "weir_breaker_open", &[("deployment", &view.deployment.to_string())], open);
+        }
+        head(&mut page, "weir_in_flight_requests", "gauge", "Requests that are running.");
+        line(&mut page, "weir_in_flight_requests", &[], in_flight);
+        head(&mut page, "weir_buffered_bytes", "gauge", "Bytes of request bodies held in memory.");
+        line(&mut page, "weir_buffered_bytes", &[], buffered);
+        head(&mut page, "weir_ledger_queued", "gauge", "Facts that wait to be written.");
+        line(&mut page, "weir_ledger_queued", &[], behind.queued);
+        page
+    }
+}
+
+impl Counters {
+    /// The label of a deployment: its own if it is known, or there is room and it answered.
+    fn label(&self, deployment: &Arc<str>, answered: bool) -> Arc<str> {
+        let known =
+            self.attempts.range((Arc::clone(deployment), "")..).next().is_some_and(|((d, _), _)| d == deployment);
+        if known || answered && self.attempts.len() < LABELS { Arc::clone(deployment) } else { Arc::from("other") }
+    }
+
+    fn write(&self, page: &mut String) {
+        head(page, "weir_requests_total", "counter", "Requests that have ended, by endpoint, outcome and status.");
+        for ((endpoint, outcome, status), count) in &self.requests {
+            let labels = [("endpoint", *endpoint), ("outcome", *outcome), ("status", &*status.to_string())];
+            line(page, "weir_requests_total", &labels, count);
+        }
+        head(page, "weir_refused_total", "counter", "Requests that were refused, by who refused and the code.");
+        for ((by, code), count) in &self.refused {
+            line(page, "weir_refused_total", &[("by", &**by), ("code", &**code)], count);
+        }
+        head(page, "weir_attempts_total", "counter", "Calls upstream, by deployment and what came of them.");
+        for ((deployment, class), count) in &self.attempts {
+            line(page, "weir_attempts_total", &[("deployment", &**deployment), ("class", *class)], count);
+        }
+        head(page, "weir_tokens_total", "counter", "Tokens as providers reported them.");
+        for ((deployment, kind), count) in &self.tokens {
+            line(page, "weir_tokens_total", &[("deployment", &**deployment), ("type", *kind)], count);
+        }
+        head(page, "weir_request_duration_seconds", "histogram", "From a request's arrival to the end of its answer.");
+        let mut sum = 0;
+        for (bound, count) in BOUNDS.iter().zip(self.durations) {
+            sum += count;
+            line(page, "weir_request_duration_seconds_bucket", &[("le", &*bound.to_string())], sum);
+        }
+        sum += self.durations[BOUNDS.len()];
+        line(page, "weir_request_duration_seconds_bucket", &[("le", "+Inf")], sum);
+        line(page, "weir_request_duration_seconds_sum", &[], self.duration_sum.as_secs_f64());
+        line(page, "weir_request_duration_seconds_count", &[], sum);
+        head(page, "weir_overhead_microseconds_total", "counter", "What Weir itself added to all requests together.");
+        line(page, "weir_overhead_microseconds_total", &[], self.overhead_sum_us);
+    }
+}
+
+fn head(page: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(page: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+    page.push_str(name);
+    for (place, (label, text)) in labels.iter().enumerate() {
+        page.push(if place == 0 { '{' } else { ',' });
+        let _ = write!(page, "{label}=\"");
+        for c in text.chars().take(200) {
+            match c {
+                '"' => page.push_str("\\\""),
+                '\\' => page.push_str("\\\\"),
+                c if c.is_control() => page.push('?'),
+                c => page.push(c),
+            }
+        }
+        page.push('"');
+    }
+    let _ = writeln!(page, "{} {value}", if labels.is_empty() { "" } else { "}" });
+}

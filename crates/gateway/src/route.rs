@@ -1,0 +1,193 @@
+//! Stage *route*: which deployments the name in `model` means, and which of them can be asked this at all.
+//!
+//! The order among them is the engine's business. What it takes to say the request in a provider's dialect is found out
+//! when that provider's turn comes, not before: most requests are answered by the first.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use weir_config::{AfterCut, Resolved, Timeouts};
+use weir_engine::{Candidate, Strategy};
+use weir_units::DeploymentId;
+use weir_wire::{
+    AnthropicVersion, Dialect, Endpoint, ProviderKind, RequestError, Rewrite, Target as Wanted, TargetCapabilities,
+};
+
+use crate::accept::Accepted;
+use crate::admit::{Caller, shown};
+use crate::reply::{Cause, Refusal};
+use crate::state::{Live, Shared};
+use crate::upstream::Upstream;
+
+/// Where a request may go.
+pub(crate) struct Routed {
+    pub(crate) route: Arc<str>,
+    pub(crate) strategy: Strategy,
+    pub(crate) after_cut: AfterCut,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) targets: Vec<Target>,
+    /// Only the deployment that made the stored response it continues.
+    pub(crate) pinned: bool,
+}
+
+/// One deployment that speaks what the request needs.
+pub(crate) struct Target {
+    pub(crate) deployment: DeploymentId,
+    /// `provider/model`, as headers and facts say it.
+    pub(crate) name: Arc<str>,
+    pub(crate) upstream: Arc<Upstream>,
+    /// What is called there.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) candidate: Candidate,
+    pub(crate) catalogued: Option<&'static weir_wire::Model>,
+}
+
+/// A request as one provider gets it.
+pub(crate) struct Prepared {
+    pub(crate) body: Vec<Bytes>,
+    pub(crate) degraded: Vec<String>,
+    /// Usage was asked for although the client did not.
+    pub(crate) usage_was_added: bool,
+}
+
+/// Finds the deployments for a request.
+pub(crate) fn route(shared: &Shared, live: &Live, accepted: &Accepted, caller: &Caller) -> Result<Routed, Refusal> {
+    let model = &accepted.head.model;
+    let Some(resolved) = live.config.resolve(model, accepted.endpoint.dialect()) else {
+        let message =
+            format!("no route, provider or model is called `{}` here: GET /v1/models lists them", shown(model));
+        return Err(Refusal::weir(Cause::ModelNotFound, message).param("model"));
+    };
+    let mut targets: Vec<Target> =
+        resolved.deployments.iter().filter_map(|d| target(live, d, accepted.endpoint)).collect();
+    if targets.is_empty() {
+        let message = format!(
+            "no deployment of `{}` speaks {}: {} do not have it",
+            shown(model),
+            accepted.endpoint.path(),
+            resolved.deployments.iter().map(|d| shown(&d.to_string())).collect::<Vec<_>>().join(", ")
+        );
+        return Err(Refusal::weir(Cause::Malformed, message).param("model"));
+    }
+    let pinned = pin(shared, live, accepted, caller, &mut targets)?;
+    let Resolved { route_name, strategy, after_cut, timeouts, .. } = resolved;
+    Ok(Routed { route: route_name, strategy, after_cut, timeouts: timeouts.clone(), targets, pinned })
+}
+
+/// Leaves only the deployment that made the response which this request continues; true if it continues one.
+fn pin(
+    shared: &Shared,
+    live: &Live,
+    accepted: &Accepted,
+    caller: &Caller,
+    targets: &mut Vec<Target>,
+) -> Result<bool, Refusal> {
+    let Some(id) = &accepted.head.previous_response_id else { return Ok(false) };
+    let maker = shared.pins.lock().unwrap_or_else(std::sync::PoisonError::into_inner).maker(&caller.tenant, id);
+    match maker {
+        Some(maker) => targets.retain(|t| t.deployment == maker),
+        // Not made here, or before a restart. With one tenant it can be nobody else's, so the first deployment may know it.
+        None if live.config.keys.values().all(|k| k.tenant == caller.tenant) => targets.truncate(1),
+        None => targets.clear(),
+    }
+    if targets.is_empty() {
+        let message = format!("no response `{}` is known here: send the conversation in `input` instead", shown(id));
+        let mut refusal = Refusal::weir(Cause::NotFound, message).param("previous_response_id");
+        refusal.code = "previous_response_not_found".into();
+        return Err(refusal);
+    }
+    Ok(true)
+}
+
+fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Target> {
+    let upstream = live.upstreams.get(&deployment.provider)?;
+    let endpoint = endpoint_at(upstream.kind, asked)?;
+    let catalogued = weir_wire::model(upstream.kind, &deployment.model);
+    if endpoint == Endpoint::Responses && catalogued.and_then(|m| m.capabilities.responses) == Some(false) {
+        return None;
+    }
+    let declared = live.config.providers.get(&deployment.provider)?.models.get(&*deployment.model);
+    let window = declared.and_then(|m| m.context_window).or_else(|| catalogued.and_then(|m| m.window));
+    Some(Target {
+        deployment: deployment.clone(),
+        name: deployment.to_string().into(),
+        upstream: Arc::clone(upstream),
+        endpoint,
+        candidate: Candidate { deployment: deployment.clone(), host: Arc::clone(&upstream.host), window },
+        catalogued,
+    })
+}
+
+/// What a client's endpoint becomes at a provider of this kind; none if it has no such thing.
+fn endpoint_at(kind: ProviderKind, asked: Endpoint) -> Option<Endpoint> {
+    if kind == ProviderKind::Mock {
+        return Some(asked);
+    }
+    match (kind.dialect(), asked) {
+        (Dialect::OpenAi, Endpoint::Messages) => Some(Endpoint::ChatCompletions),
+        (Dialect::OpenAi, Endpoint::CountTokens) => None,
+        (Dialect::OpenAi, same) => Some(same),
+        (Dialect::Anthropic, Endpoint::ChatCompletions | Endpoint::Messages) => Some(Endpoint::Messages),
+        (Dialect::Anthropic, Endpoint::CountTokens) => Some(Endpoint::CountTokens),
+        (Dialect::Anthropic, _) => None,
+    }
+}
+
+/// Says the request in the target's dialect.
+///
+/// # Errors
+/// What the dialect or the model cannot express, as the refusal that it becomes if no other deployment can either.
+pub(crate) fn prepare(accepted: &Accepted, target: &Target, default_max: Option<u64>) -> Result<Prepared, Refusal> {
+    let head = &accepted.head;
+    if target.endpoint.dialect() == accepted.endpoint.dialect() {
+        let takes_usage = matches!(target.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+        let ask_usage = head.stream && takes_usage && target.upstream.kind.asks_usage();
+        let max_output = if head.max_output.is_none() { default_max } else { None };
+        let change = Rewrite { model: &target.deployment.model, ask_usage, max_output };
+        return Ok(Prepared {
+            body: weir_wire::rewrite(head, &accepted.body, &change),
+            degraded: Vec::new(),
+            usage_was_added: ask_usage && !head.include_usage,
+        });
+    }
+    let wanted = Wanted {
+        model: &target.deployment.model,
+        dialect: target.endpoint.dialect(),
+        anthropic_version: AnthropicVersion::V2023_06_01,
+        max_output: target.catalogued.and_then(|m| m.max_output),
+        capabilities: capabilities(target),
+    };
+    match weir_wire::translate_request(accepted.endpoint, &accepted.body, &wanted) {
+        Ok(translated) => Ok(Prepared {
+            body: vec![translated.body.into()],
+            degraded: translated.degraded,
+            usage_was_added: head.stream && !head.include_usage,
+        }),
+        Err(RequestError::Cannot(cannot)) => {
+            let message = format!("`{}` cannot be asked this: {}", target.name, cannot.what);
+            Err(Refusal::weir(Cause::Malformed, message).param(cannot.param))
+        }
+        Err(RequestError::Bad(bad)) => {
+            let mut refusal = Refusal::weir(Cause::Malformed, bad.message);
+            refusal.param = bad.param.map(Into::into);
+            Err(refusal)
+        }
+    }
+}
+
+fn capabilities(target: &Target) -> TargetCapabilities {
+    let Some(model) = target.catalogued else { return TargetCapabilities::default() };
+    let known = &model.capabilities;
+    TargetCapabilities {
+        tools: known.tools,
+        images: known.images,
+        documents: known.documents,
+        json_schema: known.json_schema,
+        reasoning: known.reasoning,
+        forced_tool_choice: known.forced_tool_choice,
+        sampling: known.sampling,
+        prefill: known.prefill,
+        thinking_always_on: known.thinking_always_on,
+        adaptive_thinking: None,
+    }
+}

@@ -1,0 +1,294 @@
+//! The way in: what each path means, and the stages of a model request in their order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, request};
+use http_body::Body;
+use weir_engine::Ask;
+use weir_ledger::{Fact, Intent, Stage};
+use weir_units::{Moment, RequestId, Tokens, Usage, WallTime, parse_duration};
+use weir_wire::{Dialect, Endpoint};
+
+use crate::accept::{self, Accepted};
+use crate::admit::{self, Caller};
+use crate::body::ReplyBody;
+use crate::call::{Calling, call};
+use crate::clock::wall;
+use crate::headers::{self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_DEADLINE, X_WEIR_RUN};
+use crate::reply::{Cause, Refusal, json};
+use crate::route::{Routed, route};
+use crate::settle::{self, Journey};
+use crate::state::{Live, Shared};
+use crate::{admin, models};
+
+/// Which of the two listeners a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Clients, and everything else where there is one listener.
+    Main,
+    /// Admin, dashboard and metrics only.
+    Admin,
+}
+
+/// Answers one HTTP request.
+pub(crate) async fn serve<B>(
+    shared: Arc<Shared>,
+    request: Request<B>,
+    peer: SocketAddr,
+    door: Door,
+) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let arrived = shared.clock.now();
+    let started_at = wall();
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    if door == Door::Main
+        && let Some(endpoint) = Endpoint::of_path(path)
+    {
+        let arrival = Arrival { id: shared.clock.request_id(started_at), arrived, started_at, endpoint, peer };
+        return model_request(shared, arrival, parts, body).await;
+    }
+    match (&parts.method, path) {
+        (&Method::GET | &Method::HEAD, "/") => json(StatusCode::OK, "{\"weir\":\"ok\"}\n"),
+        (_, "/health/live" | "/livez" | "/health/liveliness") => json(StatusCode::OK, "{\"status\":\"live\"}\n"),
+        (_, "/health/ready" | "/readyz" | "/health/readiness") => admin::ready(&shared),
+        _ if admin::is_own(path)
+            && (door == Door::Admin || shared.live.load().config.server.admin_listen.is_none()) =>
+        {
+            admin::serve(&shared, &parts, peer).await
+        }
+        _ if door == Door::Main && (path == "/v1/models" || path.starts_with("/v1/models/")) => {
+            models::serve(&shared, &parts, peer)
+        }
+        _ => unknown(&shared, &parts, started_at),
+    }
+}
+
+fn unknown(shared: &Shared, parts: &request::Parts, at: WallTime) -> Response<ReplyBody> {
+    let message = format!("nothing is served at {} {}", parts.method, admit::shown(parts.uri.path()));
+    Refusal::weir(Cause::NotFound, message).render(other_dialect(parts), shared.clock.request_id(at))
+}
+
+/// The dialect where the path does not tell.
+pub(crate) fn other_dialect(parts: &request::Parts) -> Dialect {
+    if parts.headers.contains_key(ANTHROPIC_VERSION) { Dialect::Anthropic } else { Dialect::OpenAi }
+}
+
+/// What is known of a model request before anything of it was read.
+#[derive(Clone, Copy)]
+struct Arrival {
+    id: RequestId,
+    arrived: Moment,
+    started_at: WallTime,
+    endpoint: Endpoint,
+    peer: SocketAddr,
+}
+
+/// A model request, through all its stages.
+async fn model_request<B>(shared: Arc<Shared>, arrival: Arrival, parts: request::Parts, body: B) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let live = shared.live.load_full();
+    let dialect = arrival.endpoint.dialect();
+    if parts.method != Method::POST {
+        let message = format!("{} takes POST, not {}", arrival.endpoint.path(), parts.method);
+        return Refusal::weir(Cause::MethodNotAllowed, message).render(dialect, arrival.id);
+    }
+    let caller = match admit::caller(&live, &parts.headers, &parts.uri, arrival.peer) {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.render(dialect, arrival.id),
+    };
+    let accepted = match accept(&shared, &live, arrival, parts, body).await {
+        Ok(accepted) => accepted,
+        Err(refusal) => return turn_away(&shared, arrival, &caller, None, &refusal),
+    };
+    let routed = match admit(&shared, &live, &accepted, &caller) {
+        Ok(routed) => routed,
+        Err(refusal) => return turn_away(&shared, arrival, &caller, Some(&accepted), &refusal),
+    };
+    match routed {
+        Some(routed) => go(shared, live, accepted, &caller, routed).await,
+        None => count_here(&shared, &accepted, &caller),
+    }
+}
+
+/// Reads the request, and of its body what is acted on.
+async fn accept<B>(
+    shared: &Shared,
+    live: &Live,
+    arrival: Arrival,
+    parts: request::Parts,
+    body: B,
+) -> Result<Accepted, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if live.keys.is_empty() && !accept::is_json(&parts.headers) {
+        let message =
+            "without `[keys]` a body's content-type must be application/json: send `content-type: application/json`";
+        return Err(Refusal::weir(Cause::Malformed, message));
+    }
+    let mut held = shared.buffers.load().hold();
+    let body = accept::body(&parts, body, live.config.server.body_limit, &mut held).await?;
+    let head = weir_wire::read_head(arrival.endpoint, &body).map_err(|bad| {
+        let mut refusal = Refusal::weir(Cause::Malformed, bad.message);
+        refusal.param = bad.param.map(str::to_owned);
+        refusal
+    })?;
+    Ok(Accepted {
+        id: arrival.id,
+        arrived: arrival.arrived,
+        started_at: arrival.started_at,
+        endpoint: arrival.endpoint,
+        query: parts.uri.query().map(str::to_owned),
+        headers: parts.headers,
+        body,
+        head,
+        _held: held,
+    })
+}
+
+/// Decides whether it may go on, and where to; none means that Weir answers it itself.
+fn admit(shared: &Shared, live: &Live, accepted: &Accepted, caller: &Caller) -> Result<Option<Routed>, Refusal> {
+    admit::may_use(caller, &accepted.head.model)?;
+    if shared.is_draining() {
+        let message = "this gateway is shutting down: send the request to another one";
+        return Err(Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1)));
+    }
+    match route(shared, live, accepted, caller) {
+        Ok(routed) => Ok(Some(routed)),
+        Err(refusal) if accepted.endpoint == Endpoint::CountTokens && refusal.status == StatusCode::BAD_REQUEST => {
+            Ok(None)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Stages route, call, stream and settle.
+async fn go(
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+    accepted: Accepted,
+    caller: &Caller,
+    routed: Routed,
+) -> Response<ReplyBody> {
+    let deadline = deadline(&accepted);
+    let input = Tokens((accepted.body.len() as u64 / 4).max(1));
+    let ask = Ask {
+        candidates: routed.targets.iter().map(|t| t.candidate.clone()).collect(),
+        strategy: routed.strategy,
+        tenant: Arc::clone(&caller.tenant),
+        cost: input.0 + accepted.head.max_output.unwrap_or(1_024),
+        input,
+        deadline: Some(deadline.unwrap_or(accepted.arrived + routed.timeouts.total)),
+        repeatable: repeatable(&accepted),
+        pinned: routed.pinned,
+    };
+    let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
+    let call_state = shared.engine().begin(shared.clock.now(), ask);
+    let intent = intent(&accepted, caller, Arc::clone(&routed.route));
+    let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
+    journey.note(Stage::Route, Fact::Routed { candidates, skipped: Vec::new() });
+    let prepared = routed.targets.iter().map(|_| None).collect();
+    let default_max = caller.key.as_ref().and_then(|k| k.max_tokens_default);
+    let tenant = Arc::clone(&caller.tenant);
+    call(Calling { shared, live, accepted, routed, tenant, default_max, deadline, prepared }, journey).await
+}
+
+/// Whether the call may be made again once a provider may have begun it.
+fn repeatable(accepted: &Accepted) -> bool {
+    let head = &accepted.head;
+    accepted.endpoint != Endpoint::Responses || !(head.background || head.store.unwrap_or(true))
+}
+
+/// When the client stops waiting: what it says, else what its SDK says; 2 % are kept for the way back.
+fn deadline(accepted: &Accepted) -> Option<Moment> {
+    let said = headers::text(&accepted.headers, &X_WEIR_DEADLINE).and_then(|t| parse_duration(t).ok());
+    let sdk = || {
+        let seconds: f64 = headers::text(&accepted.headers, &X_STAINLESS_READ_TIMEOUT)?.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    };
+    said.or_else(sdk).map(|limit| accepted.arrived + limit.mul_f64(0.98))
+}
+
+fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
+    let run = headers::text(&accepted.headers, &X_WEIR_RUN).filter(|r| !r.is_empty() && r.len() <= 128);
+    Intent {
+        id: accepted.id,
+        run: run.map(Into::into),
+        key: caller.name(),
+        tenant: Some(Arc::clone(&caller.tenant)),
+        route,
+        model: accepted.head.model.as_str().into(),
+        dialect: accepted.endpoint.dialect().name(),
+        endpoint: accepted.endpoint.path(),
+        stream: accepted.head.stream,
+        started_at: accepted.started_at,
+    }
+}
+
+/// Refuses what was never admitted; a caller who is known gets a record of it all the same.
+fn turn_away(
+    shared: &Shared,
+    arrival: Arrival,
+    caller: &Caller,
+    accepted: Option<&Accepted>,
+    refusal: &Refusal,
+) -> Response<ReplyBody> {
+    let dialect = arrival.endpoint.dialect();
+    let mut response = refusal.render(dialect, arrival.id);
+    settle::mark_unadmitted(response.headers_mut(), arrival.id, dialect);
+    let intent = match accepted {
+        Some(accepted) => intent(accepted, caller, Arc::from("")),
+        None => Intent {
+            id: arrival.id,
+            run: None,
+            key: caller.name(),
+            tenant: Some(Arc::clone(&caller.tenant)),
+            route: Arc::from(""),
+            model: Arc::from(""),
+            dialect: dialect.name(),
+            endpoint: arrival.endpoint.path(),
+            stream: false,
+            started_at: arrival.started_at,
+        },
+    };
+    settle::never_admitted(shared, intent, accepted.is_some(), refusal);
+    response
+}
+
+/// Answers count_tokens for a provider that has no such endpoint, from what its usage reports taught.
+fn count_here(shared: &Arc<Shared>, accepted: &Accepted, caller: &Caller) -> Response<ReplyBody> {
+    let intent = intent(accepted, caller, Arc::from(accepted.head.model.as_str()));
+    let journey = Journey::begin(shared, intent, None, accepted.arrived);
+    let bytes = weir_wire::text_bytes(&accepted.body);
+    let learned = shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
+    let tokens = learned.estimate(&accepted.head.model, bytes);
+    drop(learned);
+    let mut response = json(StatusCode::OK, weir_wire::count_tokens_answer(tokens));
+    journey.mark(response.headers_mut(), Dialect::Anthropic);
+    journey.answered(StatusCode::OK);
+    response
+}
+
+impl Calling {
+    /// Remembers who made a stored response.
+    pub(crate) fn pin(&self, id: &str, candidate: usize) {
+        let deployment = self.routed.targets[candidate].deployment.clone();
+        self.shared.pins.lock().unwrap_or_else(PoisonError::into_inner).made(&self.tenant, id, deployment);
+    }
+
+    /// Learns how many bytes a token of this model has.
+    pub(crate) fn calibrate(&self, candidate: usize, usage: &Usage) {
+        let model = &self.routed.targets[candidate].deployment.model;
+        let bytes = self.accepted.body.len() as u64;
+        self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(model, bytes, usage.input);
+    }
+}

@@ -1,0 +1,343 @@
+//! Stage *settle*: one request's journey, written down as it happens and closed exactly once, whatever happens.
+//!
+//! A client that leaves drops the future that serves it, wherever that future waits. The journey is dropped with it, and
+//! closes itself as cancelled: that is why the close is in `Drop`, and why it never blocks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HeaderMap;
+use http::{HeaderValue, Response, StatusCode};
+use weir_engine::{Call, Outcome as Reported, Send, WaitReason};
+use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
+use weir_units::{FaultClass, Moment, RequestId, Usage};
+use weir_wire::Dialect;
+
+use crate::body::ReplyBody;
+use crate::call::{Calling, Fault};
+use crate::clock::wall;
+use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
+use crate::reply::{Refusal, WEIR};
+use crate::state::{Running, Shared};
+
+/// One request's way through Weir.
+pub(crate) struct Journey {
+    shared: Arc<Shared>,
+    entry: Option<Box<Entry>>,
+    call: Option<Call>,
+    arrived: Moment,
+    /// When the attempt in hand was sent.
+    sent: Option<Moment>,
+    /// Time spent waiting for providers, or on purpose.
+    waited: Duration,
+    last_deployment: Option<Arc<str>>,
+    _running: Running,
+}
+
+impl Journey {
+    /// Begins the record of an admitted request; from here on it ends in exactly one ledger entry.
+    pub(crate) fn begin(shared: &Arc<Shared>, intent: Intent, call: Option<Call>, arrived: Moment) -> Self {
+        let running = shared.running();
+        shared.ledger.intent(intent.clone());
+        let mut entry = Box::new(Entry::of(intent, Outcome::Cancelled));
+        entry.events.reserve(6);
+        let mut journey = Self {
+            shared: Arc::clone(shared),
+            entry: Some(entry),
+            call,
+            arrived,
+            sent: None,
+            waited: Duration::ZERO,
+            last_deployment: None,
+            _running: running,
+        };
+        if let Some(entry) = &journey.entry {
+            let (key, tenant) = (entry.key.clone(), entry.tenant.clone());
+            let route = entry.route.clone().unwrap_or_default();
+            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
+        }
+        journey
+    }
+
+    /// What the engine knows of this request.
+    pub(crate) fn call(&mut self) -> &mut Call {
+        self.call.as_mut().expect("a journey that calls was begun with a call")
+    }
+
+    /// Writes a fact down.
+    pub(crate) fn note(&mut self, stage: Stage, fact: Fact) {
+        if let Some(entry) = &mut self.entry {
+            entry.events.push(Event { at: wall(), stage, fact });
+        }
+    }
+
+    pub(crate) fn degraded(&mut self, what: &[String]) {
+        for token in what {
+            self.note(Stage::Route, Fact::Degraded { what: token.clone() });
+            if let Some(entry) = &mut self.entry {
+                entry.degraded.push(token.as_str().into());
+            }
+        }
+    }
+
+    pub(crate) fn waited(&mut self, why: WaitReason, class: FaultClass, span: Duration) {
+        self.waited += span;
+        let why = why.name();
+        tracing::debug!(class = class.name(), why, ms = span.as_millis(), "waited before a retry");
+        self.note(Stage::Call, Fact::Waited { why, for_ms: millis(span) });
+    }
+
+    /// An attempt is being sent.
+    pub(crate) fn started(&mut self, deployment: &Arc<str>, send: &Send) {
+        let at = wall();
+        self.sent = Some(self.shared.clock.now());
+        let why = send.why.name();
+        if let Some(from) = self.last_deployment.replace(Arc::clone(deployment))
+            && from != *deployment
+        {
+            self.note(Stage::Route, Fact::FailedOver { from: from.to_string(), to: deployment.to_string() });
+        }
+        let deployment_name = deployment.to_string();
+        self.note(Stage::Call, Fact::AttemptStarted { attempt: send.attempt, deployment: deployment_name, why });
+        if let Some(entry) = &mut self.entry {
+            entry.attempts.push(Attempt {
+                deployment: Arc::clone(deployment),
+                status: None,
+                class: None,
+                message: None,
+                started_at: at,
+                ended_at: at,
+                usage: None,
+                cost_usd: None,
+            });
+        }
+    }
+
+    /// The attempt in hand failed.
+    pub(crate) fn failed(&mut self, shared: &Shared, send: &Send, fault: &Fault, after_content: bool) {
+        let at = wall();
+        let now = shared.clock.now();
+        self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
+        shared.engine().report(now, self.call(), fault.outcome(after_content));
+        shared.note_changes();
+        let status = fault.status.map(|s| s.as_u16());
+        let mut deployment = String::new();
+        if let Some(attempt) = self.attempt() {
+            attempt.status = status;
+            attempt.class = Some(fault.class);
+            attempt.message = Some(fault.message.as_str().into());
+            attempt.ended_at = at;
+            deployment = attempt.deployment.to_string();
+        }
+        let fact = Fact::AttemptFailed {
+            attempt: send.attempt,
+            deployment,
+            class: fault.class,
+            status,
+            message: fault.message.clone(),
+            retry_after_ms: fault.retry_after.map(millis),
+        };
+        self.note(if after_content { Stage::Stream } else { Stage::Call }, fact);
+    }
+
+    /// The first content is here.
+    pub(crate) fn content(&mut self, shared: &Shared, send: &Send) {
+        let now = shared.clock.now();
+        let after = self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
+        self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
+        shared.engine().content(now, self.call(), after);
+        let since_arrival = millis(now.since(self.arrived));
+        if let Some(entry) = &mut self.entry {
+            entry.first_content_ms.get_or_insert(since_arrival);
+        }
+        self.note(Stage::Stream, Fact::FirstContent { attempt: send.attempt, after_ms: millis(after) });
+    }
+
+    /// The attempt in hand led to the whole answer.
+    pub(crate) fn succeeded(&mut self, shared: &Shared, send: &Send) {
+        let at = wall();
+        shared.engine().report(shared.clock.now(), self.call(), Reported::Success);
+        shared.note_changes();
+        let mut deployment = String::new();
+        let mut after_ms = 0;
+        if let Some(attempt) = self.attempt() {
+            attempt.status = Some(200);
+            attempt.ended_at = at;
+            deployment = attempt.deployment.to_string();
+            after_ms = u64::try_from((at.0 - attempt.started_at.0) / 1_000).unwrap_or(0);
+        }
+        let fact = Fact::AttemptSucceeded { attempt: send.attempt, deployment, status: 200, after_ms };
+        self.note(Stage::Call, fact);
+    }
+
+    /// What the answer used, as its provider reported it.
+    pub(crate) fn used(&mut self, usage: Usage) {
+        if let Some(attempt) = self.attempt() {
+            attempt.usage = Some(usage);
+        }
+        if let Some(entry) = &mut self.entry {
+            entry.usage = Some(usage);
+        }
+    }
+
+    pub(crate) fn malformed(&mut self, count: u32) {
+        if count > 0 {
+            self.note(Stage::Stream, Fact::MalformedChunkDropped { count: u64::from(count) });
+        }
+    }
+
+    /// The client has its answer, whole.
+    pub(crate) fn answered(mut self, status: StatusCode) {
+        self.note(Stage::Settle, Fact::Answered { status: status.as_u16() });
+        self.close(Outcome::Answered, status, None);
+    }
+
+    /// The client is told no.
+    pub(crate) fn refuse(mut self, refusal: &Refusal, dialect: Dialect) -> Response<ReplyBody> {
+        let mut response = refusal.render(dialect, self.id());
+        self.mark(response.headers_mut(), dialect);
+        let outcome = if self.attempts() == 0 { Outcome::Refused } else { Outcome::Failed };
+        self.note_refusal(refusal);
+        self.close(outcome, refusal.status, Some(refusal));
+        response
+    }
+
+    /// The answer ended in an error frame.
+    pub(crate) fn broke(mut self, refusal: &Refusal) {
+        self.note_refusal(refusal);
+        self.close(Outcome::Failed, StatusCode::OK, Some(refusal));
+    }
+
+    fn note_refusal(&mut self, refusal: &Refusal) {
+        let (status, code, by) = (refusal.status.as_u16(), refusal.code.to_string(), refusal.by.to_string());
+        self.note(Stage::Settle, Fact::Refused { status, code, by });
+    }
+
+    /// The deployment asked last, `provider/model`.
+    pub(crate) fn deployment(&self) -> String {
+        self.last_deployment.as_deref().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn id(&self) -> RequestId {
+        self.entry.as_ref().map_or(RequestId(0), |e| e.id)
+    }
+
+    pub(crate) fn attempts(&self) -> usize {
+        self.entry.as_ref().map_or(0, |e| e.attempts.len())
+    }
+
+    /// Puts on an answer what every answer of Weir carries.
+    pub(crate) fn mark(&self, headers: &mut HeaderMap, dialect: Dialect) {
+        let Some(entry) = &self.entry else { return };
+        let id = header(&entry.id.to_string());
+        if !headers.contains_key(X_REQUEST_ID) {
+            headers.insert(X_REQUEST_ID, id.clone());
+        }
+        if dialect == Dialect::Anthropic && !headers.contains_key(REQUEST_ID) {
+            headers.insert(REQUEST_ID, id.clone());
+        }
+        headers.insert(headers::X_WEIR_REQUEST, id);
+        if let Some(run) = &entry.run {
+            headers.insert(headers::X_WEIR_RUN, header(run));
+        }
+        headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(entry.attempts.len()));
+        headers.insert(headers::X_WEIR_QUEUED_MS, HeaderValue::from(entry.queued_ms));
+        headers.insert(headers::X_WEIR_OVERHEAD_US, HeaderValue::from(self.overhead_us()));
+        if !entry.degraded.is_empty() {
+            headers.insert(headers::X_WEIR_DEGRADED, header(&entry.degraded.join(",")));
+        }
+    }
+
+    /// What Weir itself has added so far.
+    fn overhead_us(&self) -> u64 {
+        let now = self.shared.clock.now();
+        let outside = self.waited + self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
+        u64::try_from(now.since(self.arrived).saturating_sub(outside).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn attempt(&mut self) -> Option<&mut Attempt> {
+        self.entry.as_mut().and_then(|e| e.attempts.last_mut())
+    }
+
+    fn close(&mut self, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
+        let now = self.shared.clock.now();
+        if let Some(call) = self.call.take() {
+            self.shared.engine().end(now, call);
+        }
+        let overhead = self.overhead_us();
+        let Some(mut entry) = self.entry.take() else { return };
+        entry.outcome = outcome;
+        entry.status = Some(status.as_u16());
+        entry.code = refusal.map(|r| r.code.as_ref().into());
+        entry.refused_by = refusal.map(|r| Arc::clone(&r.by));
+        entry.ended_at = Some(wall());
+        entry.overhead_us = Some(overhead);
+        self.shared.metrics.count(&entry, now.since(self.arrived));
+        self.shared.ledger.settle(entry);
+    }
+}
+
+impl Drop for Journey {
+    fn drop(&mut self) {
+        if self.entry.is_none() {
+            return;
+        }
+        if let Some(attempt) = self.attempt()
+            && attempt.status.is_none()
+            && attempt.class.is_none()
+        {
+            attempt.ended_at = wall();
+        }
+        self.note(Stage::Settle, Fact::ClientLeft);
+        let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+        self.close(Outcome::Cancelled, left, None);
+    }
+}
+
+impl Calling {
+    /// The headers of an answer that a deployment gave.
+    pub(crate) fn decorate(&self, journey: &Journey, send: &Send, headers: &mut HeaderMap) {
+        let target = &self.routed.targets[send.candidate];
+        headers.insert(headers::X_WEIR_DEPLOYMENT, header(&target.name));
+        journey.mark(headers, self.accepted.endpoint.dialect());
+    }
+}
+
+/// A refusal of a request that was never admitted. It has a record too, written at once.
+pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusal: &Refusal) {
+    let began = intent.started_at;
+    let mut entry = Box::new(Entry::of(intent, Outcome::Refused));
+    entry.route = None;
+    if !read {
+        entry.model = None;
+    }
+    entry.status = Some(refusal.status.as_u16());
+    entry.code = Some(refusal.code.as_ref().into());
+    entry.refused_by = Some(Arc::from(WEIR));
+    let at = wall();
+    entry.ended_at = Some(at);
+    let (status, code, by) = (refusal.status.as_u16(), refusal.code.to_string(), WEIR.to_owned());
+    entry.events.push(Event { at, stage: Stage::Admit, fact: Fact::Refused { status, code, by } });
+    let took = Duration::from_micros(u64::try_from(at.0 - began.0).unwrap_or(0));
+    shared.metrics.count(&entry, took);
+    shared.ledger.settle(entry);
+}
+
+/// Puts on a refusal of what was never admitted the ids that every answer carries.
+pub(crate) fn mark_unadmitted(headers: &mut HeaderMap, id: RequestId, dialect: Dialect) {
+    let id = header(&id.to_string());
+    if dialect == Dialect::Anthropic {
+        headers.insert(REQUEST_ID, id.clone());
+    }
+    headers.insert(X_REQUEST_ID, id.clone());
+    headers.insert(headers::X_WEIR_REQUEST, id);
+    headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(0));
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("?"))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,108 @@
+//! Taking over an answer that was cut: another deployment is asked again from the start, what the client already has is
+//! dropped while it matches byte for byte, and the rest goes on as if nothing had happened.
+//!
+//! At most once per request, and only where it is exact ([`weir_wire::Relay::can_splice`]). A second answer that differs, or
+//! fails, changes nothing: the client is told of the first fault, which is the real one.
+
+use weir_ledger::{Fact, Stage};
+use weir_units::FaultClass;
+use weir_wire::{Progress, Relay, SpliceState};
+
+use crate::call::{Calling, Fault};
+use crate::settle::Journey;
+use crate::stream::{Heard, Taken, Upflow, end_of, said};
+
+/// Asks another deployment for the same answer and brings it to where the first one stopped.
+///
+/// # Errors
+/// What the first answer had said, when nobody could take over.
+pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, relay: Relay) -> Result<Taken, Progress> {
+    let said_so_far = relay.progress().clone();
+    let cut = journey.deployment();
+    let send = loop {
+        let now = calling.shared.clock.now();
+        let found = calling.shared.engine().splice(now, journey.call());
+        let Some(send) = found else {
+            let why = "no other deployment can take over".to_owned();
+            journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: None, why });
+            return Err(said_so_far);
+        };
+        if calling.prepare(send.candidate).is_ok() {
+            break send;
+        }
+        let now = calling.shared.clock.now();
+        calling.shared.engine().rule_out(now, journey.call(), send.candidate);
+    };
+    let target = &calling.routed.targets[send.candidate];
+    let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());
+    journey.started(&name, &send);
+    let until = calling.until(calling.routed.timeouts.first_byte);
+    let fault = match calling.send(&send, until).await {
+        Err(fault) => fault,
+        Ok(response) if !response.status().is_success() => {
+            let message = format!("status {} to the takeover of a cut answer", response.status().as_u16());
+            Fault { status: Some(response.status()), ..Fault::new(FaultClass::ServerError, message) }
+        }
+        Ok(response) => {
+            let stall = calling.patience(calling.routed.timeouts.stall, send.candidate);
+            let (_, end) = end_of(calling);
+            let mut flow = Upflow::new(response.into_body(), stall, end);
+            let mut taking = relay.splice(endpoint, model);
+            let mut ready = Vec::new();
+            match catch_up(calling, journey, &send, &mut flow, &mut taking, &mut ready).await {
+                Ok(()) => {
+                    journey.note(
+                        Stage::Stream,
+                        Fact::Spliced { from: cut, to: name.to_string(), matched_bytes: said_so_far.text_bytes },
+                    );
+                    return Ok(Taken { send, flow, relay: taking, ready });
+                }
+                Err(fault) => fault,
+            }
+        }
+    };
+    journey.failed(&calling.shared, &send, &fault, true);
+    journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: Some(name.to_string()), why: fault.message });
+    Err(said_so_far)
+}
+
+/// Reads until the second answer has said all that the client already has.
+async fn catch_up(
+    calling: &Calling,
+    journey: &mut Journey,
+    send: &weir_engine::Send,
+    flow: &mut Upflow,
+    relay: &mut Relay,
+    ready: &mut Vec<bytes::Bytes>,
+) -> Result<(), Fault> {
+    loop {
+        match flow.next().await {
+            Heard::Bytes(bytes) => {
+                relay.push(bytes, ready);
+                flow.progressed();
+            }
+            Heard::End => {
+                relay.end(ready);
+                if relay.progress().spliced != Some(SpliceState::Continuing) {
+                    return Err(Fault::new(FaultClass::Cut, "the second answer ended before the cut"));
+                }
+            }
+            Heard::Broken(why) => return Err(Fault::new(FaultClass::Cut, format!("the second answer broke: {why}"))),
+            Heard::Silence => return Err(Fault::new(FaultClass::Stalled, "the second answer fell silent")),
+        }
+        let progress = relay.progress();
+        if let Some(error) = &progress.error {
+            return Err(said(calling, send, error));
+        }
+        match progress.spliced {
+            Some(SpliceState::Continuing) => {
+                journey.content(&calling.shared, send);
+                return Ok(());
+            }
+            Some(SpliceState::Mismatch) => {
+                return Err(Fault::new(FaultClass::Rejected, "the second answer differs from what was sent"));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What all requests share: the configuration in force, the engine, the ledger, and a few bounded memories.
+//!
+//! The configuration and what is made of it ([`Live`]) is swapped whole on a reload; a request keeps the one it began with.
+//! The engine outlives reloads, so no breaker forgets. Its lock is held for a decision, microseconds, never over an await.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use weir_config::{Config, Key, Source};
+use weir_engine::Engine;
+use weir_ledger::{Event, Fact, Ledger, Stage};
+use weir_units::{DeploymentId, WallTime};
+use weir_wire::Calibration;
+
+use crate::accept::Buffers;
+use crate::admin::Tries;
+use crate::changes;
+use crate::clock::{Clock, wall};
+use crate::metrics::Metrics;
+use crate::pins::Pins;
+use crate::upstream::{HttpClient, Upstream, client};
+use crate::{StartError, tls};
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) live: ArcSwap<Live>,
+    pub(crate) ledger: Ledger,
+    pub(crate) metrics: Metrics,
+    pub(crate) pins: Mutex<Pins>,
+    pub(crate) calibration: Mutex<Calibration>,
+    pub(crate) admin_tries: Mutex<Tries>,
+    pub(crate) buffers: ArcSwap<Buffers>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) idle: tokio::sync::Notify,
+    pub(crate) reload_refused: Mutex<Option<String>>,
+    engine: Mutex<Engine>,
+}
+
+/// One configuration in force.
+pub(crate) struct Live {
+    pub(crate) config: Config,
+    pub(crate) since: WallTime,
+    pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
+    pub(crate) keys: HashMap<[u8; 32], Arc<Key>>,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    clients: BTreeMap<Duration, HttpClient>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, ledger: Ledger) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        let mut engine = Engine::new(config.engine.clone(), clock.draw());
+        configure(&mut engine, &config);
+        let buffers = Buffers::new(config.server.buffer_limit);
+        let live = Live::new(config, None).map_err(StartError::Config)?;
+        Ok(Self {
+            clock,
+            live: ArcSwap::from_pointee(live),
+            ledger,
+            metrics: Metrics::default(),
+            pins: Mutex::default(),
+            calibration: Mutex::default(),
+            admin_tries: Mutex::default(),
+            buffers: ArcSwap::from_pointee(buffers),
+            draining: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            idle: tokio::sync::Notify::new(),
+            reload_refused: Mutex::new(None),
+            engine: Mutex::new(engine),
+        })
+    }
+
+    /// The engine, for one decision.
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what changed in the engine since the last look: breakers, benched credentials.
+    pub(crate) fn note_changes(&self) {
+        let changed = self.engine().take_changes();
+        for change in changed {
+            let fact = changes::fact(change, &self.clock);
+            changes::log(&fact);
+            self.ledger.note(Event { at: wall(), stage: Stage::Call, fact });
+        }
+    }
+
+    /// Puts a new configuration in force, for requests that begin after this.
+    ///
+    /// # Errors
+    /// A sentence that says what of it cannot be used; nothing changed then.
+    pub(crate) fn adopt(&self, config: Config) -> Result<(), String> {
+        let before = self.live.load();
+        let live = Live::new(config, Some(&before))?;
+        configure(&mut self.engine(), &live.config);
+        self.buffers.store(Arc::new(self.buffers.load().with_limit(live.config.server.buffer_limit)));
+        let path = match &live.config.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Environment => "the environment".to_owned(),
+        };
+        self.live.store(Arc::new(live));
+        self.ledger.note(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
+        Ok(())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Counts a request as running until the guard is dropped.
+    pub(crate) fn running(self: &Arc<Self>) -> Running {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        Running(Arc::clone(self))
+    }
+}
+
+/// One running request.
+pub(crate) struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Live {
+    fn new(config: Config, before: Option<&Self>) -> Result<Self, String> {
+        let mut upstreams = BTreeMap::new();
+        for (name, provider) in &config.providers {
+            upstreams.insert(Arc::clone(name), Arc::new(Upstream::new(provider)?));
+        }
+        let keys = config.keys.values().map(|key| (key.hash, Arc::new(key.clone()))).collect();
+        let clients = clients(&config, before)?;
+        let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
+        Ok(Self { config, since: wall(), upstreams, keys, tls, clients })
+    }
+
+    /// The client whose connections are made within `connect`.
+    pub(crate) fn client(&self, connect: Duration) -> Option<&HttpClient> {
+        self.clients.get(&connect).or_else(|| self.clients.values().next())
+    }
+}
+
+/// A client for each connect timeout in use; those of the configuration before are kept, with their warm connections.
+fn clients(config: &Config, before: Option<&Live>) -> Result<BTreeMap<Duration, HttpClient>, String> {
+    let kept = before.filter(|b| b.config.server.ca_file == config.server.ca_file);
+    let tls = tls::client_config(config.server.ca_file.as_deref())?;
+    let mut wanted: Vec<Duration> = config.routes.values().map(|r| r.timeouts.connect).collect();
+    wanted.push(config.timeouts.connect);
+    Ok(wanted
+        .into_iter()
+        .map(|connect| {
+            let warm = kept.and_then(|b| b.clients.get(&connect)).cloned();
+            (connect, warm.unwrap_or_else(|| client(tls.clone(), connect)))
+        })
+        .collect())
+}
+
+fn configure(engine: &mut Engine, config: &Config) {
+    let mut declared: Vec<DeploymentId> = config.routes.values().flat_map(|r| r.deployments.iter().cloned()).collect();
+    for (name, provider) in &config.providers {
+        declared.extend(provider.models.keys().map(|model| DeploymentId::new(Arc::clone(name), model.as_str())));
+    }
+    declared.retain(|d| &*d.model != "*");
+    let credentials = config
+        .providers
+        .iter()
+        .filter_map(|(name, p)| p.api_key.as_ref().map(|key| (Arc::clone(name), fingerprint(key.expose()))))
+        .collect();
+    engine.configure(config.engine.clone(), declared, credentials);
+}
+
+/// Tells one credential from another without keeping it.
+fn fingerprint(secret: &str) -> u64 {
+    let hash = weir_config::hash_key(secret);
+    u64::from_le_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]])
+}

@@ -1,0 +1,181 @@
+//! Connections to providers: pooled, warm, TLS with the platform's roots, through a proxy where the environment names one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderName, HeaderValue, Uri};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower_service::Service;
+use weir_config::Provider;
+use weir_wire::{Dialect, ProviderKind};
+
+use crate::body::Segments;
+
+/// How long an unused connection is kept; below the 60 s after which common front ends close theirs.
+const IDLE: Duration = Duration::from_secs(50);
+/// Unused connections kept to one host.
+const IDLE_CONNECTIONS: usize = 512;
+
+pub(crate) type HttpClient = Client<Connector, Segments>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One provider, ready to be called.
+pub(crate) struct Upstream {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: ProviderKind,
+    /// `host:port`, the scope of faults of the connection itself.
+    pub(crate) host: Arc<str>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    scheme: Scheme,
+    authority: Authority,
+    prefix: String,
+}
+
+impl Upstream {
+    /// Prepares `provider`; what its credential and headers become is decided here, once, not on each call.
+    ///
+    /// # Errors
+    /// A sentence that says which value cannot be sent.
+    pub(crate) fn new(provider: &Provider) -> Result<Self, String> {
+        let (name, base_url) = (&provider.name, provider.base_url.as_str());
+        let uri: Uri = base_url.parse().map_err(|_| format!("provider `{name}`: `{base_url}` is not a URL"))?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(format!("provider `{name}`: `{base_url}` has no scheme or host"));
+        };
+        let mut headers = Vec::new();
+        if let Some(secret) = &provider.api_key {
+            let (header, text) = match provider.kind.dialect() {
+                Dialect::OpenAi => (http::header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
+                Dialect::Anthropic => (HeaderName::from_static("x-api-key"), secret.expose().to_owned()),
+            };
+            let mut value = HeaderValue::try_from(text)
+                .map_err(|_| format!("provider `{name}`: its api-key holds a character that no header may"))?;
+            value.set_sensitive(true);
+            headers.push((header, value));
+        }
+        for (header, value) in &provider.headers {
+            let fault = || format!("provider `{name}`: header `{header}` cannot be sent");
+            let header = HeaderName::try_from(header.as_str()).map_err(|_| fault())?;
+            headers.push((header, HeaderValue::try_from(value.as_str()).map_err(|_| fault())?));
+        }
+        let prefix = parts.path_and_query.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/').to_owned();
+        Ok(Self {
+            name: Arc::clone(name),
+            kind: provider.kind,
+            host: authority.as_str().into(),
+            headers,
+            scheme,
+            authority,
+            prefix,
+        })
+    }
+
+    /// The address of an endpoint, whose `path` begins with `/v1`. An OpenAI base URL holds the version already, whatever it
+    /// calls it; an Anthropic one does not, by each one's own convention.
+    pub(crate) fn uri(&self, path: &str, query: Option<&str>) -> Option<Uri> {
+        let versioned = matches!(self.kind, ProviderKind::OpenAi | ProviderKind::OpenAiCompatible);
+        let path =
+            if versioned || self.prefix.ends_with("/v1") { path.strip_prefix("/v1").unwrap_or(path) } else { path };
+        let target = match query {
+            Some(query) => format!("{}{path}?{query}", self.prefix),
+            None => format!("{}{path}", self.prefix),
+        };
+        Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(target).build().ok()
+    }
+}
+
+/// A client with a pool of its own; `connect` bounds DNS, TCP, proxy and TLS together.
+pub(crate) fn client(tls: rustls::ClientConfig, connect: Duration) -> HttpClient {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    let proxied = MaybeProxied { tcp, proxies: Arc::new(Matcher::from_env()) };
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(proxied);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+        .http2_adaptive_window(true)
+        .build(Connector { https, connect })
+}
+
+/// Connects within a time, TLS included.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    https: HttpsConnector<MaybeProxied>,
+    connect: Duration,
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let (connecting, within) = (self.https.call(target), self.connect);
+        Box::pin(async move {
+            tokio::time::timeout(within, connecting)
+                .await
+                .unwrap_or_else(|_| Err(format!("no connection within {} ms", within.as_millis()).into()))
+        })
+    }
+}
+
+/// Opens a socket to the target, or through the proxy that `HTTPS_PROXY` and `NO_PROXY` choose for it.
+#[derive(Clone)]
+struct MaybeProxied {
+    tcp: HttpConnector,
+    proxies: Arc<Matcher>,
+}
+
+impl Service<Uri> for MaybeProxied {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        // Plain http goes straight: such providers are on this machine or network.
+        let proxy = (target.scheme() == Some(&Scheme::HTTPS)).then(|| self.proxies.intercept(&target)).flatten();
+        match proxy {
+            None => {
+                let connecting = self.tcp.call(target);
+                Box::pin(async move { connecting.await.map_err(Into::into) })
+            }
+            Some(proxy) => {
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), self.tcp.clone());
+                if let Some(auth) = proxy.basic_auth() {
+                    tunnel = tunnel.with_auth(auth.clone());
+                }
+                let connecting = tunnel.call(target);
+                Box::pin(async move { connecting.await.map_err(Into::into) })
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `weir trace REQUEST`: what happened to one request, when, and why, as a timeline that a person reads.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+use weir_config::ProcessEnvironment;
+use weir_ledger::Reader;
+use weir_units::RequestId;
+
+use crate::Common;
+use crate::serve::{read_config, runtime};
+use crate::terminal::{NO, UNREACHABLE, USAGE, bold, fail, print, say, span};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The request's id, as `x-weir-request` gave it; `last` is the newest one
+    request: String,
+    /// The ledger's file, if it is not the configuration's
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+}
+
+/// Shows one request.
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    let wanted = match arguments.request.as_str() {
+        "last" => None,
+        text => match text.parse::<RequestId>() {
+            Ok(id) => Some(id),
+            Err(error) => return fail(USAGE, error),
+        },
+    };
+    let path = match (&arguments.ledger, read_config(common.config.as_deref(), &ProcessEnvironment).config) {
+        (Some(path), _) => path.clone(),
+        (None, Some(config)) => config.ledger.path,
+        (None, None) => return fail(USAGE, "the configuration cannot be read: `weir check` says why"),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    };
+    let record = match runtime.block_on(read(&path, wanted)) {
+        Ok(Some(record)) => record,
+        Ok(None) => {
+            let code = fail(NO, format_args!("the ledger has no request `{}`", arguments.request));
+            say(format_args!("  where  {}   hint  `weir trace last` shows the newest one", path.display()));
+            return code;
+        }
+        Err(error) => return fail(UNREACHABLE, error),
+    };
+    if common.json {
+        print(record);
+        return ExitCode::SUCCESS;
+    }
+    match serde_json::from_str(&record) {
+        Ok(record) => print(timeline(&record)),
+        Err(error) => {
+            return fail(UNREACHABLE, format_args!("the record of `{}` is damaged: {error}", arguments.request));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn read(path: &std::path::Path, wanted: Option<RequestId>) -> Result<Option<String>, String> {
+    let reader = Reader::open(path).await.map_err(|e| e.to_string())?;
+    match wanted {
+        Some(id) => reader.request(id).await.map_err(|e| e.to_string()),
+        None => {
+            let query = weir_ledger::Query { limit: 1, ..weir_ledger::Query::default() };
+            Ok(reader.requests(&query).await.map_err(|e| e.to_string())?.into_iter().next())
+        }
+    }
+}
+
+/// The timeline of a record.
+fn timeline(record: &Value) -> String {
+    let text = |name: &str| clean(record[name].as_str().unwrap_or("—"));
+    let mut lines =
+        vec![bold(&headline(record)), format!("{} · {} · {}", text("id"), text("endpoint"), text("started_at"))];
+    let began = at_millis(&record["started_at"]);
+    for event in record["events"].as_array().into_iter().flatten() {
+        let after = at_millis(&event["at"]).zip(began).map(|(at, began)| at.saturating_sub(began));
+        let after = after.map_or_else(|| "—".to_owned(), |ms| span(u64::try_from(ms).unwrap_or(0)));
+        let stage = event["stage"].as_str().unwrap_or_default();
+        lines.push(format!("{after:>10}  {stage:<7} {}", clean(&weir_ledger::in_words(event))));
+    }
+    if let Some(usage) = record["usage"].as_object() {
+        let tokens = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
+        lines.push(format!(
+            "     usage  {} input tokens ({} cached), {} output ({} reasoning); price unknown in this version",
+            tokens("input"),
+            tokens("cached_input"),
+            tokens("output"),
+            tokens("reasoning")
+        ));
+    }
+    if let Some(overhead) = record["overhead_us"].as_u64() {
+        lines.push(format!("      weir  added {overhead} µs"));
+    }
+    lines.join("\n")
+}
+
+/// The answer first: how it ended, by whom, for whom.
+fn headline(record: &Value) -> String {
+    let text = |name: &str| record[name].as_str().map(clean);
+    let status = record["status"].as_u64().map_or_else(|| "no status".to_owned(), |s| s.to_string());
+    let who = [text("route"), text("key"), text("tenant")].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    let attempts = record["attempts"].as_array().map_or(0, Vec::len);
+    let tries = format!("{attempts} attempt{}", if attempts == 1 { "" } else { "s" });
+    match (record["outcome"].as_str().unwrap_or_default(), text("refused_by"), text("code")) {
+        ("answered", ..) => {
+            let by = record["attempts"].as_array().and_then(|a| a.last()).and_then(|a| a["deployment"].as_str());
+            format!("{status} answered by {} · {who} · {tries}", clean(by.unwrap_or("weir")))
+        }
+        ("cancelled", ..) => format!("the client left · {who} · {tries}"),
+        ("lost", ..) => format!("lost: the process ended before the request did · {who} · {tries}"),
+        (_, by, code) => {
+            format!("{status} {} refused by {} · {who} · {tries}", code.unwrap_or_default(), by.unwrap_or_default())
+        }
+    }
+}
+
+/// Text from clients and providers, without what a terminal would obey.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Milliseconds of an RFC 3339 time as the ledger writes it; only differences are used.
+fn at_millis(value: &Value) -> Option<i64> {
+    let text = value.as_str()?;
+    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse::<i64>().ok());
+    let day = weir_units::WallTime::day_of(number(0..4)?, number(5..7)?, number(8..10)?);
+    let seconds = day * 86_400 + number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
+    Some(seconds * 1_000 + number(20..23)?)
+}
