@@ -211,7 +211,7 @@ thread_local! {
     static DAY: Cell<(i64, [u8; 11])> = const { Cell::new((i64::MIN, [0; 11])) };
 }
 
-/// What `Display` makes of a time, at a tenth of the cost, since a record holds twenty of them: the calendar is asked once a
+/// What `Display` makes of a time, at less cost, since a record holds some twenty of them: the calendar is asked once a
 /// day. None for years that do not have four digits.
 fn rfc_3339(at: WallTime, text: &mut [u8; WALL_TIME]) -> Option<&str> {
     let millis = at.millis();
