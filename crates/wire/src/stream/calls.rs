@@ -4,7 +4,9 @@
 //! of a call wait while the one before it is not whole. A call is whole when its brackets are balanced: that is counted
 //! on the way, and nothing is parsed.
 
-use super::delta::Literal;
+use super::delta::{Literal, quoted};
+use crate::Dialect;
+use crate::translate::ids::call_id;
 
 /// The most that may wait; a stream that interleaves more is no answer of any model.
 const MAX_WAITING: usize = 8 << 20;
@@ -27,7 +29,8 @@ struct Call {
 
 impl Calls {
     pub(super) fn begin(&mut self, number: usize, id: Option<Literal<'_>>, name: Option<Literal<'_>>) {
-        let begun = (id.map(|id| id.as_str().to_owned()), name.map_or("\"\"", Literal::as_str).to_owned());
+        let id = id.and_then(Literal::decode).map(|id| quoted(&call_id(Dialect::Anthropic, id)));
+        let begun = (id, name.map_or("\"\"", Literal::as_str).to_owned());
         self.calls.push(Call { number, begun: Some(begun), pending: String::new(), brackets: Brackets::default() });
     }
 

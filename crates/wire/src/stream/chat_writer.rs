@@ -6,7 +6,8 @@
 use weir_units::Usage;
 
 use super::delta::{Block, Delta, Literal, quoted};
-use crate::{Stop, to_openai_json};
+use crate::translate::ids::{answer_id, call_id};
+use crate::{Dialect, Stop, to_openai_json};
 
 /// What ends a stream of either API.
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -78,7 +79,9 @@ impl ChatWriter {
             return;
         }
         match delta {
-            Delta::Start { id: Some(id), .. } if self.id.is_none() => self.id = Some(id.as_str().to_owned()),
+            Delta::Start { id: Some(id), .. } if self.id.is_none() => {
+                self.id = id.decode().map(|id| quoted(&answer_id(Dialect::OpenAi, &id, &[])));
+            }
             Delta::Terminated => self.end(usage, out),
             _ if self.finished => {}
             Delta::Stop(stop) => self.finish(stop, out),
@@ -91,7 +94,8 @@ impl ChatWriter {
                 self.called = true;
                 self.bare_call = Some(*call);
                 let invented = format!("\"call_{:016x}{call}\"", self.seed);
-                let (id, name) = (id.map_or(invented.as_str(), Literal::as_str), name.map_or("\"\"", Literal::as_str));
+                let id = id.and_then(Literal::decode).map_or(invented, |id| quoted(&call_id(Dialect::OpenAi, id)));
+                let name = name.map_or("\"\"", Literal::as_str);
                 let rest = format!(r#""id":{id},"type":"function","function":{{"name":{name},"arguments":""}}"#);
                 self.delta(&[r#""tool_calls":[{"index":"#, &call.to_string(), ",", &rest, "}]"], out);
             }

@@ -9,7 +9,8 @@ use weir_units::Usage;
 use super::calls::Calls;
 use super::delta::{Block, Delta, Literal, quoted};
 use crate::sse::MAX_EVENT;
-use crate::{Stop, to_anthropic_json};
+use crate::translate::ids::answer_id;
+use crate::{Dialect, Stop, to_anthropic_json};
 
 #[derive(Debug)]
 pub(super) struct MessagesWriter {
@@ -77,7 +78,9 @@ impl MessagesWriter {
             return;
         }
         match delta {
-            Delta::Start { id: Some(id), .. } if self.id.is_none() => self.id = Some(id.as_str().to_owned()),
+            Delta::Start { id: Some(id), .. } if self.id.is_none() => {
+                self.id = id.decode().map(|id| quoted(&answer_id(Dialect::Anthropic, &id, &[])));
+            }
             Delta::Terminated => self.end(usage, out),
             // The usage chunk comes after the stop, and nothing comes after it.
             Delta::Usage { .. } if self.stop.is_some() => self.end(usage, out),

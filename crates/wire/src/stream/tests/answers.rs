@@ -198,3 +198,11 @@ fn signs_of_life_cross_dialects_once_content_has_begun() {
     assert!(keep_alive(MESSAGES).starts_with(b"event: ping\n"));
     assert_eq!(&keep_alive(CHAT)[..], b": keep-alive\n\n");
 }
+
+#[test]
+fn ids_take_the_form_that_a_whole_answer_would_give_them() {
+    let call = r#"{"id":"gen-7","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"functions.f:0","function":{"name":"f"}}]}}]}"#;
+    let got = relay(options(MESSAGES, CHAT), &[data(call).as_bytes()]);
+    assert!(got.text.contains(r#""id":"msg_7""#), "{}", got.text);
+    assert!(got.text.contains(r#""id":"functions_f_0_"#), "{}", got.text);
+}
