@@ -1,7 +1,7 @@
 //! Virtual keys: how they are made, kept and told apart.
 //!
-//! A generated key has 256 random bits, so one round of SHA-256 is enough to keep it by: there is nothing to guess. Keys are
-//! looked up by their hash, so no comparison of secrets leaks its time.
+//! A generated key has 256 random bits, so one round of SHA-256 is enough to keep it by: there is nothing to guess.
+//! Keys are looked up by their hash, so no comparison of secrets leaks its time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! `weir.toml`: from the config as written to the config as meant.
 //!
-//! A file is read once, by the table of settings that is also the reference page, into values of their types ([`load`] to
-//! `written`), which are then cross-checked and given their meaning ([`Config`]). No step stops at the first fault, so that a person
-//! sees all of them at once.
+//! A file is read once, by the table of settings that is also the reference page, into values of their types ([`load`]
+//! to `written`), which are then cross-checked and given their meaning ([`Config`]). No step stops at the first fault,
+//! so that a person sees all of them at once.
 
 mod environment;
 mod fault;

@@ -1,7 +1,7 @@
 //! From values to their meaning: what refers to what, what excludes what, and the types that the rest of Weir takes.
 //!
-//! Every step notes its faults and goes on with something harmless in the place of what is wrong; a config that was noted against
-//! never leaves this crate.
+//! Every step notes its faults and goes on with something harmless in the place of what is wrong; a config that was
+//! noted against never leaves this crate.
 
 mod keys;
 mod links;

@@ -1,7 +1,7 @@
 //! From TOML to values in their types: unknown keys, wrong types, defaults, and what this version does not act on.
 //!
-//! Serde's derive stops at the first error and knows no place for a key that is unknown; here the table of settings drives
-//! one walk over a parse with places, which notes everything and goes on.
+//! Serde's derive stops at the first error and knows no place for a key that is unknown; here the table of settings
+//! drives one walk over a parse with places, which notes everything and goes on.
 
 mod scalar;
 mod secret;

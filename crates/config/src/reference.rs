@@ -1,7 +1,7 @@
 //! Every setting there is: its place, its type, its default, what it means, and whether this version acts on it.
 //!
-//! One table serves three readers: the parser takes known keys, types and defaults from it, `docs/config.md` is printed from it, and so
-//! neither can drift from the other.
+//! One table serves three readers: the parser takes known keys, types and defaults from it, `docs/config.md` is printed
+//! from it, and so neither can drift from the other.
 
 mod page;
 mod shared;

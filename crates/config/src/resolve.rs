@@ -1,8 +1,8 @@
 //! Which deployments a name means.
 //!
 //! An exact route wins. Else the part before the first slash names a provider and the rest is its model, which may hold
-//! slashes. Else the route `*` takes the whole name. Where there is no config file, a bare name goes to the provider that
-//! the model catalogue gives it, else to the provider of the path's dialect.
+//! slashes. Else the route `*` takes the whole name. Where there is no config file, a bare name goes to the provider
+//! that the model catalogue gives it, else to the provider of the path's dialect.
 
 use std::sync::Arc;
 

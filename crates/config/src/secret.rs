@@ -1,7 +1,7 @@
 //! A credential in memory: usable, and never shown.
 //!
-//! Config values are printed in tests, panics and debug logs. A type whose `Debug` has nothing to show is the one place where
-//! that cannot leak.
+//! Config values are printed in tests, panics and debug logs. A type whose `Debug` has nothing to show is the one place
+//! where that cannot leak.
 
 use std::fmt;
 use std::sync::Arc;

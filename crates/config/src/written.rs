@@ -1,6 +1,7 @@
 //! The config as written: every value in its type, with its place, defaults filled in.
 //!
-//! What is at fault stays in its table as [`Value::Broken`], so that the steps after this one neither miss it nor complain again.
+//! What is at fault stays in its table as [`Value::Broken`], so that the steps after this one neither miss it nor
+//! complain again.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

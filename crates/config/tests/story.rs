@@ -57,7 +57,7 @@ fn keys() -> World {
 
 fn sound(report: Report) -> Config {
     assert_eq!(report.faults, [], "no faults");
-    report.config.unwrap()
+    report.config.expect("a config where nothing is at fault")
 }
 
 fn seconds(span: u64) -> Duration {

@@ -1,4 +1,5 @@
-//! What one table names of another, beside the deployments of routes and the routes of keys; and what nobody looks after.
+//! What one table names of another, beside the deployments of routes and the routes of keys; and what nobody looks
+//! after.
 
 use super::{is_name, server};
 use crate::log::{At, Log, shown};

@@ -1,6 +1,6 @@
 //! `[server]`, `[ledger]` and `[quota]`: addresses, files and limits of this process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::log::{Log, shown};
 use crate::written::Table;
@@ -90,7 +90,7 @@ fn tls(table: &Table, environment: &dyn Environment, log: &mut Log<'_>) -> Optio
     Some(Tls { certificate, key })
 }
 
-fn check_pem(path: &PathBuf, what: &str, table: &Table, key: &str, environment: &dyn Environment, log: &mut Log<'_>) {
+fn check_pem(path: &Path, what: &str, table: &Table, key: &str, environment: &dyn Environment, log: &mut Log<'_>) {
     let file = shown(&path.to_string_lossy());
     match environment.read(path) {
         Err(error) => log.fault(table.at(key), format!("`{key}` names `{file}`, which cannot be read: {error}"), None),

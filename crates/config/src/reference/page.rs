@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::shared::LIMITS;
 use super::{Effect, ROOT, Setting, Shape};
 
 const INTRODUCTION: &str = "\
@@ -33,6 +34,8 @@ route `\"*\"` with the whole name; else 404. A key with `routes` may use nothing
 with `/v1` is called as it is, another gets `/v1` appended.
 ";
 
+const COLUMNS: &str = "| key | value | default | meaning |\n|---|---|---|---|\n";
+
 /// The reference page, in Markdown.
 #[must_use]
 pub fn reference_markdown() -> String {
@@ -40,6 +43,9 @@ pub fn reference_markdown() -> String {
     for setting in ROOT {
         section(&mut page, setting.key, setting, "");
     }
+    page.push_str("\n## Limits\n\nOn providers, models, pools and keys alike. *Not yet.*\n\n");
+    page.push_str(COLUMNS);
+    rows(&mut page, "", LIMITS, true);
     page
 }
 
@@ -53,7 +59,7 @@ fn section(page: &mut String, path: &str, table: &Setting, inherited: &str) {
         _ => "",
     };
     let _ = write!(page, "\n## `[{path}]`\n\n{}{note}\n\n", table.doc);
-    page.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
+    page.push_str(COLUMNS);
     let marked = !note.is_empty() || !inherited.is_empty();
     rows(page, "", table.shape.inside(), marked);
     for setting in table.shape.inside() {
@@ -64,7 +70,7 @@ fn section(page: &mut String, path: &str, table: &Setting, inherited: &str) {
     }
 }
 
-/// A row for each setting; small tables inside are written with dotted keys.
+/// A row for each setting; small tables inside are written with dotted keys, those that have a section of their own are linked.
 fn rows(page: &mut String, prefix: &str, settings: &[Setting], marked: bool) {
     for setting in settings {
         let key = format!("{prefix}{}", setting.key);
@@ -73,8 +79,16 @@ fn rows(page: &mut String, prefix: &str, settings: &[Setting], marked: bool) {
             Shape::Named(_) => continue,
             Shape::Table(inside) | Shape::Partial(inside) => {
                 let note = if later { " *Not yet.*" } else { "" };
-                let keys: Vec<String> = inside.iter().map(|inner| format!("`{}`", inner.key)).collect();
-                let _ = writeln!(page, "| `{key}` | table: {} | | {}{note} |", keys.join(", "), setting.doc);
+                let place = match setting.key {
+                    "limits" => "a table, see [Limits](#limits)",
+                    "timeouts" => "a table like [`[timeouts]`](#timeouts)",
+                    "runs" => "a table like [`[runs]`](#runs)",
+                    _ => "a table",
+                };
+                let _ = writeln!(page, "| `{key}` | {place} | | {}{note} |", setting.doc);
+                if place == "a table" {
+                    rows(page, &format!("{key}."), inside, true);
+                }
                 continue;
             }
             _ => {}
