@@ -17,7 +17,8 @@ pub struct Progress {
     pub content: bool,
     /// The answer was finished: every choice has its `finish_reason`, or a `stop_reason` or `response.completed` came.
     pub finished: bool,
-    /// The last event came: `[DONE]`, `message_stop`, `response.completed`.
+    /// The last event of a finished answer came: `[DONE]`, `message_stop`, `response.completed`. Without a finish it says
+    /// nothing: broken proxies send it too.
     pub terminated: bool,
     /// What it used, as far as the provider said.
     pub usage: Option<Usage>,
@@ -251,7 +252,7 @@ impl Core {
                 progress.finished = true;
                 progress.stop = Some(stop.clone());
             }
-            Delta::Terminated => progress.terminated = true,
+            Delta::Terminated => progress.terminated |= progress.finished,
             // Once the answer is finished nothing can go wrong with it.
             Delta::Error(json) if !progress.finished => progress.error = Some(Bytes::copy_from_slice(json.as_bytes())),
             Delta::Start { id, model, .. } => {

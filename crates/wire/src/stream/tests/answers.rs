@@ -90,6 +90,7 @@ fn a_finished_answer_gets_the_end_that_it_lacks() {
 fn an_end_without_a_finish_is_not_sent() {
     let chat = data(r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#);
     let got = same(CHAT, &format!("{chat}data: [DONE]\n\n"));
+    assert!(!got.progress.terminated);
     assert_eq!((got.ending, got.text), (Ending::Truncated, chat));
     let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
     let got = same(MESSAGES, stop);
