@@ -76,6 +76,7 @@ pub(crate) struct Deployment {
     ttft: Option<u64>,
     ttft_p50: Quantile,
     measured_at: Moment,
+    drifted_at: Moment,
     gap: Duration,
     success: u64,
     judged_at: Moment,
@@ -95,6 +96,7 @@ impl Deployment {
             ttft: None,
             ttft_p50: Quantile::new(500_000),
             measured_at: Moment::ZERO,
+            drifted_at: Moment::ZERO,
             gap: SHORTEST_TAU,
             success: 1_000_000,
             judged_at: Moment::ZERO,
@@ -127,6 +129,7 @@ impl Deployment {
         let elapsed = now.since(self.measured_at);
         self.gap = (self.gap * 7 + elapsed.min(LONGEST_TAU)) / 8;
         self.measured_at = now;
+        self.drifted_at = now;
         let tau = (self.gap * 20).clamp(SHORTEST_TAU, LONGEST_TAU);
         self.ttft = Some(match self.ttft {
             Some(before) if sample < before => blend(before, sample, decay_ppm(elapsed, tau)),
@@ -137,8 +140,17 @@ impl Deployment {
     /// The estimated time to the first content in nanoseconds, drifting to `usual` while nothing is measured.
     ///
     /// Drifting to zero instead would make whoever is idle look best.
-    pub(crate) fn ttft(&self, now: Moment, usual: u64) -> u64 {
-        self.ttft.map_or(usual, |ttft| blend(ttft, usual, decay_ppm(now.since(self.measured_at), IDLE_TAU)))
+    pub(crate) fn ttft(&mut self, now: Moment, usual: u64) -> u64 {
+        let Some(ttft) = self.ttft else { return usual };
+        let elapsed = now.since(self.drifted_at);
+        // Shorter steps would be lost in rounding.
+        if elapsed < Duration::from_millis(10) {
+            return ttft;
+        }
+        let drifted = blend(ttft, usual, decay_ppm(elapsed, IDLE_TAU));
+        self.drifted_at = now;
+        self.ttft = Some(drifted);
+        drifted
     }
 
     pub(crate) fn measured_ttft(&self) -> Option<u64> {

@@ -103,7 +103,8 @@ mod tests {
         for ppm in [500_000, 840_000, 950_000] {
             let mut quantile = Quantile::new(ppm);
             for i in 0..20_000_u64 {
-                quantile.add(1_000_000 + i * 7_919 % 1_000_003);
+                let spread = (u128::from(i.wrapping_mul(0x9E37_79B9_7F4A_7C15)) * 1_000_000) >> 64;
+                quantile.add(1_000_000 + spread as u64);
             }
             let (got, wanted) = (quantile.estimate().unwrap(), 1_000_000 + ppm);
             assert!(got.abs_diff(wanted) < wanted / 8, "{ppm}: {got}");

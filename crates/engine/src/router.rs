@@ -15,6 +15,7 @@ const MOST: usize = 32;
 const UNKNOWN_TTFT: u64 = 1_000_000_000;
 /// A share of successes below this weighs no more (ALGORITHMS 6.3).
 const LEAST_SUCCESS_PPM: u64 = 50_000;
+const HALF_PPM: u64 = 500_000;
 
 /// A deployment's numbers, taken once per choice.
 #[derive(Clone, Copy, Debug)]
@@ -30,20 +31,20 @@ pub(crate) struct Field {
     runners: [(usize, Standing); MOST],
     len: usize,
     usual_ttft: u64,
-    usual_load_sum: u64,
+    usual_load: u64,
 }
 
 impl Field {
     pub(crate) fn new(usual_ttft: Option<u64>) -> Self {
         let nobody = Standing { ttft: 0, load: 0, success_ppm: 0 };
-        Self { runners: [(0, nobody); MOST], len: 0, usual_ttft: usual_ttft.unwrap_or(UNKNOWN_TTFT), usual_load_sum: 0 }
+        Self { runners: [(0, nobody); MOST], len: 0, usual_ttft: usual_ttft.unwrap_or(UNKNOWN_TTFT), usual_load: 0 }
     }
 
     pub(crate) fn add(&mut self, candidate: usize, deployment: &mut Deployment, now: Moment) {
         if self.len == MOST {
             return;
         }
-        self.usual_load_sum += deployment.observe_load();
+        self.usual_load = self.usual_load.max(deployment.observe_load());
         let standing = Standing {
             ttft: deployment.ttft(now, self.usual_ttft),
             load: deployment.in_flight(),
@@ -56,19 +57,17 @@ impl Field {
     /// The candidate to ask.
     ///
     /// Who is busier than the 0.84-quantile of what is usual here is hot, and only asked when all are (Prequal, NSDI
-    /// 2024; ALGORITHMS 6.4). Scores within 5 % are equal, so that not all flock to the same one.
+    /// 2024; ALGORITHMS 6.4). Who mostly fails counts as hot too: it is idle for a reason. Scores within 5 % are equal,
+    /// so that not all flock to the same one.
     pub(crate) fn choose(&self, tie: &mut Stream) -> Option<usize> {
         let runners = &self.runners[..self.len];
-        let usual_load = self.usual_load_sum / self.len.max(1) as u64;
-        let hot = |s: &Standing| u64::from(s.load) * 1_000 >= usual_load + 1_000;
+        let hot = |s: &Standing| u64::from(s.load) * 1_000 >= self.usual_load + 1_000 || s.success_ppm < HALF_PPM;
         let all_hot = runners.iter().all(|(_, s)| hot(s));
         let score = |s: &Standing| {
-            if all_hot {
-                return Some(u128::from(s.load) * 1_000_000);
-            }
-            (!hot(s)).then(|| {
-                let cost = u128::from(s.ttft.max(1)) * (u128::from(s.load) + 1) * 1_000_000;
-                cost / u128::from(s.success_ppm.max(LEAST_SUCCESS_PPM))
+            (all_hot || !hot(s)).then(|| {
+                let cost = u128::from(s.ttft.max(1)) * (u128::from(s.load) + 1) * 1_000_000_000_000;
+                // Squared: who fails fast is also never busy, so one factor would only make up for that.
+                cost / u128::from(s.success_ppm.max(LEAST_SUCCESS_PPM)).pow(2)
             })
         };
         let best = runners.iter().filter_map(|(_, s)| score(s)).min()?;

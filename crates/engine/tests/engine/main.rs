@@ -1,0 +1,9 @@
+//! The engine from outside: its table, its stories, what always holds, and the targets, in invented time.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+mod breakers;
+mod properties;
+mod table;
+mod targets;
+mod town;
+mod world;
