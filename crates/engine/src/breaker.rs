@@ -44,7 +44,7 @@ enum State {
     Closed,
     Open { until: Moment },
     Probing { passed: u8, out_until: Option<Moment> },
-    Ramping { since: Moment },
+    Ramping { since: Moment, step: Duration },
 }
 
 /// Whether a call may pass.
@@ -139,7 +139,7 @@ impl Breaker {
                 Admission::Refuse { until: (now + Duration::from_secs(1)).min(until) }
             }
             State::Open { .. } | State::Probing { .. } => Admission::Probe,
-            State::Ramping { since } => match ramp_share(since, now) {
+            State::Ramping { since, step } => match ramp_share(since, step, now) {
                 Some(share) if share < 1_000_000 => Admission::Share(share),
                 _ => Admission::Pass,
             },
@@ -167,8 +167,8 @@ impl Breaker {
 
     /// Closes a breaker whose ramp is over.
     pub(crate) fn advance(&mut self, now: Moment) -> Option<Moved> {
-        let State::Ramping { since } = self.state else { return None };
-        if ramp_share(since, now).is_some() {
+        let State::Ramping { since, step } = self.state else { return None };
+        if ramp_share(since, step, now).is_some() {
             return None;
         }
         let from = self.seen();
@@ -201,7 +201,8 @@ impl Breaker {
         self.state = if passed + 1 < PROBES {
             State::Probing { passed: passed + 1, out_until }
         } else {
-            State::Ramping { since: now }
+            // Who rests a deployment for less than a step wants it back sooner, too.
+            State::Ramping { since: now, step: RAMP_STEP.min(settings.cooldown) }
         };
         self.moved(from, "probes passed")
     }
@@ -255,7 +256,7 @@ impl Breaker {
 
     fn state_at(&self, now: Moment) -> BreakerState {
         match self.state {
-            State::Ramping { since } if ramp_share(since, now).is_none() => BreakerState::Closed,
+            State::Ramping { since, step } if ramp_share(since, step, now).is_none() => BreakerState::Closed,
             _ => self.seen(),
         }
     }
@@ -344,9 +345,9 @@ impl Breaker {
 }
 
 /// The share of calls that a ramp lets pass; `None` when it is over.
-fn ramp_share(since: Moment, now: Moment) -> Option<u32> {
-    let step = now.since(since).as_nanos() / RAMP_STEP.as_nanos();
-    RAMP_PPM.get(usize::try_from(step).unwrap_or(usize::MAX)).copied()
+fn ramp_share(since: Moment, step: Duration, now: Moment) -> Option<u32> {
+    let steps = now.since(since).as_nanos().checked_div(step.as_nanos()).unwrap_or(u128::MAX);
+    RAMP_PPM.get(usize::try_from(steps).unwrap_or(usize::MAX)).copied()
 }
 
 fn over(part: u32, of: Counts, ppm: u32) -> bool {

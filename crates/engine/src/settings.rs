@@ -48,7 +48,8 @@ pub struct BreakerSettings {
     pub failure_rate_ppm: u32,
     /// How far back the share is taken; 30 s by default, at most five minutes.
     pub window: Duration,
-    /// How long it stays open, give or take a fifth; 15 s by default.
+    /// How long it stays open, give or take a fifth; 15 s by default. Traffic then returns in steps of 10 s, or of this
+    /// where it is shorter.
     pub cooldown: Duration,
 }
 
