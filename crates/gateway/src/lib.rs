@@ -172,7 +172,8 @@ impl Gateway {
         self.phase.send_replace(Phase::Gone);
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
-        self.shared.ledger.flush().await;
+        // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.
+        self.shared.ledger.clone().close().await;
         self.writer.join().await;
     }
 }

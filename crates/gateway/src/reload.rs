@@ -28,7 +28,7 @@ impl Reloading {
     /// `/health/ready`.
     pub fn reload(&self, report: Report) {
         for warning in &report.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", warning.as_warning());
         }
         let adopted = match report.config {
             Some(config) if report.faults.is_empty() => {

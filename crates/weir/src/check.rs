@@ -45,7 +45,7 @@ fn say_report(report: &Report) {
         say(fault);
     }
     for warning in &report.warnings {
-        say(warning);
+        say(warning.as_warning());
     }
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match (&report.config, report.faults.len()) {

@@ -25,7 +25,7 @@ pub(crate) fn run(common: &Common) -> ExitCode {
     start_log();
     let report = read_config(common.config.as_deref(), &ProcessEnvironment);
     for warning in &report.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", warning.as_warning());
     }
     let Some(config) = report.config.filter(|_| report.faults.is_empty()) else {
         for fault in &report.faults {
