@@ -203,6 +203,7 @@ url = "sqlite:weir.db"
 
 [retry]
 base = "5ms"
+patience = "500ms"
 
 [providers.openai]
 kind = "openai"
