@@ -1,9 +1,10 @@
 //! `cargo xtask`: what the project needs and cargo cannot do, in Rust, so that it needs nothing else installed.
 //!
-//! Its one command keeps the house rules that clippy cannot say. The tool depends on none of the crates it judges, so that a
+//! It keeps the house rules that clippy cannot say. The tool depends on none of the crates it judges, so that a
 //! tree that does not build can still be told why its layout is wrong.
 
 mod arrows;
+mod deny;
 mod links;
 mod source;
 mod tidy;
@@ -16,13 +17,15 @@ use std::process::ExitCode;
 const COMMANDS: &str = "\
 cargo xtask COMMAND
 
-  tidy    check the house rules: dependency arrows, purpose lines, file sizes, links, words";
+  tidy    check the house rules: dependency arrows, purpose lines, file sizes, links, words
+  deny    check licences, bans and sources of all dependencies against deny.toml";
 
 fn main() -> ExitCode {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     match asked[..] {
         ["tidy"] => tidy::run(root()),
+        ["deny"] => deny::run(root()),
         [] | ["help" | "--help" | "-h"] => {
             say(std::io::stdout(), COMMANDS);
             ExitCode::SUCCESS
