@@ -11,7 +11,7 @@ use weir_units::RequestId;
 use weir_wire::{Dialect, Endpoint};
 
 use crate::body::ReplyBody;
-use crate::headers::{X_SHOULD_RETRY, X_WEIR_REFUSED_BY};
+use crate::headers::{REQUEST_ID, X_REQUEST_ID, X_SHOULD_RETRY, X_WEIR_REFUSED_BY, X_WEIR_REQUEST};
 
 /// Who refuses when it is not a provider.
 pub(crate) const WEIR: &str = "weir";
@@ -117,7 +117,7 @@ impl Refusal {
         self
     }
 
-    /// The answer in the client's dialect.
+    /// The answer in the client's dialect, with the ids that every answer carries.
     pub(crate) fn render(&self, dialect: Dialect, request: RequestId) -> Response<ReplyBody> {
         let (kind, body) = match &self.as_it_came {
             Some((kind, body)) => (kind.clone(), body.clone()),
@@ -130,6 +130,13 @@ impl Refusal {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers
             .insert(X_WEIR_REFUSED_BY, HeaderValue::from_str(&self.by).unwrap_or(HeaderValue::from_static("provider")));
+        if let Ok(id) = HeaderValue::from_str(&request.to_string()) {
+            if dialect == Dialect::Anthropic {
+                headers.insert(REQUEST_ID, id.clone());
+            }
+            headers.insert(X_REQUEST_ID, id.clone());
+            headers.insert(X_WEIR_REQUEST, id);
+        }
         let retry = if self.retry_after.is_some() { "true" } else { "false" };
         headers.insert(X_SHOULD_RETRY, HeaderValue::from_static(retry));
         if let Some(wait) = self.retry_after {

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use weir_engine::Ask;
 use weir_ledger::{Fact, Intent, Stage};
@@ -18,7 +18,7 @@ use crate::admit::{self, Caller};
 use crate::body::ReplyBody;
 use crate::call::{Calling, call};
 use crate::clock::wall;
-use crate::headers::{self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_DEADLINE, X_WEIR_RUN};
+use crate::headers::{self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_RUN};
 use crate::reply::{Cause, Refusal, json};
 use crate::route::{Routed, route};
 use crate::settle::{self, Journey};
@@ -244,7 +244,7 @@ fn turn_away(
 ) -> Response<ReplyBody> {
     let dialect = arrival.endpoint.dialect();
     let mut response = refusal.render(dialect, arrival.id);
-    settle::mark_unadmitted(response.headers_mut(), arrival.id, dialect);
+    response.headers_mut().insert(X_WEIR_ATTEMPTS, HeaderValue::from(0));
     let intent = match accepted {
         Some(accepted) => intent(accepted, caller, Arc::from("")),
         None => Intent {

@@ -323,17 +323,6 @@ pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusa
     shared.ledger.settle(entry);
 }
 
-/// Puts on a refusal of what was never admitted the ids that every answer carries.
-pub(crate) fn mark_unadmitted(headers: &mut HeaderMap, id: RequestId, dialect: Dialect) {
-    let id = header(&id.to_string());
-    if dialect == Dialect::Anthropic {
-        headers.insert(REQUEST_ID, id.clone());
-    }
-    headers.insert(X_REQUEST_ID, id.clone());
-    headers.insert(headers::X_WEIR_REQUEST, id);
-    headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(0));
-}
-
 fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("?"))
 }

@@ -10,8 +10,10 @@ HI = [{"role": "user", "content": "words=12"}]
 def refusal(client, kind, **request):
     with pytest.raises(kind) as refused:
         client.chat.completions.create(**{"messages": HI, **request})
-    assert type(refused.value) is kind
-    return refused.value
+    error = refused.value
+    assert type(error) is kind and error.request_id
+    assert error.response.headers["x-weir-request"] and error.response.headers["x-weir-refused-by"]
+    return error
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def test_a_route_that_the_key_may_not_use_is_a_permission_error(world, counted):
         error = refusal(client, openai.PermissionDeniedError, model="claude")
         assert (error.code, error.param) == ("route_not_allowed", "model")
         assert client.chat.completions.create(model="smart", messages=HI).choices
-    assert error.request_id and counted() == 1
+    assert counted() == 1
 
 
 @pytest.mark.parametrize("model, by", [("nothing", "weir"), ("openai/missing", "openai"), ("anthropic/missing", "anthropic")])
@@ -126,7 +128,8 @@ def test_a_failing_first_deployment_is_not_noticed(world, oai):
     world.openai.post("order", fault="500")
     try:
         answer = oai.chat.completions.with_raw_response.create(model="smart", messages=HI)
-        assert answer.headers["x-weir-deployment"] == "anthropic/fast" and answer.headers["x-weir-attempts"] == "3"
+        # Whether the first one is asked twice is for the retry budget to say.
+        assert answer.headers["x-weir-deployment"] == "anthropic/fast" and answer.headers["x-weir-attempts"] in ("2", "3")
         assert answer.parse().choices[0].message.content
         stream = oai.chat.completions.create(model="smart", messages=HI, stream=True)
         assert "".join(c.choices[0].delta.content or "" for c in stream) == answer.parse().choices[0].message.content
