@@ -147,7 +147,12 @@ impl Journey {
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
         shared.engine().content(now, self.call(), after);
         let since_arrival = millis(now.since(self.arrived));
+        let overhead = self.overhead_us();
         if let Some(entry) = &mut self.entry {
+            // From here on a stream is as fast as its provider: that time is not Weir's.
+            if entry.stream {
+                entry.overhead_us.get_or_insert(overhead);
+            }
             entry.first_content_ms.get_or_insert(since_arrival);
         }
         self.note(Stage::Stream, Fact::FirstContent { attempt: send.attempt, after_ms: millis(after) });
@@ -248,8 +253,11 @@ impl Journey {
         }
     }
 
-    /// What Weir itself has added so far.
+    /// What Weir itself has added so far; to a stream, until its first content.
     fn overhead_us(&self) -> u64 {
+        if let Some(known) = self.entry.as_ref().and_then(|e| e.overhead_us) {
+            return known;
+        }
         let now = self.shared.clock.now();
         let outside = self.waited + self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
         u64::try_from(now.since(self.arrived).saturating_sub(outside).as_micros()).unwrap_or(u64::MAX)
