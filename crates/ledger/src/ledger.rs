@@ -169,6 +169,8 @@ impl Ledger {
     /// Writes what is left and closes the database. What other clones take down afterwards goes to the spill, and is read
     /// back at the next start.
     pub async fn close(self) {
+        // Whoever closes last folds the log into the database and removes it, and a reader may not.
+        self.inner.reader.close().await;
         let (done, wait) = oneshot::channel();
         if self.inner.messages.send(Message::Close(done)).await.is_ok() {
             self.inner.state.hurry.notify_one();
@@ -177,7 +179,6 @@ impl Ledger {
         let (done, wait) = oneshot::channel();
         self.inner.spill.ask(Ask::Rows(Vec::new(), done));
         let _ = wait.await;
-        self.inner.reader.close().await;
     }
 
     /// The record of one request as JSON; none if the ledger does not have it.
