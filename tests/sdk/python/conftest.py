@@ -16,8 +16,8 @@ from harness import ANTHROPIC_CREDENTIAL, MAIN_KEY, OPENAI_CREDENTIAL, Mock, Wei
 class World:
     """A gateway, and the providers behind it."""
 
-    def __init__(self, weir, openai_mock, anthropic_mock):
-        self.weir, self.openai, self.anthropic = weir, openai_mock, anthropic_mock
+    def __init__(self, home, weir, openai_mock, anthropic_mock):
+        self.weir_home, self.weir, self.openai, self.anthropic = home, weir, openai_mock, anthropic_mock
 
     @property
     def openai_url(self):
@@ -35,7 +35,7 @@ def world(tmp_path_factory):
         file = home / "weir.toml"
         file.write_text(config(o.url, a.url, more=SICK.format(openai=o.url, anthropic=a.url)))
         with Weir(home, file) as weir:
-            yield World(weir, o, a)
+            yield World(home, weir, o, a)
 
 
 # Providers for faults that bench a credential or a host: they share the mocks, and nothing else sees what they do.
