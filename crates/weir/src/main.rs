@@ -1,6 +1,7 @@
 //! The `weir` command: what it can be asked, and who answers. `weir serve` is the default.
 
 mod check;
+mod demo;
 mod keys;
 mod mock;
 mod serve;
@@ -44,6 +45,8 @@ enum Command {
     Serve,
     /// Check the configuration: every fault at once, with its place and a hint
     Check(check::Arguments),
+    /// Watch a provider's bad day: calm, a storm of 429s, an outage, recovery; all on this machine
+    Demo(demo::Arguments),
     /// Play a provider on this machine: both dialects, limits, faults on order
     Mock(mock::Arguments),
     /// Show what happened to one request, as a timeline
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&cli.common),
         Command::Check(arguments) => check::run(&cli.common, &arguments),
+        Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),

@@ -127,7 +127,7 @@ fn clean(text: &str) -> String {
 }
 
 /// Milliseconds of an RFC 3339 time as the ledger writes it; only differences are used.
-fn at_millis(value: &Value) -> Option<i64> {
+pub(crate) fn at_millis(value: &Value) -> Option<i64> {
     let text = value.as_str()?;
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse::<i64>().ok());
     let day = weir_units::WallTime::day_of(number(0..4)?, number(5..7)?, number(8..10)?);

@@ -1,0 +1,165 @@
+//! Figures as people read them: one way for every screen, so that no two say the same thing differently.
+//!
+//! What is unknown is `—` and never 0; what happened at all is never shown as none of it, and availability is rounded
+//! down, so that nothing reads as perfect after a failure. Units follow a narrow space that does not break (U+202F).
+
+/// Between a figure and its unit.
+const GAP: char = '\u{202f}';
+
+/// A count, exact: `1,234,567`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun, which takes an `s` for more than one: `1 retry` is not of this kind, `1 request` is.
+pub(crate) fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A part of a whole, to the nearest tenth of a percent: `97.3 %`. More than nothing is at least `< 0.1 %`, less than all
+/// is at most `> 99.9 %`, and a part of nothing is unknown.
+pub(crate) fn share(part: u64, of: u64) -> String {
+    let tenths = match of {
+        0 => return "—".to_owned(),
+        _ => (u128::from(part) * 2_000 / u128::from(of)).div_ceil(2),
+    };
+    match tenths {
+        0 if part > 0 => format!("< 0.1{GAP}%"),
+        1_000 if part < of => format!("> 99.9{GAP}%"),
+        0 => format!("0{GAP}%"),
+        1_000 => format!("100{GAP}%"),
+        _ => format!("{}.{}{GAP}%", tenths / 10, tenths % 10),
+    }
+}
+
+/// What share of `of` was answered, rounded down to a tenth of a percent: `100 %` only if all were.
+pub(crate) fn availability(answered: u64, of: u64) -> String {
+    match of {
+        0 => "—".to_owned(),
+        _ => {
+            let tenths = u128::from(answered) * 1_000 / u128::from(of);
+            match tenths {
+                0 | 1_000 => format!("{}{GAP}%", tenths / 10),
+                _ => format!("{}.{}{GAP}%", tenths / 10, tenths % 10),
+            }
+        }
+    }
+}
+
+/// A span of microseconds: `340 µs`, `4.2 ms`, `340 ms`, `1.2 s`, `4 min 10 s`, `3 h 12 min`, `2 d 4 h`, rounded down.
+pub(crate) fn micros(us: u64) -> String {
+    let tenth = |unit: u64, name: &str| format!("{}.{}{GAP}{name}", us / unit, us % unit * 10 / unit);
+    let two =
+        |large: u64, l: &str, small: u64, s: &str| format!("{}{GAP}{l} {}{GAP}{s}", us / large, us % large / small);
+    const SECOND: u64 = 1_000_000;
+    match us {
+        0..1_000 => format!("{us}{GAP}µs"),
+        1_000..10_000 => tenth(1_000, "ms"),
+        10_000..SECOND => format!("{}{GAP}ms", us / 1_000),
+        SECOND..60_000_000 => tenth(SECOND, "s"),
+        60_000_000..3_600_000_000 => two(60 * SECOND, "min", SECOND, "s"),
+        3_600_000_000..86_400_000_000 => two(3_600 * SECOND, "h", 60 * SECOND, "min"),
+        _ => two(86_400 * SECOND, "d", 3_600 * SECOND, "h"),
+    }
+}
+
+/// A span of milliseconds, as [`micros`] says it.
+pub(crate) fn millis(ms: u64) -> String {
+    match ms {
+        0 => format!("0{GAP}ms"),
+        _ => micros(ms.saturating_mul(1_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    /// The figure at the start of a text, its unit left out.
+    fn figure(text: &str) -> f64 {
+        text.trim_start_matches(['<', '>', ' ']).split(GAP).next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn figures_read_as_people_say_them() {
+        let plain = |text: String| text.replace(GAP, " ");
+        for (text, said) in [
+            (count(1_234_567), "1,234,567"),
+            (count(999), "999"),
+            (counted(1, "request"), "1 request"),
+            (counted(0, "request"), "0 requests"),
+            (share(973, 1_000), "97.3 %"),
+            (share(1, 100_000), "< 0.1 %"),
+            (share(99_999, 100_000), "> 99.9 %"),
+            (share(0, 9), "0 %"),
+            (share(0, 0), "—"),
+            (availability(9_994, 10_000), "99.9 %"),
+            (availability(9, 9), "100 %"),
+            (micros(340), "340 µs"),
+            (micros(4_250), "4.2 ms"),
+            (micros(340_900), "340 ms"),
+            (micros(1_290_000), "1.2 s"),
+            (micros(250_000_000), "4 min 10 s"),
+            (micros(11_520_000_000), "3 h 12 min"),
+            (micros(187_200_000_000), "2 d 4 h"),
+            (millis(0), "0 ms"),
+            (millis(999), "999 ms"),
+        ] {
+            assert_eq!(plain(text), said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_count_is_exact_and_grouped_by_three(n: u64) {
+            let text = count(n);
+            prop_assert_eq!(text.replace(',', "").parse::<u64>().unwrap(), n);
+            let groups: Vec<&str> = text.split(',').collect();
+            prop_assert!(groups[1..].iter().all(|group| group.len() == 3) && (1..=3).contains(&groups[0].len()));
+        }
+
+        #[test]
+        fn availability_is_never_better_than_it_was(of in 1_u64.., part: u64) {
+            let answered = part % of;
+            let text = availability(answered, of);
+            prop_assert!(!text.starts_with("100"), "{}", text);
+            prop_assert!(figure(&text) <= answered as f64 / of as f64 * 100.0 + 1e-9);
+            prop_assert!(availability(of, of).starts_with("100"));
+        }
+
+        #[test]
+        fn a_share_is_near_and_never_hides_that_something_or_not_all_happened(of in 1_u64..1_000_000_000, part: u64) {
+            let part = part % (of + 1);
+            let text = share(part, of);
+            prop_assert!((figure(&text) - part as f64 / of as f64 * 100.0).abs() <= 0.1 + 1e-9, "{}", text);
+            prop_assert_eq!(text.starts_with("0\u{202f}"), part == 0);
+            prop_assert_eq!(text.starts_with("100"), part == of);
+        }
+
+        #[test]
+        fn a_span_keeps_its_unit_small_and_is_never_longer_than_it_was(us in 0_u64..86_400_000_000 * 400) {
+            let text = micros(us);
+            let units = [("µs", 1_u64, 1_000), ("ms", 1_000, 1_000), ("s", 1_000_000, 60), ("min", 60_000_000, 60),
+                ("h", 3_600_000_000, 24), ("d", 86_400_000_000, 401)];
+            let mut sum = 0.0;
+            for part in text.split(' ') {
+                let (figure, unit) = part.split_once(GAP).unwrap();
+                let (_, size, most) = units.into_iter().find(|(name, ..)| *name == unit).unwrap();
+                let figure: f64 = figure.parse().unwrap();
+                prop_assert!(figure < f64::from(most), "{}", text);
+                sum += figure * size as f64;
+            }
+            prop_assert!(sum <= us as f64 + 0.5 && sum >= us as f64 * 0.9, "{} for {}", text, us);
+        }
+    }
+}
