@@ -23,6 +23,8 @@ const BODY_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Accepted {
     pub(crate) id: RequestId,
     pub(crate) arrived: Moment,
+    /// When the client stops waiting, if it said.
+    pub(crate) deadline: Option<Moment>,
     pub(crate) started_at: WallTime,
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,

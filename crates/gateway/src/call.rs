@@ -35,11 +35,10 @@ const REASONING: Duration = Duration::from_secs(120);
 pub(crate) struct Calling {
     pub(crate) shared: Arc<Shared>,
     pub(crate) live: Arc<Live>,
-    pub(crate) accepted: Accepted,
+    pub(crate) accepted: Box<Accepted>,
     pub(crate) routed: Routed,
     pub(crate) tenant: Arc<str>,
     pub(crate) default_max: Option<u64>,
-    pub(crate) deadline: Option<Moment>,
     /// The reason that a target cannot be asked, by target; filled in when its turn comes.
     pub(crate) prepared: Vec<Option<Result<Arc<Prepared>, Refusal>>>,
 }
@@ -71,7 +70,7 @@ enum Attempted {
 }
 
 /// Calls until there is an answer, or nothing is left to try.
-pub(crate) async fn call(mut calling: Calling, mut journey: Journey) -> Response<ReplyBody> {
+pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Response<ReplyBody> {
     let mut faults: Vec<(usize, Fault)> = Vec::new();
     let mut cannot: Option<Refusal> = None;
     loop {
@@ -113,8 +112,11 @@ pub(crate) async fn call(mut calling: Calling, mut journey: Journey) -> Response
 impl Calling {
     fn next(&self, journey: &mut Journey) -> Step {
         let now = self.shared.clock.now();
-        let step = self.shared.engine().next(now, journey.call());
-        self.shared.note_changes();
+        let mut engine = self.shared.engine();
+        let step = engine.next(now, journey.call());
+        let changes = engine.take_changes();
+        drop(engine);
+        self.shared.note_all(changes);
         step
     }
 
@@ -240,7 +242,7 @@ impl Calling {
     pub(crate) fn until(&self, limit: Duration) -> Moment {
         let end = self.shared.clock.now() + limit;
         let total = self.accepted.arrived + self.routed.timeouts.total;
-        end.min(total).min(self.deadline.unwrap_or(total))
+        end.min(total).min(self.accepted.deadline.unwrap_or(total))
     }
 
     /// A limit on silence within a stream: longer where the model reasons.

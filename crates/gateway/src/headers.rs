@@ -1,9 +1,6 @@
 //! Which headers cross Weir, in each direction. Towards a provider only what is on a list; towards a client all but a few.
 
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE, USER_AGENT,
-};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weir_wire::Dialect;
 
@@ -75,19 +72,30 @@ fn crosses(name: &HeaderName, same_dialect: bool) -> bool {
 
 /// Drops from a provider's headers what is not for the client; what is left goes on as it came.
 pub(crate) fn keep_for_client(headers: &mut HeaderMap) {
-    for name in [&SET_COOKIE, &CONTENT_LENGTH, &TRANSFER_ENCODING, &CONNECTION, &TE, &TRAILER, &UPGRADE] {
+    // A look at each name is cheaper than a search for each that must not be there.
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| !reaches_client(name.as_str())).cloned().collect();
+    for name in dropped {
         headers.remove(name);
     }
-    for name in ["keep-alive", "proxy-authenticate", "alt-svc", "strict-transport-security", "x-should-retry"] {
-        headers.remove(name);
-    }
-    for name in ORGANISATION {
-        headers.remove(name);
-    }
-    let own: Vec<HeaderName> = headers.keys().filter(|n| n.as_str().starts_with("x-weir-")).cloned().collect();
-    for name in own {
-        headers.remove(name);
-    }
+}
+
+fn reaches_client(name: &str) -> bool {
+    let of_the_hop = matches!(
+        name,
+        "set-cookie"
+            | "content-length"
+            | "transfer-encoding"
+            | "connection"
+            | "keep-alive"
+            | "te"
+            | "trailer"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "alt-svc"
+            | "strict-transport-security"
+            | "x-should-retry"
+    );
+    !of_the_hop && !ORGANISATION.contains(&name) && !name.starts_with("x-weir-")
 }
 
 /// The query that goes upstream: the client's, without parameters that carry a credential.
@@ -151,6 +159,19 @@ mod tests {
         let other = upstream(&client, Dialect::OpenAi, Dialect::Anthropic, &[]);
         assert!(!other.contains_key("anthropic-beta") && !other.contains_key("openai-beta"));
         assert_eq!(other["anthropic-version"], "2023-06-01");
+    }
+
+    #[test]
+    fn the_provider_says_nothing_of_hops_accounts_or_weir() {
+        let mut headers = HeaderMap::new();
+        for name in
+            ["set-cookie", "transfer-encoding", "openai-organization", "x-weir-cost-usd", "x-request-id", "retry-after"]
+        {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
+        }
+        keep_for_client(&mut headers);
+        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-request-id", "retry-after"]);
     }
 
     #[test]

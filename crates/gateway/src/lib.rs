@@ -48,9 +48,11 @@ pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
 
 /// Facts that may wait in memory before they are spilled to a file.
-const LEDGER_QUEUE: usize = 65_536;
+const LEDGER_QUEUE: usize = 16_384;
 /// How long a fact may wait to be committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
+/// How long the last bytes of the last answers may take to leave.
+const LAST_BYTES: Duration = Duration::from_millis(50);
 /// How long connections have to close once nothing runs on them.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -161,15 +163,17 @@ impl Gateway {
         };
         let whole = tokio::time::timeout(grace, idle).await.is_ok();
         self.phase.send_replace(Phase::Closing);
-        if !whole {
+        if whole {
+            // The last answers may still be on their way out of the process.
+            tokio::time::sleep(LAST_BYTES).await;
+        } else {
             let running = self.shared.in_flight.load(Ordering::Acquire);
             tracing::warn!(running, "the grace period is over: what still runs is dropped");
-            self.phase.send_replace(Phase::Gone);
         }
+        self.phase.send_replace(Phase::Gone);
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }
-        self.phase.send_replace(Phase::Gone);
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.

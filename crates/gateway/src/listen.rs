@@ -11,10 +11,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::serve::{Door, serve};
@@ -32,9 +32,9 @@ const IDLE: Duration = Duration::from_secs(75);
 pub(crate) enum Phase {
     /// Everything as usual.
     Serving,
-    /// No new connections; open ones end after the request in hand.
+    /// No new connections.
     Closing,
-    /// Whatever still runs is dropped.
+    /// Open connections are closed, and whatever still runs on them is dropped.
     Gone,
 }
 
@@ -54,9 +54,10 @@ pub(crate) async fn accept(
     places: Arc<Semaphore>,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder());
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         // A place first: connections beyond the bound wait in the backlog, they are not accepted and dropped.
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
@@ -76,31 +77,21 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let connection = Connection {
-            shared: Arc::clone(&shared),
-            builder: Arc::clone(&builder),
-            watcher: graceful.watcher(),
-            phase: phase.clone(),
-            peer,
-            door,
-        };
-        tokio::spawn(async move {
+        let connection = Connection { shared: Arc::clone(&shared), builder: Arc::clone(&builder), peer, door };
+        connections.spawn(async move {
             connection.run(socket).await;
             drop(place);
         });
     }
     drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        _ = phase.wait_for(|p| *p >= Phase::Gone) => {}
-    }
+    // Nothing runs any more, or its grace is over: what is left are connections between two requests.
+    let _ = phase.wait_for(|p| *p >= Phase::Gone).await;
+    connections.shutdown().await;
 }
 
 struct Connection {
     shared: Arc<Shared>,
     builder: Arc<Builder<TokioExecutor>>,
-    watcher: Watcher,
-    phase: watch::Receiver<Phase>,
     peer: SocketAddr,
     door: Door,
 }
@@ -120,18 +111,15 @@ impl Connection {
         }
     }
 
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let (shared, peer, door) = (self.shared, self.peer, self.door);
         let service = service_fn(move |request: Request<Incoming>| {
             let answered = serve(Arc::clone(&shared), request, peer, door);
-            async move { Ok::<_, Infallible>(answered.await) }
+            // In a box of its own: hyper moves the future into its connection, and all the stages make it a large one.
+            Box::pin(async move { Ok::<_, Infallible>(answered.await) })
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        tokio::select! {
-            ended = self.watcher.watch(connection.into_owned()) => if let Err(error) = ended {
-                tracing::debug!(%error, %peer, "a connection broke");
-            },
-            _ = self.phase.wait_for(|p| *p >= Phase::Gone) => {}
+        if let Err(error) = self.builder.serve_connection(TokioIo::new(stream), service).await {
+            tracing::debug!(%error, %peer, "a connection broke");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use weir_engine::Ask;
 use weir_ledger::{Fact, Intent, Stage};
@@ -126,7 +126,7 @@ async fn accept<B>(
     arrival: Arrival,
     parts: request::Parts,
     body: B,
-) -> Result<Accepted, Refusal>
+) -> Result<Box<Accepted>, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -135,6 +135,7 @@ where
             "without `[keys]` a body's content-type must be application/json: send `content-type: application/json`";
         return Err(Refusal::weir(Cause::Malformed, message));
     }
+    let deadline = deadline(&parts.headers, arrival.arrived)?;
     let mut held = shared.buffers.load().hold();
     let body = accept::body(&parts, body, live.config.server.body_limit, &mut held).await?;
     let head = weir_wire::read_head(arrival.endpoint, &body).map_err(|bad| {
@@ -142,9 +143,10 @@ where
         refusal.param = bad.param.map(str::to_owned);
         refusal
     })?;
-    Ok(Accepted {
+    Ok(Box::new(Accepted {
         id: arrival.id,
         arrived: arrival.arrived,
+        deadline,
         started_at: arrival.started_at,
         endpoint: arrival.endpoint,
         query: parts.uri.query().map(str::to_owned),
@@ -152,7 +154,7 @@ where
         body,
         head,
         _held: held,
-    })
+    }))
 }
 
 /// Decides whether it may go on, and where to; none means that Weir answers it itself.
@@ -175,11 +177,10 @@ fn admit(shared: &Shared, live: &Live, accepted: &Accepted, caller: &Caller) -> 
 async fn go(
     shared: Arc<Shared>,
     live: Arc<Live>,
-    accepted: Accepted,
+    accepted: Box<Accepted>,
     caller: &Caller,
     routed: Routed,
 ) -> Response<ReplyBody> {
-    let deadline = deadline(&accepted);
     let input = Tokens((accepted.body.len() as u64 / 4).max(1));
     let ask = Ask {
         candidates: routed.targets.iter().map(|t| t.candidate.clone()).collect(),
@@ -187,7 +188,7 @@ async fn go(
         tenant: Arc::clone(&caller.tenant),
         cost: input.0 + accepted.head.max_output.unwrap_or(1_024),
         input,
-        deadline: Some(deadline.unwrap_or(accepted.arrived + routed.timeouts.total)),
+        deadline: Some(accepted.deadline.unwrap_or(accepted.arrived + routed.timeouts.total)),
         repeatable: repeatable(&accepted),
         pinned: routed.pinned,
     };
@@ -199,7 +200,8 @@ async fn go(
     let prepared = routed.targets.iter().map(|_| None).collect();
     let default_max = caller.key.as_ref().and_then(|k| k.max_tokens_default);
     let tenant = Arc::clone(&caller.tenant);
-    call(Calling { shared, live, accepted, routed, tenant, default_max, deadline, prepared }, journey).await
+    let calling = Calling { shared, live, accepted, routed, tenant, default_max, prepared };
+    call(Box::new(calling), journey).await
 }
 
 /// Whether the call may be made again once a provider may have begun it.
@@ -209,13 +211,19 @@ fn repeatable(accepted: &Accepted) -> bool {
 }
 
 /// When the client stops waiting: what it says, else what its SDK says; 2 % are kept for the way back.
-fn deadline(accepted: &Accepted) -> Option<Moment> {
-    let said = headers::text(&accepted.headers, &X_WEIR_DEADLINE).and_then(|t| parse_duration(t).ok());
-    let sdk = || {
-        let seconds: f64 = headers::text(&accepted.headers, &X_STAINLESS_READ_TIMEOUT)?.parse().ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
+fn deadline(headers: &HeaderMap, arrived: Moment) -> Result<Option<Moment>, Refusal> {
+    let limit = match headers.get(X_WEIR_DEADLINE) {
+        Some(said) => {
+            let text = said.to_str().unwrap_or_default();
+            let wrong = |e| Refusal::weir(Cause::Malformed, format!("header x-weir-deadline: {e}"));
+            Some(parse_duration(text).map_err(wrong)?)
+        }
+        // An SDK may also send words here, for "no limit".
+        None => headers::text(headers, &X_STAINLESS_READ_TIMEOUT)
+            .and_then(|text| text.parse().ok())
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     };
-    said.or_else(sdk).map(|limit| accepted.arrived + limit.mul_f64(0.98))
+    Ok(limit.map(|limit| arrived + limit.mul_f64(0.98)))
 }
 
 fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {

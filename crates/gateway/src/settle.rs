@@ -24,7 +24,7 @@ use crate::state::{Running, Shared};
 pub(crate) struct Journey {
     shared: Arc<Shared>,
     entry: Option<Box<Entry>>,
-    call: Option<Call>,
+    call: Option<Box<Call>>,
     arrived: Moment,
     /// When the attempt in hand was sent.
     sent: Option<Moment>,
@@ -44,7 +44,7 @@ impl Journey {
         let mut journey = Self {
             shared: Arc::clone(shared),
             entry: Some(entry),
-            call,
+            call: call.map(Box::new),
             arrived,
             sent: None,
             waited: Duration::ZERO,
@@ -270,7 +270,7 @@ impl Journey {
     fn close(&mut self, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
         let now = self.shared.clock.now();
         if let Some(call) = self.call.take() {
-            self.shared.engine().end(now, call);
+            self.shared.engine().end(now, *call);
         }
         let overhead = self.overhead_us();
         let Some(mut entry) = self.entry.take() else { return };

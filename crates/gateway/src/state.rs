@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use weir_config::{Config, Key, Source};
-use weir_engine::Engine;
+use weir_engine::{Change, Engine};
 use weir_ledger::{Event, Fact, Ledger, Stage};
 use weir_units::{DeploymentId, WallTime};
 use weir_wire::Calibration;
@@ -82,8 +82,12 @@ impl Shared {
 
     /// Writes down what changed in the engine since the last look: breakers, benched credentials.
     pub(crate) fn note_changes(&self) {
-        let changed = self.engine().take_changes();
-        for change in changed {
+        self.note_all(self.engine().take_changes());
+    }
+
+    /// Writes down changes that were taken together with a decision.
+    pub(crate) fn note_all(&self, changes: Vec<Change>) {
+        for change in changes {
             let fact = changes::fact(change, &self.clock);
             changes::log(&fact);
             self.ledger.note(Event { at: wall(), stage: Stage::Call, fact });
