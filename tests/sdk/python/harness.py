@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -17,7 +16,6 @@ import httpx
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 WEIR = pathlib.Path(os.environ.get("WEIR_BIN") or ROOT / "target" / "debug" / "weir")
-NODE_MODULES = ROOT / "tests" / "sdk" / "node" / "node_modules"
 
 MAIN_KEY = "weir_main_0123456789abcdef0123456789"
 LIMITED_KEY = "weir_limited_0123456789abcdef012345"
@@ -235,11 +233,3 @@ def weir_command(home, *arguments, **env):
     child = [binary(), *arguments]
     more = {**SECRETS, **env}
     return subprocess.run(child, env=environment(home, **more), cwd=home, capture_output=True, text=True, timeout=PATIENCE)
-
-
-def node():
-    """The Node that runs the foreign mock."""
-    found = shutil.which("node")
-    if found is None or not (NODE_MODULES / "@copilotkit" / "aimock").exists():
-        raise AssertionError("the foreign mock is not there: `npm ci --prefix tests/sdk/node`, or run ./scripts/test")
-    return found
