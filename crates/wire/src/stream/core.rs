@@ -246,7 +246,7 @@ impl Core {
             Delta::ToolStart { .. } => (progress.content, progress.tool_calls, self.bound) = (true, true, true),
             Delta::Redacted(_) => (progress.content, progress.reasoning, self.bound) = (true, true, true),
             Delta::Opaque => (progress.content, self.bound) = (true, true),
-            Delta::Signature(_) | Delta::Bound => self.bound = true,
+            Delta::Signature | Delta::Bound => self.bound = true,
             Delta::Usage { usage, .. } => progress.usage = Some(*usage),
             Delta::Stop(stop) => {
                 progress.finished = true;

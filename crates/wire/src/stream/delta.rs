@@ -86,8 +86,8 @@ pub(super) enum Delta<'a> {
     },
     Text(Literal<'a>),
     Reasoning(Literal<'a>),
-    /// The proof that a reasoning block is the provider's own; also that some such proof exists (`None`).
-    Signature(Option<Literal<'a>>),
+    /// There is a proof that a reasoning block is the provider's own.
+    Signature,
     /// A reasoning block that only its provider can read.
     Redacted(Literal<'a>),
     Refusal(Literal<'a>),

@@ -189,8 +189,8 @@ impl MessagesReader {
         if let Some(text) = Literal::filled(change.thinking) {
             sink(Delta::Reasoning(text));
         }
-        if let Some(signature) = Literal::filled(change.signature) {
-            sink(Delta::Signature(Some(signature)));
+        if Literal::filled(change.signature).is_some() {
+            sink(Delta::Signature);
         }
         if change.citation.is_some() {
             sink(Delta::Bound);

@@ -91,20 +91,15 @@ impl MessagesWriter {
                 self.refused = true;
                 self.text(*text, usage, out);
             }
-            Delta::Reasoning(text) if !self.is_calling() => {
-                self.enter(Block::Thinking, r#"{"type":"thinking","thinking":"","signature":""}"#, usage, out);
-                self.delta("thinking_delta", "thinking", *text, out);
-            }
-            Delta::Signature(Some(signature)) if self.is_open(Block::Thinking) => {
-                self.delta("signature_delta", "signature", *signature, out);
-            }
+            // Reasoning stays with its own provider: a block without that provider's signature would be refused when the
+            // client sends it back. That the answer has begun is said all the same.
+            Delta::Reasoning(_) => self.start(usage, out),
             Delta::Redacted(data) => {
                 let content = format!(r#"{{"type":"redacted_thinking","data":{}}}"#, data.as_str());
                 self.leave(out);
                 self.enter(Block::Other, &content, usage, out);
                 self.leave(out);
             }
-            Delta::BlockEnd { block: Block::Thinking, .. } if self.is_open(Block::Thinking) => self.leave(out),
             Delta::ToolStart { call, id, name } => {
                 self.calls.begin(*call, *id, *name);
                 self.write_calls(usage, out);

@@ -186,7 +186,7 @@ impl OpenAiReader {
             sink(Delta::Reasoning(text));
         }
         if part.reasoning_details.is_some_and(is_signed) {
-            sink(Delta::Signature(None));
+            sink(Delta::Signature);
         }
         match part.content {
             Some(raw) if raw.get().starts_with('[') => structured(raw, sink),
