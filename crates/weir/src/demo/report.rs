@@ -9,7 +9,7 @@ use super::act::Act;
 use super::bar::cells;
 use super::tally::{LookAt, Moved, Provider, Tally, percentile};
 use crate::terminal::numbers::{availability, count, counted, micros, millis, share};
-use crate::terminal::{bold, painted};
+use crate::terminal::{bold, painted, shown};
 
 /// A story that was told to its end.
 pub(super) struct Story<'a> {
@@ -23,17 +23,19 @@ pub(super) struct Story<'a> {
 /// An act that is over, in two lines.
 pub(super) fn act_in_words(act: Act, tally: &Tally) -> String {
     let (shape, colour) = act.shape();
+    // As wide as the widest shape, which are words where the locale has no shapes.
+    let wide = shown("●").chars().count();
+    let shape = painted(colour, &format!("{:<wide$}", shown(shape)));
+    let seen = bold(&format!("{:<8}", availability(tally.answered, tally.requests)));
     let head = format!(
-        "{} {:<9} {} {:<13} users saw {:<8} openai alone {:<8} first token p95 {}",
-        painted(colour, shape),
+        "{shape} {:<9} {} {:<13} users saw {seen} openai alone {:<8} first token p95 {}",
         act.name(),
         cells(Duration::ZERO, Duration::ZERO),
         counted(tally.requests, "request"),
-        bold(&availability(tally.answered, tally.requests)),
         availability(tally.openai.ok, tally.openai.attempts),
         percentile(&tally.first_tokens_us, 95).map_or_else(|| "—".to_owned(), micros),
     );
-    format!("{head}\n  {:<9} {}", "", what_happened(act, tally))
+    format!("{head}\n{:wide$} {:<9} {}", "", "", what_happened(act, tally))
 }
 
 fn what_happened(act: Act, tally: &Tally) -> String {
@@ -102,10 +104,8 @@ impl Story<'_> {
                 micros(us(self.took))
             ),
         ];
-        for (place, moved) in whole.moves.iter().enumerate() {
-            let title = if place == 0 { "breakers" } else { "" };
-            let (after, scope) = (millis(moved.after_ms), &moved.scope);
-            lines.push(format!("{title:<10} {after:>8}  {scope} {} → {}: {}", moved.from, moved.to, moved.why));
+        for (place, line) in moves_in_words(&whole.moves).into_iter().enumerate() {
+            lines.push(format!("{:<10} {line}", if place == 0 { "breakers" } else { "" }));
         }
         for (place, look) in whole.look_at.iter().enumerate() {
             let title = if place == 0 { "look inside" } else { "" };
@@ -191,6 +191,30 @@ fn figures(tally: &Tally) -> Value {
     })
 }
 
+/// A line for each move, but one for all probes in a row that failed.
+fn moves_in_words(moves: &[Moved]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while let Some(moved) = moves.get(at) {
+        let (after, scope) = (millis(moved.after_ms), &moved.scope);
+        let failed = |pair: &&[Moved]| {
+            pair.len() == 2
+                && pair.iter().all(|m| m.scope == *scope)
+                && pair[0].to == "half-open"
+                && pair[1].to == "open"
+        };
+        let probes = moves[at..].chunks(2).take_while(failed).count();
+        if probes > 1 {
+            lines.push(format!("{after:>8}  {scope} open: {probes} probes failed, one after each cooldown"));
+            at += probes * 2;
+        } else {
+            lines.push(format!("{after:>8}  {scope} {} → {}: {}", moved.from, moved.to, moved.why));
+            at += 1;
+        }
+    }
+    lines
+}
+
 fn look_in_words(look: &LookAt) -> String {
     let tries = counted(look.attempts, "attempt");
     let end = if look.answered { "answered" } else { "not answered" };
@@ -205,4 +229,39 @@ fn quoted(path: &str) -> String {
 
 fn us(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_that_fail_in_a_row_are_one_line() {
+        let moved = |after_ms, from: &str, to: &str| Moved {
+            after_ms,
+            scope: "a/m".to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            why: "so".to_owned(),
+        };
+        let moves = [
+            moved(10, "closed", "open"),
+            moved(20, "open", "half-open"),
+            moved(21, "half-open", "open"),
+            moved(30, "open", "half-open"),
+            moved(31, "half-open", "open"),
+            moved(40, "open", "half-open"),
+            moved(50, "half-open", "closed"),
+        ];
+        let lines = moves_in_words(&moves).join("\n").replace('\u{202f}', " ");
+        let expected = "   10 ms  a/m closed → open: so\n   20 ms  a/m open: 2 probes failed, one after each cooldown\n   \
+                        40 ms  a/m open → half-open: so\n   50 ms  a/m half-open → closed: so";
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_path_is_quoted_only_where_a_shell_needs_it() {
+        assert_eq!(quoted("/tmp/weir-demo-x/demo.db"), "/tmp/weir-demo-x/demo.db");
+        assert_eq!(quoted("my demo's.db"), "'my demo'\\''s.db'");
+    }
 }
