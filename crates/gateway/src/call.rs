@@ -302,7 +302,9 @@ impl Calling {
             FaultClass::ModelNotFound => Refusal::weir(Cause::ModelNotFound, said).param("model"),
             FaultClass::ContextLength => Refusal::weir(Cause::ContextLength, said).param("messages"),
             FaultClass::ContentFilter | FaultClass::Rejected => {
-                let mut refusal = Refusal::weir(Cause::Malformed, said);
+                let filtered = fault.class == FaultClass::ContentFilter;
+                let cause = if filtered { Cause::ContentFilter } else { Cause::Malformed };
+                let mut refusal = Refusal::weir(cause, said);
                 refusal.status = fault.status.unwrap_or(StatusCode::BAD_REQUEST);
                 refusal.as_it_came = fault.body.filter(|_| same);
                 refusal

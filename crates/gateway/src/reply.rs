@@ -26,6 +26,7 @@ pub(crate) enum Cause {
     TooLarge,
     UnsupportedEncoding,
     ContextLength,
+    ContentFilter,
     RateLimited,
     CapacityExhausted,
     NoDeployment,
@@ -42,7 +43,7 @@ impl Cause {
             Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
             Self::RouteNotAllowed => StatusCode::FORBIDDEN,
             Self::ModelNotFound | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Malformed | Self::ContextLength => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::ContextLength | Self::ContentFilter => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -62,6 +63,7 @@ impl Cause {
                 "invalid_request_error"
             }
             Self::ContextLength => "context_length_exceeded",
+            Self::ContentFilter => "content_filter",
             Self::RateLimited => "rate_limit_exceeded",
             Self::CapacityExhausted => "capacity_exhausted",
             Self::NoDeployment => "no_deployment_available",

@@ -122,6 +122,8 @@ const WORDINGS: &[(&[u16], &str, FaultClass)] = &[
     (&[400, 401], "invalid api key", Unauthorized),
     (&[403], "incorrect api key", Unauthorized),
     (&[403], "invalid api key", Unauthorized),
+    (&[400], "content filtering policy", ContentFilter),
+    (&[400], "content management policy", ContentFilter),
     (&[403], "requires moderation", ContentFilter),
     (&[403], "was flagged", ContentFilter),
     (&[429], "experiencing high demand", Overloaded),

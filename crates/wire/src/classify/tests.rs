@@ -26,6 +26,13 @@ fn class(kind: ProviderKind, status: u16, body: &str) -> FaultClass {
 }
 
 #[test]
+fn a_content_filter_is_known_by_its_words_where_it_has_no_code() {
+    let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}"#;
+    assert_eq!(class(Anthropic, 400, body), ContentFilter);
+    assert_eq!(class(Anthropic, 400, &body.replace("content filtering policy", "nobody")), Rejected);
+}
+
+#[test]
 fn refusals_of_openai_and_anthropic_are_told_apart() {
     for (kind, status, (name, body), expected) in [
         (OpenAi, 429, fixture!("openai-429-tokens-per-minute.json"), RateLimited),
