@@ -81,12 +81,12 @@ impl Upstream {
         })
     }
 
-    /// The address of an endpoint, whose `path` begins with `/v1`. An OpenAI base URL holds the version already, whatever it
-    /// calls it; an Anthropic one does not, by each one's own convention.
+    /// The address of an endpoint, whose `path` begins with `/v1`. A base URL of the OpenAI dialect holds the version,
+    /// whatever it calls it, unless it is a host alone; an Anthropic one need not: each by its own SDK's convention.
     pub(crate) fn uri(&self, path: &str, query: Option<&str>) -> Option<Uri> {
-        let versioned = matches!(self.kind, ProviderKind::OpenAi | ProviderKind::OpenAiCompatible);
-        let path =
-            if versioned || self.prefix.ends_with("/v1") { path.strip_prefix("/v1").unwrap_or(path) } else { path };
+        let of_openai = matches!(self.kind, ProviderKind::OpenAi | ProviderKind::OpenAiCompatible);
+        let versioned = self.prefix.ends_with("/v1") || of_openai && !self.prefix.is_empty();
+        let path = if versioned { path.strip_prefix("/v1").unwrap_or(path) } else { path };
         let target = match query {
             Some(query) => format!("{}{path}?{query}", self.prefix),
             None => format!("{}{path}", self.prefix),
@@ -176,6 +176,39 @@ impl Service<Uri> for MaybeProxied {
                 let connecting = tunnel.call(target);
                 Box::pin(async move { connecting.await.map_err(Into::into) })
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn base_urls_follow_the_convention_of_each_dialects_sdk() {
+        for (kind, base, expected) in [
+            (ProviderKind::OpenAi, "https://api.openai.com/v1", "https://api.openai.com/v1/x"),
+            (ProviderKind::OpenAi, "http://127.0.0.1:9", "http://127.0.0.1:9/v1/x"),
+            (ProviderKind::OpenAiCompatible, "https://host/v1beta/openai", "https://host/v1beta/openai/x"),
+            (ProviderKind::Anthropic, "https://api.anthropic.com", "https://api.anthropic.com/v1/x"),
+            (ProviderKind::Anthropic, "https://host/anthropic", "https://host/anthropic/v1/x"),
+            (ProviderKind::Anthropic, "https://host/v1", "https://host/v1/x"),
+            (ProviderKind::Mock, "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/x"),
+        ] {
+            let provider = Provider {
+                name: Arc::from("p"),
+                kind,
+                base_url: base.to_owned(),
+                api_key: None,
+                headers: Vec::new(),
+                models: BTreeMap::new(),
+            };
+            let upstream = Upstream::new(&provider).unwrap();
+            assert_eq!(upstream.uri("/v1/x", None).unwrap().to_string(), expected);
+            let asked = upstream.uri("/v1/x", Some("beta=true")).unwrap().to_string();
+            assert_eq!(asked, format!("{expected}?beta=true"));
         }
     }
 }

@@ -30,8 +30,9 @@ built-in mock answers as `mock/…`. `WEIR_ADMIN_KEY`, if set, is the admin key.
 ## Which deployment a name means
 
 An exact route; else the part before the first `/` names a provider and the rest is its model, which may hold slashes; else the
-route `\"*\"` with the whole name; else 404. A key with `routes` may use nothing else; one without may use all. A base URL that ends
-with `/v1` is called as it is, another gets `/v1` appended.
+route `\"*\"` with the whole name; else 404. A key with `routes` may use nothing else; one without may use all. A base URL of
+the OpenAI dialect is called as it is if it has a path (`https://host/v1`, `https://host/v1beta/openai`) and gets `/v1` if it has none;
+one of Anthropic's is called with `/v1/messages`, whether or not it ends with `/v1`.
 ";
 
 const COLUMNS: &str = "| key | value | default | meaning |\n|---|---|---|---|\n";
