@@ -12,14 +12,19 @@ const { default: Anthropic } = await installed('@anthropic-ai/sdk');
 const SAID = 'Water keeps its level — naïve 水 🌊, said the other mock.';
 const PLACE = { city: 'Köln', days: 3 };
 const parameters = { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } }, required: ['city'] };
+const CHAOS = { dropped: { dropRate: 1 }, malformed: { malformedRate: 1 }, disconnected: { disconnectRate: 1 } };
 const user = (content) => [{ role: 'user', content }];
 
 let mock, all, openai, anthropic;
 before(async () => {
   mock = new LLMock({ port: 0 });
-  mock.addFixture({ match: { userMessage: 'weather', hasToolResult: false }, response: { toolCalls: [{ name: 'weather', arguments: PLACE }] } });
+  mock.addFixture({ match: { userMessage: 'weather', hasToolResult: false }, response: { toolCalls: [{ name: 'weather', arguments: JSON.stringify(PLACE) }] } });
   mock.addFixture({ match: { hasToolResult: true }, response: { content: 'It rains.' } });
   mock.addFixture({ match: { userMessage: 'fail' }, response: { error: { message: 'no more', type: 'rate_limit_error' }, status: 429 } });
+  for (const [userMessage, chaos] of Object.entries(CHAOS)) {
+    mock.addFixture({ match: { userMessage }, response: { content: SAID }, chaos });
+  }
+  mock.addFixture({ match: { userMessage: 'half' }, response: { content: SAID }, chunkSize: 4, truncateAfterChunks: 5, latency: 5 });
   mock.addFixture({ match: { userMessage: 'hello' }, response: { content: SAID } });
   await mock.start();
   all = await gatewayBefore(mock.url);
@@ -95,4 +100,47 @@ test('embeddings and responses of the other mock come through', async () => {
   assert.equal(response.output_text, SAID);
   const stream = openai.responses.stream({ model: 'openai/fast', input: 'hello' });
   assert.equal((await stream.finalResponse()).output_text, SAID);
+});
+
+// Last, since they open breakers; each has a model of its own, so that one's breaker does not answer for another.
+for (const provider of ['openai', 'anthropic']) {
+  test(`a stream of ${provider} that is cut halfway ends in an error and never in a false stop`, async () => {
+    const ask = { model: `${provider}/half`, messages: user('half'), stream: true };
+    let text = '';
+    await assert.rejects(async () => {
+      for await (const chunk of await openai.chat.completions.create(ask)) {
+        assert.ok(!chunk.choices[0]?.finish_reason, 'a false stop');
+        text += chunk.choices[0]?.delta?.content ?? '';
+      }
+    }, OpenAI.APIError);
+    assert.ok(text.length > 0 && SAID.startsWith(text), text);
+    await assert.rejects(async () => {
+      for await (const event of await anthropic.messages.create({ ...ask, max_tokens: 500 })) {
+        assert.notEqual(event.type, 'message_stop', 'a false stop');
+      }
+    }, Anthropic.APIError);
+  });
+
+  for (const fault of ['dropped', 'malformed']) {
+    test(`a ${fault} answer of ${provider} is one upstream error in each SDK`, async () => {
+      for (const stream of [false, true]) {
+        const model = `${provider}/${fault}-${stream}`;
+        const messages = user(fault);
+        const error = await refusal(openai.chat.completions.create({ model, messages, stream }), OpenAI.InternalServerError);
+        assert.deepEqual([error.status, error.code, error.headers.get('x-weir-refused-by')], [502, 'upstream_error', provider]);
+        await assert.rejects(anthropic.messages.create({ model, messages, stream, max_tokens: 9 }), Anthropic.InternalServerError);
+      }
+    });
+  }
+}
+
+test('a model that hangs up on each call is an error each time, and costs the others nothing', async () => {
+  for (const provider of ['openai', 'anthropic', 'openai', 'anthropic', 'openai', 'anthropic']) {
+    const ask = { model: `${provider}/disconnected`, messages: user('disconnected') };
+    const error = await refusal(openai.chat.completions.create(ask), OpenAI.InternalServerError);
+    assert.ok(['upstream_error', 'no_deployment_available'].includes(error.code), error.code);
+    await assert.rejects(anthropic.messages.create({ ...ask, max_tokens: 9 }), Anthropic.InternalServerError);
+  }
+  const answer = await openai.chat.completions.create({ model: 'openai/fast', messages: user('hello') });
+  assert.equal(answer.choices[0].message.content, SAID);
 });

@@ -177,8 +177,8 @@ export async function refusal(promise, kind) {
   try {
     await promise;
   } catch (error) {
-    if (error.constructor !== kind) throw new Error(`a ${kind.name} was expected, and this came`, { cause: error });
-    return error;
+    if (error.constructor === kind) return error;
+    throw new Error(`a ${kind.name} was expected, and this came: ${error.constructor.name} ${error.message}`, { cause: error });
   }
   throw new Error(`a ${kind.name} was expected, and it went well`);
 }

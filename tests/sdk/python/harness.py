@@ -112,8 +112,8 @@ class Process:
 class Mock(Process):
     """A provider that `weir mock` plays."""
 
-    def __init__(self, home, *arguments):
-        super().__init__([binary(), "mock", "--listen", "127.0.0.1:0", *arguments], environment(home))
+    def __init__(self, home, *arguments, listen="127.0.0.1:0"):
+        super().__init__([binary(), "mock", "--listen", listen, *arguments], environment(home))
         self.url = self.wait_for(r"http://127\.0\.0\.1:\d+").group(0)
 
     def get(self, path):
