@@ -38,6 +38,7 @@ def world(tmp_path_factory):
             yield World(home, weir, o, a)
 
 
+# A test that orders a fault by a model's name uses a name of its own file's, since enough faults open that model's breaker.
 # Providers for faults that bench a credential or a host: they share the mocks, and nothing else sees what they do.
 SICK = """
 [providers.o-locked]

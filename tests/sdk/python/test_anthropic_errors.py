@@ -52,13 +52,13 @@ def test_what_the_provider_finds_wrong_comes_as_it_said_it(world, ant):
 
 
 def test_a_provider_of_the_other_dialect_refuses_in_the_clients_own_shape(ant):
-    error = refusal(ant, anthropic.BadRequestError, model="openai/fast!filter")
+    error = refusal(ant, anthropic.BadRequestError, model="openai/ant!filter")
     assert error.type == "invalid_request_error" and error.response.headers["x-weir-refused-by"] == "openai"
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_a_prompt_too_long_says_so_by_code(ant, provider):
-    error = refusal(ant, anthropic.BadRequestError, model=f"{provider}/fast!context")
+    error = refusal(ant, anthropic.BadRequestError, model=f"{provider}/ant!context")
     assert (error.type, error.error_code) == ("invalid_request_error", "context_length_exceeded")
 
 
@@ -71,7 +71,7 @@ def test_a_malformed_request_is_refused_before_any_provider_sees_it(world, ant):
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_a_rate_limit_of_the_provider_says_when_to_come_back(once, provider):
-    error = refusal(once, anthropic.RateLimitError, model=f"{provider}/fast!429:7")
+    error = refusal(once, anthropic.RateLimitError, model=f"{provider}/ant!429:7")
     headers = error.response.headers
     assert error.type == "rate_limit_error"
     assert (headers["retry-after"], headers["x-should-retry"], headers["x-weir-refused-by"]) == ("7", "true", provider)
@@ -89,7 +89,7 @@ def test_the_sdk_retries_a_rate_limit_when_told_and_succeeds(world, ant):
 def test_a_providers_500_is_an_api_error_that_the_sdk_does_not_repeat(world, ant, provider):
     mock = world.openai if provider == "openai" else world.anthropic
     before = mock.stats()["requests"]
-    error = refusal(ant, anthropic.InternalServerError, model=f"{provider}/fast!500")
+    error = refusal(ant, anthropic.InternalServerError, model=f"{provider}/ant!500")
     assert (error.status_code, error.type, error.error_code) == (502, "api_error", "upstream_error")
     assert error.response.headers["x-should-retry"] == "false"
     assert mock.stats()["requests"] - before == int(error.response.headers["x-weir-attempts"]) <= 3
@@ -97,7 +97,7 @@ def test_a_providers_500_is_an_api_error_that_the_sdk_does_not_repeat(world, ant
 
 @pytest.mark.parametrize("provider, fault", [("openai", "503"), ("anthropic", "529")])
 def test_an_overload_is_an_overloaded_error_to_come_back_from(once, provider, fault):
-    error = refusal(once, anthropic.ServiceUnavailableError, model=f"{provider}/fast!{fault}")
+    error = refusal(once, anthropic.ServiceUnavailableError, model=f"{provider}/ant!{fault}")
     assert (error.status_code, error.type, error.error_code) == (503, "overloaded_error", "upstream_error")
     assert error.response.headers["x-should-retry"] == "true" and int(error.response.headers["retry-after"]) >= 1
 
@@ -105,7 +105,7 @@ def test_an_overload_is_an_overloaded_error_to_come_back_from(once, provider, fa
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_silence_is_a_timeout_error_within_the_deadline(ant, provider):
     headers = {"x-weir-deadline": "400ms"}
-    error = refusal(ant, anthropic.GatewayTimeoutError, model=f"{provider}/fast!silence", extra_headers=headers)
+    error = refusal(ant, anthropic.GatewayTimeoutError, model=f"{provider}/ant!silence", extra_headers=headers)
     assert (error.type, error.error_code) == ("timeout_error", "upstream_timeout")
 
 
@@ -132,7 +132,7 @@ def test_a_failing_first_deployment_is_not_noticed(world, ant):
 def test_a_stream_that_breaks_ends_in_an_error_and_never_in_a_false_stop(ant, provider, fault):
     said = ""
     with pytest.raises(anthropic.APIStatusError) as broken:
-        with ant.messages.stream(model=f"{provider}/fast!{fault}", max_tokens=100, messages=HI) as stream:
+        with ant.messages.stream(model=f"{provider}/ant!{fault}", max_tokens=100, messages=HI) as stream:
             for text in stream.text_stream:
                 said += text
     assert said and broken.value.body["error"]["type"] in ("overloaded_error", "api_error")
@@ -143,6 +143,6 @@ def test_a_stream_that_breaks_ends_in_an_error_and_never_in_a_false_stop(ant, pr
 @pytest.mark.parametrize("fault", ["malformed:3", "no-done"])
 def test_a_stream_with_a_blemish_is_whole_all_the_same(ant, provider, fault):
     clean = ant.messages.create(model=f"{provider}/fast", max_tokens=100, messages=HI).content[0].text
-    with ant.messages.stream(model=f"{provider}/fast!{fault}", max_tokens=100, messages=HI) as stream:
+    with ant.messages.stream(model=f"{provider}/ant!{fault}", max_tokens=100, messages=HI) as stream:
         final = stream.get_final_message()
     assert final.content[0].text == clean and final.stop_reason == "end_turn"

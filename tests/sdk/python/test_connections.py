@@ -172,7 +172,7 @@ def test_peers_that_stop_in_the_middle_hinder_nobody(world):
 
 def test_a_client_that_hangs_up_without_a_word_cancels_its_call(world):
     """Over HTTP/1.1 the end of what a client sends is all that tells that it left, so it counts as that."""
-    body = b'{"model":"openai/fast!silence","messages":[{"role":"user","content":"hi"}]}'
+    body = b'{"model":"openai/gone!silence","messages":[{"role":"user","content":"hi"}]}'
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer %s\r\n" % MAIN_KEY.encode()
     before = world.openai.stats()
     with connect(world.weir, head + b"content-length: %d\r\n\r\n" % len(body) + body) as peer:

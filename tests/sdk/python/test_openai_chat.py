@@ -229,7 +229,7 @@ def test_a_client_that_gives_up_waiting_cancels_the_call_upstream(world, route):
         with pytest.raises(openai.APITimeoutError):
             # A read timeout that only the client knows of: the header that tells it is taken away.
             client.chat.completions.create(
-                model=f"{provider}/fast!silence",
+                model=f"{provider}/chat!silence",
                 messages=user("hi"),
                 timeout=0.5,
                 extra_headers={"x-stainless-read-timeout": openai.Omit()},

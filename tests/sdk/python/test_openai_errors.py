@@ -53,7 +53,7 @@ def test_what_the_provider_finds_wrong_comes_as_it_said_it(oai, counted):
 
 
 def test_a_provider_of_the_other_dialect_refuses_in_the_clients_own_shape(oai):
-    error = refusal(oai, openai.BadRequestError, model="anthropic/fast!filter")
+    error = refusal(oai, openai.BadRequestError, model="anthropic/oai!filter")
     assert error.response.headers["x-weir-refused-by"] == "anthropic"
     assert error.type == "invalid_request_error" and error.request_id
 
@@ -72,14 +72,14 @@ def test_what_one_provider_cannot_express_goes_to_the_other(oai):
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_a_prompt_too_long_says_so_by_code(oai, provider):
-    error = refusal(oai, openai.BadRequestError, model=f"{provider}/fast!context")
+    error = refusal(oai, openai.BadRequestError, model=f"{provider}/oai!context")
     assert error.code == "context_length_exceeded"
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_a_rate_limit_of_the_provider_says_when_to_come_back(world, provider):
     with openai.OpenAI(base_url=world.openai_url, api_key=MAIN_KEY, max_retries=0) as client:
-        error = refusal(client, openai.RateLimitError, model=f"{provider}/fast!429:7")
+        error = refusal(client, openai.RateLimitError, model=f"{provider}/oai!429:7")
     headers = error.response.headers
     assert error.code == "rate_limit_exceeded"
     assert (headers["retry-after"], headers["x-should-retry"], headers["x-weir-refused-by"]) == ("7", "true", provider)
@@ -96,7 +96,7 @@ def test_the_sdk_retries_a_rate_limit_when_told_and_succeeds(world, oai, counted
 def test_a_providers_500_is_a_502_that_the_sdk_does_not_repeat(world, oai, provider):
     mock = world.openai if provider == "openai" else world.anthropic
     before = mock.stats()["requests"]
-    error = refusal(oai, openai.InternalServerError, model=f"{provider}/fast!500")
+    error = refusal(oai, openai.InternalServerError, model=f"{provider}/oai!500")
     assert (error.status_code, error.code) == (502, "upstream_error")
     assert error.response.headers["x-should-retry"] == "false"
     assert mock.stats()["requests"] - before == int(error.response.headers["x-weir-attempts"]) <= 3
@@ -106,19 +106,19 @@ def test_a_providers_500_is_a_502_that_the_sdk_does_not_repeat(world, oai, provi
 @pytest.mark.parametrize("provider, fault", [("openai", "503"), ("anthropic", "529")])
 def test_an_overload_is_a_503_to_come_back_from(world, provider, fault):
     with openai.OpenAI(base_url=world.openai_url, api_key=MAIN_KEY, max_retries=0) as client:
-        error = refusal(client, openai.InternalServerError, model=f"{provider}/fast!{fault}")
+        error = refusal(client, openai.InternalServerError, model=f"{provider}/oai!{fault}")
     assert (error.status_code, error.code) == (503, "upstream_error")
     assert error.response.headers["x-should-retry"] == "true" and int(error.response.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_silence_is_a_504_within_the_deadline(oai, provider):
-    error = refusal(oai, openai.InternalServerError, model=f"{provider}/fast!silence", extra_headers={"x-weir-deadline": "400ms"})
+    error = refusal(oai, openai.InternalServerError, model=f"{provider}/oai!silence", extra_headers={"x-weir-deadline": "400ms"})
     assert (error.status_code, error.code) == (504, "upstream_timeout")
     assert error.response.headers["x-should-retry"] == "false"
 
 
-@pytest.mark.parametrize("model", ["o-locked/fast", "a-locked/fast", "o-broke/fast!insufficient_quota", "o-gone/fast"])
+@pytest.mark.parametrize("model", ["o-locked/fast", "a-locked/fast", "o-broke/oai!insufficient_quota", "o-gone/fast"])
 def test_faults_of_the_operators_account_are_never_the_callers_fault(oai, model):
     error = refusal(oai, openai.InternalServerError, model=model)
     assert (error.status_code, error.code) == (502, "upstream_error")
@@ -141,7 +141,7 @@ def test_a_failing_first_deployment_is_not_noticed(world, oai):
 @pytest.mark.parametrize("fault", ["error-in-stream:3", "cut:3"])
 def test_a_stream_that_breaks_ends_in_an_error_and_never_in_a_false_stop(oai, provider, fault):
     said, finish = "", []
-    stream = oai.chat.completions.create(model=f"{provider}/fast!{fault}", messages=HI, stream=True)
+    stream = oai.chat.completions.create(model=f"{provider}/oai!{fault}", messages=HI, stream=True)
     with pytest.raises(openai.APIError) as broken:
         for chunk in stream:
             said += chunk.choices[0].delta.content or ""
@@ -153,13 +153,13 @@ def test_a_stream_that_breaks_ends_in_an_error_and_never_in_a_false_stop(oai, pr
 @pytest.mark.parametrize("fault", ["malformed:3", "no-done"])
 def test_a_stream_with_a_blemish_is_whole_all_the_same(oai, provider, fault):
     clean = oai.chat.completions.create(model=f"{provider}/fast", messages=HI).choices[0].message.content
-    chunks = list(oai.chat.completions.create(model=f"{provider}/fast!{fault}", messages=HI, stream=True))
+    chunks = list(oai.chat.completions.create(model=f"{provider}/oai!{fault}", messages=HI, stream=True))
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == clean
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
 def test_each_refusal_is_on_record_with_its_attempts(world, oai):
-    error = refusal(oai, openai.InternalServerError, model="openai/fast!502")
+    error = refusal(oai, openai.InternalServerError, model="openai/oai!502")
     record = world.weir.record(error.response.headers["x-weir-request"])
     assert (record["status"], record["code"], record["refused_by"]) == (502, "upstream_error", "openai")
     assert (record["key"], record["tenant"]) == ("main", "team-a")

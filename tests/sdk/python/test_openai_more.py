@@ -87,7 +87,7 @@ def test_another_tenants_response_is_not_known(world, oai):
 
 
 def test_a_stateful_response_is_not_asked_for_twice(world, oai):
-    for model in ("openai/fast!500", "openai/fast!reset"):
+    for model in ("openai/more!500", "openai/more!reset"):
         before = world.openai.stats()["requests"]
         with pytest.raises(openai.InternalServerError):
             oai.responses.create(model=model, input="hi")
@@ -144,7 +144,7 @@ def test_async_clients_stream(world, route):
 def test_a_cancelled_task_cancels_the_call_upstream(world, route):
     mock = world.mock_of(route)
     before = mock.stats()["cancelled"]
-    model = {"smart": "openai", "claude": "anthropic"}[route] + "/fast!silence"
+    model = {"smart": "openai", "claude": "anthropic"}[route] + "/more!silence"
 
     async def cancel():
         async with openai.AsyncOpenAI(base_url=world.openai_url, api_key=MAIN_KEY) as client:
@@ -160,9 +160,9 @@ def test_a_cancelled_task_cancels_the_call_upstream(world, route):
 
 
 def test_a_request_that_its_client_left_is_on_record(world, oai):
-    raw = oai.chat.completions.with_raw_response.create(model="openai/fast!stall:2", messages=[{"role": "user", "content": "words=20"}], stream=True)
+    raw = oai.chat.completions.with_raw_response.create(model="openai/more!stall:2", messages=[{"role": "user", "content": "words=20"}], stream=True)
     with raw.parse() as stream:
         next(iter(stream))
     record = world.weir.record(raw.headers["x-weir-request"])
     assert record["outcome"] == "cancelled" and record["status"] == 499
-    assert [a["deployment"] for a in record["attempts"]] == ["openai/fast!stall:2"]
+    assert [a["deployment"] for a in record["attempts"]] == ["openai/more!stall:2"]
