@@ -126,7 +126,7 @@ pub(crate) const ROWS: [Row; 33] = [
     both("reset", "the connection is reset before any header", RESET),
     both("silence", "nothing ever comes", SILENT),
     Row {
-        fault: "slow:1300",
+        fault: "slow:2200",
         what: "the first token comes after `first-content`, and before `stall`",
         unary: UNHARMED,
         stream: Reaction { alone: HARMLESS, second: way(Whole, (1, 1), "first_content_timeout") },

@@ -12,16 +12,16 @@ use weir_mock::{Mock, Options};
 use crate::client::{Got, send};
 use crate::dialect::Dialect;
 
-/// Short enough that the whole matrix takes a minute, long enough for a machine that does other things as well.
+/// Short enough that the whole matrix takes less than a minute, long enough for a machine that does other things as well.
 const SETTINGS: &str = r#"
 [server]
 listen = "127.0.0.1:0"
 
 [timeouts]
 connect = "5s"
-first-byte = "1s"
-first-content = "800ms"
-stall = "2s"
+first-byte = "2s"
+first-content = "1500ms"
+stall = "3s"
 total = "30s"
 
 [retry]
