@@ -237,7 +237,12 @@ const BREAKER: &[Setting] = &[
     acted("consecutive-failures", Shape::Count(1), "5", "Faults in a row that open it."),
     acted("failure-rate", Shape::Share, "0.5", "The share of faults within the window that opens it."),
     acted("window", Shape::Span(1_000), r#""30s""#, "How far back that share is taken, at most five minutes."),
-    acted("cooldown", Shape::Span(1), r#""15s""#, "How long it stays open, give or take a fifth. Traffic then returns in steps of 10 s, or of this where it is shorter."),
+    acted(
+        "cooldown",
+        Shape::Span(1),
+        r#""15s""#,
+        "How long it stays open, give or take a fifth. Traffic then returns in steps of 10 s, or of this where it is shorter.",
+    ),
 ];
 
 const QUEUE: &[Setting] =
