@@ -235,7 +235,8 @@ impl Calling {
     fn whole_within(&self) -> Duration {
         let output = self.accepted.head.max_output.unwrap_or(ASSUMED_OUTPUT);
         let timeouts = &self.routed.timeouts;
-        (timeouts.first_byte + Duration::from_secs(output / SLOWEST)).min(timeouts.total)
+        let writing = Duration::from_millis(output.saturating_mul(1_000) / SLOWEST);
+        (timeouts.first_byte + writing).min(timeouts.total)
     }
 
     /// The end of a time limit that begins now, never past the request's own end.
