@@ -37,7 +37,11 @@ the same dialect and with one of the other. Each of these tests sees to it that
 
 *whole* is the whole answer, without a trace of the fault. *partial, then CODE* is what had come before the fault, then one
 error frame and no end mark. \"Again\" says that the answer carries `x-should-retry: true` and a `retry-after`; every other
-error says `x-should-retry: false`. Names of settings are those of [config.md](config.md), with their defaults.
+error says `x-should-retry: false`.
+
+Names of settings are those of [config.md](config.md). So that the tests end soon, `first-byte` is 2 s in them, `first-content`
+1.5 s, `stall` 3 s and `patience` 2 s: the numbers in the faults' words are to be read by these. A retry budget that is spent
+makes the calls fewer, never more.
 
 ";
 
