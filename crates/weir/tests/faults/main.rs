@@ -73,6 +73,8 @@ fn outages() -> Vec<Trial> {
         test("a breaker recovers by probes".to_owned(), outages::recovers),
         test("a refused credential is benched".to_owned(), outages::credential_benched),
         test("a reload forgets no breaker".to_owned(), outages::reload_remembers),
+        test("a provider that nobody can connect to".to_owned(), outages::nobody_listens),
+        test("a warm connection that is gone costs nothing".to_owned(), outages::warm_connection_gone),
     ]
 }
 

@@ -8,7 +8,7 @@ use weir_mock::{Mock, Standing};
 use crate::cell::same;
 use crate::client::Got;
 use crate::dialect::Dialect;
-use crate::world::{World, credential, mock, provider};
+use crate::world::{World, credential, mock, mock_at, provider};
 
 const CLIENT: Dialect = Dialect::OpenAi;
 const SECOND: Dialect = Dialect::Anthropic;
@@ -209,5 +209,32 @@ pub(crate) async fn reload_remembers() -> Result<(), String> {
         same("after the reload", &town.answered().await?, &("second/fast".to_owned(), 1))?;
     }
     same("calls to the one that rests", &town.first.stats().requests, &before)?;
+    town.world.end().await
+}
+
+/// A provider that cannot be connected to: asked once more, then the next; and when it is back, it is asked first.
+pub(crate) async fn nobody_listens() -> Result<(), String> {
+    let Town { first, second, world } = Town::start("60s").await;
+    let address = first.address();
+    first.stop().await;
+    let got = world.ask(CLIENT, &CLIENT.request("smart", "echo still here", false)).await?;
+    whole(&got)?;
+    let record = world.record(&got).await?;
+    let classes = ["0", "1", "2"].map(|at| record.pointer(&format!("/attempts/{at}/class")).cloned());
+    same("the classes", &classes, &[Some("connect".into()), Some("connect".into()), Some(Value::Null)])?;
+    let town = Town { first: mock_at("first", address).await, second, world };
+    same("when it is back", &town.answered().await?, &("first/fast".to_owned(), 1))?;
+    town.world.end().await
+}
+
+/// A provider that closes connections which nobody uses: a warm one that is gone is no fault and costs no attempt.
+pub(crate) async fn warm_connection_gone() -> Result<(), String> {
+    let mut town = Town::start("60s").await;
+    for _ in 0..20 {
+        same("an answer", &town.answered().await?, &("first/fast".to_owned(), 1))?;
+        let address = town.first.address();
+        town.first.stop().await;
+        town.first = mock_at("first", address).await;
+    }
     town.world.end().await
 }

@@ -1,6 +1,7 @@
 //! A gateway and its providers, in this process, over real sockets.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,14 +35,19 @@ pub(crate) fn credential(name: &str) -> String {
     format!("sk-of-the-{name}-provider")
 }
 
-/// A mock that takes no other credential.
+/// A mock on a free port that takes no other credential.
 pub(crate) async fn mock(name: &str) -> Mock {
-    let options = Options { name: name.to_owned(), api_key: Some(credential(name)), ..Options::default() };
-    Mock::start(options).await.expect("a free port")
+    mock_at(name, SocketAddr::from(([127, 0, 0, 1], 0))).await
+}
+
+/// A mock at this address.
+pub(crate) async fn mock_at(name: &str, listen: SocketAddr) -> Mock {
+    let api_key = Some(credential(name));
+    Mock::start(Options { listen, name: name.to_owned(), api_key, ..Options::default() }).await.expect("a free port")
 }
 
 /// The section of a provider of this dialect at `address`.
-pub(crate) fn provider(name: &str, dialect: Dialect, address: std::net::SocketAddr) -> String {
+pub(crate) fn provider(name: &str, dialect: Dialect, address: SocketAddr) -> String {
     let (kind, path) = match dialect {
         Dialect::OpenAi => ("openai", "/v1"),
         Dialect::Anthropic => ("anthropic", ""),
