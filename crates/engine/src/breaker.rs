@@ -7,7 +7,7 @@
 //! A share of failures judges busy models and a row of failures quiet ones. The row grows with the rate, because five in
 //! a row are common at 50 requests a second with one call in five failing. After an outage three probes pass one at a
 //! time: with half of the calls still failing, one probe would close wrongly every other time, three one time in eight
-//! (ALGORITHMS 2).
+//! (docs/policy.md).
 
 use std::time::Duration;
 
@@ -19,24 +19,24 @@ use crate::random::Stream;
 use crate::settings::BreakerSettings;
 use crate::window::{Counts, ENOUGH, Window};
 
-/// The short window, and the share of failures within it that opens (ALGORITHMS 2).
+/// The short window, and the share of failures within it that opens (docs/policy.md, Breakers).
 const SHORT: Duration = Duration::from_secs(5);
 const SHORT_PPM: u32 = 800_000;
-/// A row of failures must last this long at the breaker's own rate (ALGORITHMS 2).
+/// A row of failures must last this long at the breaker's own rate.
 const ROW_SECONDS: u64 = 3;
-/// A first content later than this, and than four times the usual, is slow; this share of slow ones opens (ALGORITHMS 2).
+/// A first content later than this, and than four times the usual, is slow; this share of slow ones opens.
 const SLOW: Duration = Duration::from_secs(10);
 const SLOW_PPM: u32 = 800_000;
-/// Cooldowns begin to double after this much outage, up to this length (ALGORITHMS 2).
+/// Cooldowns begin to double after this much outage, up to this length.
 const PATIENT_FOR: Duration = Duration::from_secs(300);
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(120);
 /// A retry-after wins over the cooldown up to here; nobody may close a deployment for a day with one header.
 const LONGEST_ADVICE: Duration = Duration::from_secs(600);
-/// Good probes in a row before traffic returns, and the steps in which it does (ALGORITHMS 2).
+/// Good probes in a row before traffic returns, and the steps in which it does.
 const PROBES: u8 = 3;
 const RAMP_PPM: [u32; 4] = [100_000, 250_000, 500_000, 1_000_000];
 const RAMP_STEP: Duration = Duration::from_secs(10);
-/// A probe that never reports back does not wedge the breaker: another may go after this (ALGORITHMS 2).
+/// A probe that never reports back does not wedge the breaker: another may go after this.
 const PROBE_EXPIRES: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

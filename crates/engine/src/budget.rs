@@ -2,7 +2,7 @@
 //!
 //! Costs are estimated tokens, not calls: one repeated prompt of 200,000 tokens weighs as much as a hundred small ones.
 //! The bucket starts full, so that the first requests of a fresh process may repeat; and a withdrawal is allowed while
-//! anything is left and may go below zero, so that no call is too large to ever repeat (ALGORITHMS 1.4).
+//! anything is left and may go below zero, so that no call is too large to ever repeat (docs/policy.md).
 
 use weir_units::Moment;
 
@@ -11,9 +11,9 @@ use crate::ewma::Quantile;
 const SECOND: u64 = 1_000_000_000;
 /// Levels are in millionths of a token, so that a tenth of a token is not lost.
 const MICRO: i64 = 1_000_000;
-/// The bucket holds this many seconds of deposits (ALGORITHMS 1.4).
+/// The bucket holds this many seconds of deposits (docs/policy.md, Retries).
 const SPAN: usize = 10;
-/// … and at least this many median requests (ALGORITHMS 1.4).
+/// … and at least this many median requests.
 const FLOOR: i64 = 3;
 
 /// One bucket.
@@ -152,7 +152,7 @@ mod tests {
         assert!((6..=7).contains(&repeats), "{repeats}");
     }
 
-    /// 0.10 for the deposits, a trickle and one full bucket (T1.1).
+    /// 0.10 for the deposits, a trickle and one full bucket.
     #[test]
     fn repeats_never_cost_more_than_a_tenth_a_trickle_and_one_bucket() {
         let mut budget = Budget::new();

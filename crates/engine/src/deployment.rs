@@ -10,12 +10,12 @@ use crate::breaker::Breaker;
 use crate::budget::Budget;
 use crate::ewma::{Quantile, blend, decay_ppm};
 
-/// Estimates decay over about twenty samples, between these bounds (ALGORITHMS 6.2).
+/// Estimates decay over about twenty samples, between these bounds (docs/policy.md, Balance).
 const SHORTEST_TAU: Duration = Duration::from_secs(10);
 const LONGEST_TAU: Duration = Duration::from_secs(60);
 /// How quickly an old latency is forgotten while nothing is measured, towards what its peers show.
 const IDLE_TAU: Duration = Duration::from_secs(10);
-/// How quickly an old failure is forgotten (ALGORITHMS 6.3).
+/// How quickly an old failure is forgotten (docs/policy.md, Balance).
 const SUCCESS_TAU: Duration = Duration::from_secs(60);
 /// An attempt whose end was never told is forgotten after one or two of these; no call is allowed to last as long.
 const FLIGHT_AGE: u64 = 900_000_000_000;

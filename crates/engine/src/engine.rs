@@ -26,7 +26,7 @@ const REMEMBERED: usize = 1_024;
 /// How many undeclared deployments are kept for good because they answered well: a provider that answers to any
 /// model name must not fill the memory either.
 pub(crate) const PROVEN: usize = 4_096;
-/// What a fail-over costs the budget of the deployment it leaves, as a share of the call's cost (ALGORITHMS 1.2).
+/// What a fail-over costs the budget of the deployment it leaves, as a share of the call's cost (docs/policy.md, Retries).
 const FAILOVER_PPM: u32 = 300_000;
 
 /// How willingly a deployment is asked; what comes first is asked first.

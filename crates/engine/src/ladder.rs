@@ -7,7 +7,7 @@ use weir_units::FaultClass;
 use crate::ask::WaitReason;
 use crate::settings::RetrySettings;
 
-/// Overloaded providers and rate limits are given at least this much (ALGORITHMS 1.2).
+/// Overloaded providers and rate limits are given at least this much (docs/policy.md, Retries).
 const CALM_BASE: Duration = Duration::from_secs(1);
 /// A 429 is never followed at once, whatever was drawn: the limit has had no time to refill.
 const SHORTEST_LIMIT_WAIT: Duration = Duration::from_millis(50);
@@ -48,7 +48,7 @@ pub(crate) fn lead(class: FaultClass, retry_after: Option<Duration>, retry: &Ret
             advised(retry.base, Duration::ZERO, 1_000_000)
         }
         FaultClass::Overloaded => {
-            // The provider chose the moment, so it is half as likely to be in vain (ALGORITHMS 1.4).
+            // The provider chose the moment, so it is half as likely to be in vain.
             let price_ppm = if retry_after.is_some() { 500_000 } else { 1_000_000 };
             advised(retry.base.max(CALM_BASE), Duration::ZERO, price_ppm)
         }

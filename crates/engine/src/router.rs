@@ -9,11 +9,11 @@ use weir_units::Moment;
 use crate::deployment::Deployment;
 use crate::random::Stream;
 
-/// The most deployments that are scored; a route has 2 to 20 (ALGORITHMS 6).
+/// The most deployments that are scored; a route has 2 to 20.
 const MOST: usize = 32;
 /// What a first content is taken to need where nothing was measured yet (as tower's `PeakEwma` does).
 const UNKNOWN_TTFT: u64 = 1_000_000_000;
-/// A share of successes below this weighs no more (ALGORITHMS 6.3).
+/// A share of successes below this weighs no more.
 const LEAST_SUCCESS_PPM: u64 = 50_000;
 const HALF_PPM: u64 = 500_000;
 
@@ -57,7 +57,7 @@ impl Field {
     /// The candidate to ask.
     ///
     /// Who is busier than the 0.84-quantile of what is usual here is hot, and only asked when all are (Prequal, NSDI
-    /// 2024; ALGORITHMS 6.4). Who mostly fails counts as hot too: it is idle for a reason. Scores within 5 % are equal,
+    /// 2024). Who mostly fails counts as hot too: it is idle for a reason. Scores within 5 % are equal,
     /// so that not all flock to the same one.
     pub(crate) fn choose(&self, tie: &mut Stream) -> Option<usize> {
         let runners = &self.runners[..self.len];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use weir_units::Moment;
 
-/// The fewest calls that a share is taken of (ALGORITHMS 2).
+/// The fewest calls that a share is taken of (docs/policy.md, Breakers).
 pub(crate) const ENOUGH: u32 = 10;
 const LONGEST: u64 = 300;
 const SECOND: u64 = 1_000_000_000;

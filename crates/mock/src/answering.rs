@@ -94,7 +94,7 @@ impl Reply {
         }
     }
 
-    /// The error of `error-in-stream`, in the forms of PROVIDERS C.5.
+    /// The error of `error-in-stream`, in the forms that were captured of each dialect.
     pub(crate) fn error_in_stream(&self, dialect: Dialect, request_id: &str) -> LateError {
         let refusal = Refusal::of(503, RejectionKind::Overloaded, &self.model);
         let unary = refusal.body(dialect, request_id).to_string();

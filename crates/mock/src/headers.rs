@@ -1,4 +1,4 @@
-//! The headers that come with every answer, as each provider writes them (PROVIDERS B.2).
+//! The headers that come with every answer, as each provider writes them (official pages and captures, 2026-11).
 
 use std::time::{Duration, Instant};
 

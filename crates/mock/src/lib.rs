@@ -1,6 +1,6 @@
 //! Plays a provider over HTTP: both dialects, real headers, enforced limits, and every fault on order.
 //!
-//! It is written from the provider fact sheet alone and shares no code with `wire`: a gateway and a mock that read a format
+//! It is written from the public API references alone and shares no code with `wire`: a gateway and a mock that read a format
 //! by the same function would agree on the same misreading. For the same reason it validates what it is sent as a strict
 //! provider does, so that a wrong translation is caught where it happens.
 //!

@@ -1,6 +1,6 @@
 //! Reads an Anthropic Messages request, as strictly as Anthropic does, except that fields it does not know are let through.
 //!
-//! Version `2026-10-21` refuses exactly three things that `2023-06-01` takes (PROVIDERS 0.1).
+//! Version `2026-10-21` refuses exactly three things that `2023-06-01` takes (Anthropic's versioning page).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Errors as each dialect says them (PROVIDERS C).
+//! Errors as each dialect says them (official error pages and SDK types, 2026-11).
 
 use serde_json::{Value, json};
 use weir_sim::RejectionKind as Kind;

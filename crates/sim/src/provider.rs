@@ -28,7 +28,7 @@ pub struct Arrival {
     pub order: Option<FaultOrder>,
 }
 
-/// What a limit on tokens is charged with (PROVIDERS B.1).
+/// What a limit on tokens is charged with, by the providers' own pages on rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charge {
     /// OpenAI: `max(input estimate, max_tokens)`, at arrival, whatever is used of it.

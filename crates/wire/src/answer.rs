@@ -1,7 +1,7 @@
 //! Why an answer ended, in the words of each dialect.
 //!
-//! A dialect has several words for one reason and some reasons that the other lacks; the mapping is PROVIDERS' table of
-//! stop reasons (OpenAI and Anthropic API references, 2026-11). A provider's failure is never mapped to a clean end.
+//! A dialect has several words for one reason and some reasons that the other lacks; the mapping follows the
+//! API references of OpenAI and Anthropic (2026-11). A provider's failure is never mapped to a clean end.
 
 /// Why the model stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! A status says little: a 429 is a pace, a day's quota, an empty account or a busy provider, and only the body tells which.
 //! Codes are asked before wordings, since wordings change; then comes the broad `type`, then the status. The tables are in
-//! `faults`; sources are PROVIDERS' error sections (SDKs, specs and captured bodies, 2026-11).
+//! `faults`; sources are official error pages, SDKs, specifications and captured bodies (2026-11).
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The words by which providers say what is wrong, as tables.
 //!
 //! What differs between providers is a row with its kind; what is alike is written once. Codes and types are compared
-//! whole, wordings as lower-case parts of the message. Sources: PROVIDERS' sections on error codes and on
-//! context-overflow wordings, each read in an SDK, a specification, an official page or a captured body (2026-11).
+//! whole, wordings as lower-case parts of the message. Each was read in an SDK, a specification,
+//! an official page or a captured body (2026-11).
 
 use FaultClass::{
     Billing, ContentFilter, ContextLength, Forbidden, ForbiddenCredential, ModelNotFound, Overloaded, RateLimited,

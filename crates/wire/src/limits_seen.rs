@@ -2,7 +2,7 @@
 //!
 //! They tell a person what the account really has (`weir check --live`). A reset is the time until the limit is full
 //! again: OpenAI writes a duration (`6m0s`), its imitators a bare number, Anthropic a time of day, which is measured from
-//! the response's own `date`. Sources: PROVIDERS' table of rate-limit headers (official pages and captures, 2026-11).
+//! the response's own `date`. Sources: the providers' pages on rate limits, and captures (2026-11).
 
 use std::time::Duration;
 

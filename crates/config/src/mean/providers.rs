@@ -14,7 +14,7 @@ use crate::written::{Table, Value};
 use crate::{Environment, ModelSettings, Provider, Secret};
 use weir_wire::ProviderKind;
 
-/// Kinds that DESIGN names and this version does not have.
+/// Kinds that are planned, and that this version does not have.
 const KINDS_LATER: [&str; 4] = ["gemini", "vertex", "bedrock", "azure"];
 const KINDS: [&str; 4] = ["openai", "anthropic", "openai-compatible", "mock"];
 

@@ -301,7 +301,6 @@ fn a_new_credential_leaves_the_bench_and_the_same_one_does_not() {
     assert_eq!(first(&mut engine), "a");
 }
 
-/// T1.3.
 #[test]
 fn a_deadline_ends_waits_and_attempts_before_it_is_over() {
     let with = |engine: &mut Engine, now, deadline| {

@@ -1,4 +1,4 @@
-//! The targets of ALGORITHMS 1, 2 and 6, each as a small run with a fixed seed.
+//! The targets of docs/policy.md, each as a small run with a fixed seed.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn no_breaker() -> Settings {
     Settings { breaker, ..Settings::default() }
 }
 
-/// T1.1, the breaker off: in any 60 s window at most 1.15 attempts per first attempt.
+/// The breaker off: in any 60 s window at most 1.15 attempts per first attempt.
 #[test]
 fn a_dead_deployment_sees_hardly_more_than_the_first_attempts() {
     let mut engine = Engine::new(no_breaker(), 1);
@@ -30,7 +30,7 @@ fn a_dead_deployment_sees_hardly_more_than_the_first_attempts() {
     }
 }
 
-/// T1.1, the breaker on: after ten seconds no more than the requests that came.
+/// The breaker on: after ten seconds no more than the requests that came.
 #[test]
 fn a_dead_deployment_behind_its_breaker_sees_less_than_arrives() {
     let story = live(&mut engine(), &ask(&["a"]), ms(10), MINUTE, |_, _| (ms(50), fault(FaultClass::ServerError)));
@@ -38,7 +38,7 @@ fn a_dead_deployment_behind_its_breaker_sees_less_than_arrives() {
     assert!(after < 50, "{after}: only probes");
 }
 
-/// T1.1, all upstreams failing, the breakers off: at most 1.5 in sum.
+/// All upstreams failing, the breakers off: at most 1.5 in sum.
 #[test]
 fn when_all_fail_the_sum_is_bounded_too() {
     let mut engine = Engine::new(no_breaker(), 1);
@@ -49,7 +49,7 @@ fn when_all_fail_the_sum_is_bounded_too() {
     assert!(all * 10 <= arrived * 15, "{all} of {arrived}");
 }
 
-/// T1.2.
+/// An hour at 50 requests a second.
 #[test]
 fn one_percent_of_transient_faults_is_not_seen() {
     let mut dice = Dice(5);
@@ -63,7 +63,7 @@ fn one_percent_of_transient_faults_is_not_seen() {
     assert!(took[requests * 99 / 100] <= ms(100) + ms(300), "{:?}", took[requests * 99 / 100]);
 }
 
-/// T1.3.
+/// Whatever the deadline, and whatever fails on the way.
 #[test]
 fn no_attempt_starts_after_its_deadline() {
     let mut engine = engine();
@@ -90,7 +90,7 @@ fn no_attempt_starts_after_its_deadline() {
     }
 }
 
-/// T2.1: a hard outage at 5 requests a second, with a healthy alternative.
+/// A hard outage at 5 requests a second, with a healthy alternative.
 #[test]
 fn a_hard_outage_opens_the_breaker_within_four_seconds() {
     for seed in 1..20 {
@@ -105,7 +105,7 @@ fn a_hard_outage_opens_the_breaker_within_four_seconds() {
     }
 }
 
-/// T2.2: one call in five fails for an hour at 50 requests a second.
+/// One call in five fails for an hour at 50 requests a second.
 #[test]
 fn a_bad_hour_does_not_make_the_breaker_flap() {
     let mut dice = Dice(11);
@@ -122,7 +122,7 @@ fn balanced() -> Ask {
     Ask { strategy: Strategy::Balance, ..ask(&["a", "b", "c", "d"]) }
 }
 
-/// T6.1: one of four turns five times slower for a minute, then recovers; at a lively rate and at a quiet one.
+/// One of four turns five times slower for a minute, then recovers; at a lively rate and at a quiet one.
 #[test]
 fn a_slow_one_loses_its_share_and_gets_it_back() {
     for gap in [10, 100] {
@@ -142,7 +142,7 @@ fn a_slow_one_loses_its_share_and_gets_it_back() {
     }
 }
 
-/// T6.2: one of four fails at once, always; what it gets of the traffic of the ten seconds in which its breaker opens.
+/// One of four fails at once, always; what it gets of the traffic of the ten seconds in which its breaker opens.
 #[test]
 fn a_fast_failing_one_does_not_attract_traffic() {
     let story = live(&mut engine(), &balanced(), ms(5), Duration::from_secs(40), |now, candidate| {

@@ -1,4 +1,4 @@
-//! What the mock answers when nothing goes wrong, against the shapes of the provider fact sheet.
+//! What the mock answers when nothing goes wrong, against the shapes of the public API references.
 
 use crate::client::{End, chat, messages, send};
 use serde_json::{Value, json};

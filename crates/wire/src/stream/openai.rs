@@ -1,8 +1,8 @@
 //! Reads the stream of Chat Completions and of Completions, and of the many APIs that are compatible with them.
 //!
 //! Every leaf stays raw until it is needed, so a field of an unexpected type costs that field and not the event, and an
-//! event that nobody acts on is scanned once and never decoded. Sources: PROVIDERS A.2, A.3, C.5 (OpenAI, Groq,
-//! Mistral, OpenRouter, vLLM and DeepSeek, as of 2026-11).
+//! event that nobody acts on is scanned once and never decoded. Sources: the API references of OpenAI,
+//! Groq, Mistral, OpenRouter, vLLM and DeepSeek, and captures of their streams (2026-11).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,6 +1,6 @@
 //! Reads the stream of the Responses API, as far as Weir acts on it: it is passed through and never translated.
 //!
-//! Source: PROVIDERS A.2 and C.5 (openai SDK 3.54, captures of 2026-07). Events that are not known say nothing here.
+//! Sources: the openai SDK 3.54, captures of 2026-07. Events that are not known say nothing here.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
