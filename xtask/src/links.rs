@@ -117,8 +117,8 @@ mod tests {
     use super::*;
 
     fn dead_links(page: &str, text: &str) -> Vec<usize> {
-        let files = [File::new(page, text), File::new("docs/b.md", "# A heading: `with` code\n")];
-        let there = ["docs", "docs/b.md", "README.md", "docs/a.md"];
+        let files = [File::new(page, text), File::new("guide/b.md", "# A heading: `with` code\n")];
+        let there = ["guide", "guide/b.md", "README.md", "guide/a.md"];
         check(&files, |path| there.contains(&path)).into_iter().map(|f| f.line).collect()
     }
 
@@ -128,7 +128,7 @@ mod tests {
             ("[b](b.md)", false),
             ("[b](./b.md) and [c](c.md)", true),
             ("[up](../README.md)", false),
-            ("[up](../docs/)", false),
+            ("[up](../guide/)", false),
             ("[away](../../x.md)", true),
             ("[b](b.md#a-heading-with-code)", false),
             ("[b](b.md#another)", true),
@@ -138,13 +138,13 @@ mod tests {
             ("`[no](link.md)`", false),
             ("[`code`](gone.md)", true),
         ] {
-            let dead = dead_links("docs/a.md", &format!("# Title\n\n{text}\n"));
+            let dead = dead_links("guide/a.md", &format!("# Title\n\n{text}\n"));
             assert_eq!(dead, if is_dead { vec![3] } else { vec![] }, "{text}");
         }
     }
 
     #[test]
     fn code_blocks_hold_no_links() {
-        assert_eq!(dead_links("docs/a.md", "```sh\n[x](gone.md)\n```\n[x](gone.md)\n"), [4]);
+        assert_eq!(dead_links("guide/a.md", "```sh\n[x](gone.md)\n```\n[x](gone.md)\n"), [4]);
     }
 }

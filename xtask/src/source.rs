@@ -21,8 +21,8 @@ pub(crate) fn check(files: &[File]) -> Vec<Fault> {
         faults.extend(exceptions(file));
     }
     faults.extend(usual_length(files));
-    let pages: BTreeSet<&str> =
-        files.iter().filter(|f| f.is("md")).map(|f| f.path.rsplit('/').next().unwrap_or(&f.path)).collect();
+    let paths = || files.iter().filter(|f| f.is("md")).map(|f| f.path.as_str());
+    let pages: BTreeSet<&str> = paths().flat_map(|path| [path, path.rsplit('/').next().unwrap_or(path)]).collect();
     for file in files.iter().filter(|f| is_written(f)) {
         faults.extend(words(file));
         faults.extend(absent_pages(file, &pages));
@@ -93,15 +93,15 @@ fn words(file: &File) -> Vec<Fault> {
     faults
 }
 
-/// A page in capitals that the text sends its reader to, and that nobody has.
+/// A page that the text sends its reader to, in capitals or under `docs/`, and that nobody has.
 fn absent_pages(file: &File, pages: &BTreeSet<&str>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (at, line) in lines(file) {
-        for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_' || c == '-')) {
+        for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || "./_-".contains(c))) {
             let word = word.trim_end_matches('.');
             let Some(stem) = word.strip_suffix(".md") else { continue };
             let shouts = stem.len() > 3 && stem.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-            if shouts && !pages.contains(word) {
+            if (shouts || word.starts_with("docs/")) && !pages.contains(word) {
                 let hint = "say here what matters of it, or name a page of this repository";
                 faults.push(Fault::new(&file.path, at, format!("`{word}` is not a page of this repository"), hint));
             }
@@ -200,9 +200,9 @@ mod tests {
     fn notes_to_self_are_refused_in_all_that_is_written() {
         let note = concat!("TO", "DO");
         assert_eq!(lines_found("a.rs", &format!("{PURPOSE}// {note}: later\n")), [2]);
-        assert_eq!(lines_found("docs/a.md", &format!("{note}\n")), [1]);
+        assert_eq!(lines_found("guide/a.md", &format!("{note}\n")), [1]);
         assert_eq!(lines_found("scripts/test", &format!("# x\n# {note}(me)\n")), [2]);
-        assert!(lines_found("docs/a.md", concat!("MASTO", "DON\n")).is_empty());
+        assert!(lines_found("guide/a.md", concat!("MASTO", "DON\n")).is_empty());
         assert!(lines_found("fixtures/a.json", &format!("\"{note}\"\n")).is_empty());
         assert_eq!(lines_found("a.rs", &format!("{PURPOSE}fn f() {{ {}() }}\n", concat!("unimple", "mented!"))), [2]);
     }
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn paths_of_one_machine_are_refused() {
         assert_eq!(lines_found("scripts/x", concat!("cd /wo", "rk/main\n")), [1]);
-        assert_eq!(lines_found("docs/a.md", concat!("see `/ro", "ot/x`\n")), [1]);
-        assert!(lines_found("docs/a.md", concat!("https://example.com/wo", "rk/x\n")).is_empty());
+        assert_eq!(lines_found("guide/a.md", concat!("see `/ro", "ot/x`\n")), [1]);
+        assert!(lines_found("guide/a.md", concat!("https://example.com/wo", "rk/x\n")).is_empty());
     }
 
     #[test]
@@ -228,6 +228,8 @@ mod tests {
         let absent = concat!("NOWHERE", ".md");
         assert_eq!(lines_found("a.rs", &format!("{PURPOSE}// See {absent}.\n")), [2]);
         assert!(lines_found("docs/README.md", "See README.md.\n").is_empty());
+        assert!(lines_found("docs/README.md", "See docs/README.md.\n").is_empty());
+        assert_eq!(lines_found("docs/README.md", concat!("See `docs/no", "where.md`.\n")), [1]);
     }
 
     #[test]

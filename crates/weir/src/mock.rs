@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Tokens a minute before it answers 429
     #[arg(long, value_name = "N")]
     tokens_per_minute: Option<u64>,
-    /// A fault for every request, e.g. 500, 429:2, reset, cut:3 (docs/mock.md lists them)
+    /// A fault for every request, e.g. 500, 429:2, reset, cut:3 (docs/guide/mock.md lists them)
     #[arg(long, value_name = "FAULT")]
     fault: Option<String>,
     /// The only credential that is taken; any is, without it
