@@ -27,6 +27,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may be idle, or take for a request's headers: longer than common clients keep theirs.
 const IDLE: Duration = Duration::from_secs(75);
 
+/// The most that a connection reads ahead, and so what each may keep in memory. hyper's own bound is 400 KiB.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
 /// How far the process is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -126,7 +129,7 @@ impl Connection {
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).keep_alive(true);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE).keep_alive(true).max_buf_size(READ_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -148,9 +148,14 @@ impl Refusal {
     }
 
     /// The dialect's frame that ends a stream which had begun.
-    pub(crate) fn frame(&self, endpoint: Endpoint, request: RequestId) -> Bytes {
+    pub(crate) fn frame(&self, endpoint: Endpoint, request: RequestId, events_before: u64) -> Bytes {
         let request_id = request.to_string();
-        weir_wire::error_frame(endpoint, &self.wire(&request_id)).into()
+        let refusal = self.wire(&request_id);
+        match endpoint {
+            // Events of a Responses stream are numbered from 0.
+            Endpoint::Responses => weir_wire::responses_error_frame(&refusal, events_before).into(),
+            _ => weir_wire::error_frame(endpoint, &refusal).into(),
+        }
     }
 
     fn body(&self, dialect: Dialect, request: RequestId) -> Vec<u8> {

@@ -244,7 +244,7 @@ async fn relay_on(
     settle(&calling, &mut journey, &send, &progress, broken.is_none());
     if let Some(fault) = broken {
         let refusal = calling.last_word(send.candidate, fault);
-        ready.push(refusal.frame(calling.accepted.endpoint, calling.accepted.id));
+        ready.push(refusal.frame(calling.accepted.endpoint, calling.accepted.id, progress.events));
         sink.send(&mut ready).await;
         journey.broke(&refusal);
         return;

@@ -20,6 +20,7 @@ use weir_config::Provider;
 use weir_wire::{Dialect, ProviderKind};
 
 use crate::body::Segments;
+use crate::listen::READ_BUFFER;
 
 /// How long an unused connection is kept; below the 60 s after which common front ends close theirs.
 const IDLE: Duration = Duration::from_secs(50);
@@ -112,6 +113,7 @@ pub(crate) fn client(tls: rustls::ClientConfig, connect: Duration) -> HttpClient
         .timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .http1_max_buf_size(READ_BUFFER)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .http2_keep_alive_timeout(Duration::from_secs(10))
         .http2_adaptive_window(true)
