@@ -19,6 +19,9 @@ use crate::reply::{Cause, Refusal};
 /// How long a client may pause while it sends a body.
 const BODY_PAUSE: Duration = Duration::from_secs(30);
 
+/// How long what follows a refusal is read.
+const READ_ON: Duration = Duration::from_secs(30);
+
 /// A request whose body is here and makes sense.
 pub(crate) struct Accepted {
     pub(crate) id: RequestId,
@@ -80,6 +83,13 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Takes over what another share holds.
+    fn absorb(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.buffers.used.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -97,18 +107,40 @@ where
         return Err(too_large(limit));
     }
     let raw = collect(body, declared.unwrap_or(0), limit, held).await?;
-    match encoding.to_ascii_lowercase().as_str() {
-        "identity" | "" => Ok(raw),
-        "gzip" | "x-gzip" => inflate(flate2::read::MultiGzDecoder::new(&raw[..]), limit, held),
-        "zstd" => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(&raw[..]).map_err(|_| undecodable())?;
-            inflate(decoder, limit, held)
-        }
+    let coding = match encoding.to_ascii_lowercase().as_str() {
+        "identity" | "" => return Ok(raw),
+        "gzip" | "x-gzip" => Coding::Gzip,
+        "zstd" => Coding::Zstd,
         other => {
             let shown: String = other.chars().filter(char::is_ascii_graphic).take(40).collect();
             let message =
                 format!("content-encoding `{shown}` is not read here: send the body plain, as gzip or as zstd");
-            Err(Refusal::weir(Cause::UnsupportedEncoding, message))
+            return Err(Refusal::weir(Cause::UnsupportedEncoding, message));
+        }
+    };
+    // Beside the runtime: a small body may unfold into as much as `limit`.
+    let mut share = held.buffers.hold();
+    let unfolding =
+        tokio::task::spawn_blocking(move || coding.unfold(&raw, limit, &mut share).map(|whole| (whole, share)));
+    let (whole, share) = unfolding.await.map_err(|_| undecodable())??;
+    held.absorb(share);
+    Ok(whole)
+}
+
+/// How a body was packed.
+enum Coding {
+    Gzip,
+    Zstd,
+}
+
+impl Coding {
+    fn unfold(&self, raw: &[u8], limit: usize, held: &mut Held) -> Result<Bytes, Refusal> {
+        match self {
+            Self::Gzip => inflate(flate2::read::MultiGzDecoder::new(raw), limit, held),
+            Self::Zstd => {
+                let decoder = zstd::stream::read::Decoder::with_buffer(raw).map_err(|_| undecodable())?;
+                inflate(decoder, limit, held)
+            }
         }
     }
 }
@@ -153,6 +185,17 @@ where
         }
     }
     Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+}
+
+/// Reads and drops what a client still sends of a body that was refused.
+///
+/// Were it left unread, the connection or the stream would be reset under the client's hands, and many clients look for an
+/// answer only once they have sent everything.
+pub(crate) fn read_on<B>(mut body: B)
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+{
+    tokio::spawn(tokio::time::timeout(READ_ON, async move { while let Some(Ok(_)) = body.frame().await {} }));
 }
 
 fn inflate(decoder: impl Read, limit: usize, held: &mut Held) -> Result<Bytes, Refusal> {

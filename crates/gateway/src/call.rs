@@ -65,7 +65,7 @@ impl Fault {
 
 /// What one attempt brought.
 enum Attempted {
-    Whole(answer::Whole),
+    Whole(Box<answer::Whole>),
     Opened(Box<Opened>),
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
                     Ok(answered) => {
                         calling.note_degraded(&mut journey, send.candidate);
                         return match answered {
-                            Attempted::Whole(whole) => answer::whole(&calling, journey, &send, whole),
+                            Attempted::Whole(whole) => answer::whole(&calling, journey, &send, *whole),
                             Attempted::Opened(opened) => stream::respond(calling, journey, send, *opened),
                         };
                     }
@@ -171,7 +171,7 @@ impl Calling {
             }
             (false, "application/json" | "") => {
                 let body = collect_within(body, &self.shared.clock, until).await?;
-                answer::read(target, parts, body).map(Attempted::Whole)
+                answer::read(target, parts, body).map(|whole| Attempted::Whole(Box::new(whole)))
             }
             (true, "application/json") => {
                 let body = collect_within(body, &self.shared.clock, until).await?;
@@ -194,7 +194,8 @@ impl Calling {
 
     /// Sends one attempt and waits for the response's headers.
     pub(crate) async fn send(&mut self, send: &Send, until: Moment) -> Result<Response<Incoming>, Fault> {
-        let prepared = self.prepare(send.candidate).map_err(|r| Fault::new(FaultClass::Rejected, r.message))?;
+        let prepared =
+            self.prepare(send.candidate).map_err(|r| Fault::new(FaultClass::Rejected, r.message.as_str()))?;
         let request = self.request(send.candidate, &prepared)?;
         let Some(client) = self.live.client(self.routed.timeouts.connect) else {
             return Err(Fault::new(FaultClass::Connect, "no client is configured"));

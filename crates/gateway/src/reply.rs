@@ -1,6 +1,7 @@
 //! What the client sees when the answer is no, decided once: status, code, retry-after, and who refused.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,9 +75,13 @@ impl Cause {
     }
 }
 
-/// One refusal, before it is put into a dialect.
+/// One refusal, before it is put into a dialect. In a box: it is the rare end of many functions, and large.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal(Box<Said>);
+
+/// What a refusal says.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
     pub(crate) status: StatusCode,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
@@ -89,10 +94,23 @@ pub(crate) struct Refusal {
     pub(crate) as_it_came: Option<(Option<HeaderValue>, Bytes)>,
 }
 
+impl Deref for Refusal {
+    type Target = Said;
+    fn deref(&self) -> &Said {
+        &self.0
+    }
+}
+
+impl DerefMut for Refusal {
+    fn deref_mut(&mut self) -> &mut Said {
+        &mut self.0
+    }
+}
+
 impl Refusal {
     /// Weir refuses.
     pub(crate) fn weir(cause: Cause, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Said {
             status: cause.status(),
             code: Cow::Borrowed(cause.code()),
             message: message.into(),
@@ -100,7 +118,7 @@ impl Refusal {
             retry_after: None,
             by: Arc::from(WEIR),
             as_it_came: None,
-        }
+        }))
     }
 
     pub(crate) fn by(mut self, who: Arc<str>) -> Self {

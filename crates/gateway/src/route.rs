@@ -169,7 +169,7 @@ pub(crate) fn prepare(accepted: &Accepted, target: &Target, default_max: Option<
         }
         Err(RequestError::Bad(bad)) => {
             let mut refusal = Refusal::weir(Cause::Malformed, bad.message);
-            refusal.param = bad.param.map(Into::into);
+            refusal.param = bad.param;
             Err(refusal)
         }
     }

@@ -42,11 +42,28 @@ pub(crate) async fn serve<B>(
     door: Door,
 ) -> Response<ReplyBody>
 where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+{
+    let (parts, mut body) = request.into_parts();
+    let response = answer(shared, parts, &mut body, peer, door).await;
+    if !response.status().is_success() && !body.is_end_stream() {
+        accept::read_on(body);
+    }
+    response
+}
+
+async fn answer<B>(
+    shared: Arc<Shared>,
+    parts: request::Parts,
+    body: B,
+    peer: SocketAddr,
+    door: Door,
+) -> Response<ReplyBody>
+where
     B: Body<Data = Bytes> + Unpin,
 {
     let arrived = shared.clock.now();
     let started_at = wall();
-    let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     if door == Door::Main
         && let Some(endpoint) = Endpoint::of_path(path)

@@ -285,7 +285,7 @@ pub(crate) fn said(calling: &Calling, send: &Send, error: &Bytes) -> Fault {
 }
 
 fn options(calling: &mut Calling, send: &Send) -> Result<RelayOptions, Fault> {
-    let prepared = calling.prepare(send.candidate).map_err(|r| Fault::new(FaultClass::Rejected, r.message))?;
+    let prepared = calling.prepare(send.candidate).map_err(|r| Fault::new(FaultClass::Rejected, r.message.as_str()))?;
     let target = &calling.routed.targets[send.candidate];
     let head = &calling.accepted.head;
     let spliced = calling.routed.after_cut == AfterCut::Splice && calling.routed.targets.len() > 1;
