@@ -73,7 +73,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     headers::text(headers, &X_API_KEY).or(bearer).filter(|key| !key.is_empty())
 }
 
-/// Why a request is not plainly from a program on this machine, if it is not (DESIGN "Keyless modes").
+/// Why a request is not plainly from a program on this machine, if it is not (docs/guide/security.md).
 pub(crate) fn keyless_fault(headers: &HeaderMap, uri: &Uri, peer: SocketAddr) -> Option<&'static str> {
     if !peer.ip().to_canonical().is_loopback() {
         return Some("this call came over the network");

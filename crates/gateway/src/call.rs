@@ -24,11 +24,11 @@ use crate::{answer, state::Shared};
 
 /// An answer's largest size where the whole of it must be held: an embedding batch is tens of MB.
 const LARGEST_ANSWER: usize = 128 * 1024 * 1024;
-/// Output assumed for the time limit of a whole answer when the client set no maximum (DESIGN "Timeouts").
+/// Output assumed for the time limit of a whole answer when the client set no maximum (docs/policy.md, Timeouts).
 const ASSUMED_OUTPUT: u64 = 4_096;
-/// The slowest writing that still counts as working, tokens per second (DESIGN "Timeouts").
+/// The slowest writing that still counts as working, tokens per second (docs/policy.md, Timeouts).
 const SLOWEST: u64 = 20;
-/// What a reasoning model may take between signs of life (DESIGN "Timeouts").
+/// What a reasoning model may take between signs of life (docs/policy.md, Timeouts).
 const REASONING: Duration = Duration::from_secs(120);
 
 /// What one request is called with, whichever deployment answers it.

@@ -17,7 +17,7 @@ use crate::headers::{REQUEST_ID, X_REQUEST_ID, X_SHOULD_RETRY, X_WEIR_REFUSED_BY
 /// Who refuses when it is not a provider.
 pub(crate) const WEIR: &str = "weir";
 
-/// The causes of DESIGN's table of refusals that this version knows.
+/// The causes in the table of refusals (docs/reference/http.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     InvalidApiKey,
