@@ -37,6 +37,15 @@ def test_http_2_by_prior_knowledge(world):
             assert stream.http_version == "HTTP/2" and "data: [DONE]" in stream.read().decode()
 
 
+def test_a_refusal_is_read_over_http_2_though_the_body_is_large(world):
+    """The body outgrows the flow-control window, so a client only gets to the answer if what it sends is read on."""
+    wrong = {"authorization": "Bearer weir_wrong_0123456789abcdef01234", "content-type": "application/json"}
+    with httpx.Client(base_url=world.weir.url, http1=False, http2=True, trust_env=False) as client:
+        answer = client.post("/v1/chat/completions", content=b"x" * 3_000_000, headers=wrong)
+        assert answer.status_code == 401
+        chat(client)
+
+
 def certificate(folder, name):
     """A certificate of our own for the loopback address."""
     key = ec.generate_private_key(ec.SECP256R1())
