@@ -155,6 +155,8 @@ pub(crate) fn prepare(accepted: &Accepted, target: &Target, default_max: Option<
         dialect: target.endpoint.dialect(),
         anthropic_version: AnthropicVersion::V2023_06_01,
         max_output: target.catalogued.and_then(|m| m.max_output),
+        default_output: default_max,
+        older_limit: target.upstream.kind == ProviderKind::OpenAiCompatible,
         capabilities: capabilities(target),
     };
     match weir_wire::translate_request(accepted.endpoint, &accepted.body, &wanted) {

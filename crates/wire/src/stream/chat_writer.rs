@@ -79,9 +79,7 @@ impl ChatWriter {
             return;
         }
         match delta {
-            Delta::Start { id: Some(id), .. } if self.id.is_none() => {
-                self.id = id.decode().map(|id| quoted(&answer_id(Dialect::OpenAi, &id, &[])));
-            }
+            Delta::Start { id, model, .. } => self.introduce(*id, *model),
             Delta::Terminated => self.end(usage, out),
             _ if self.finished => {}
             Delta::Stop(stop) => self.finish(stop, out),
@@ -110,6 +108,19 @@ impl ChatWriter {
                 self.arguments(*call, "\"{}\"", out);
             }
             _ => {}
+        }
+    }
+
+    /// What the provider calls the answer and the model that gives it, as long as nothing was said in another name.
+    fn introduce(&mut self, id: Option<Literal<'_>>, model: Option<Literal<'_>>) {
+        if self.head.is_some() {
+            return;
+        }
+        if self.id.is_none() {
+            self.id = id.and_then(Literal::decode).map(|id| quoted(&answer_id(Dialect::OpenAi, &id, &[])));
+        }
+        if let Some(model) = model {
+            self.model = model.as_str().to_owned();
         }
     }
 

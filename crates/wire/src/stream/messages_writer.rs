@@ -78,8 +78,13 @@ impl MessagesWriter {
             return;
         }
         match delta {
-            Delta::Start { id: Some(id), .. } if self.id.is_none() => {
-                self.id = id.decode().map(|id| quoted(&answer_id(Dialect::Anthropic, &id, &[])));
+            Delta::Start { id, model, .. } => {
+                if self.id.is_none() {
+                    self.id = id.and_then(Literal::decode).map(|id| quoted(&answer_id(Dialect::Anthropic, &id, &[])));
+                }
+                if let Some(model) = model {
+                    self.model = model.as_str().to_owned();
+                }
             }
             Delta::Terminated => self.end(usage, out),
             // The usage chunk comes after the stop, and nothing comes after it.

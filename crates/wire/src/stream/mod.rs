@@ -40,7 +40,7 @@ pub struct RelayOptions {
     pub include_usage: bool,
     /// Weir asked upstream for usage that the client did not ask for.
     pub usage_was_added: bool,
-    /// The model's name in a stream that is written anew; in the same dialect the provider's own goes on.
+    /// The model's name in a stream that is written anew, unless the provider says which one serves.
     pub served_model: String,
     /// Remember up to this many bytes of the text sent, so that a cut can be spliced.
     pub keep_text: Option<usize>,

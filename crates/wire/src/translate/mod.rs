@@ -77,6 +77,10 @@ pub struct Target<'a> {
     pub anthropic_version: AnthropicVersion,
     /// The most output tokens that the model gives, by the catalogue.
     pub max_output: Option<u64>,
+    /// The output limit to set where the client set none.
+    pub default_output: Option<u64>,
+    /// It knows the output limit of Chat Completions by its older name alone, `max_tokens`.
+    pub older_limit: bool,
     /// What the model can do.
     pub capabilities: TargetCapabilities,
 }
@@ -154,11 +158,13 @@ pub fn translate_request(from: Endpoint, body: &[u8], to: &Target<'_>) -> Result
     let text = std::str::from_utf8(body).map_err(|_| unreadable("the body is not UTF-8"))?;
     let object = Object::parse(text).ok_or_else(|| unreadable("the body is not a JSON object"))?;
     let mut notes = Notes::default();
-    let conversation = match from {
+    let mut conversation = match from {
         Endpoint::ChatCompletions => read_openai::read(&object, &mut notes)?,
         Endpoint::Messages => read_anthropic::read(&object, &mut notes)?,
         other => return Err(cannot(format!("a call of {}", other.path()), "body")),
     };
+    let most = to.max_output.unwrap_or(u64::MAX);
+    conversation.max_output = conversation.max_output.or(to.default_output.map(|limit| limit.min(most)));
     fit::check(&conversation, &to.capabilities)?;
     let body = match to.dialect {
         Dialect::OpenAi => write_openai::write(conversation, to, &mut notes)?,

@@ -15,6 +15,8 @@ fn target(dialect: Dialect) -> Target<'static> {
         dialect,
         anthropic_version: AnthropicVersion::default(),
         max_output: None,
+        default_output: None,
+        older_limit: false,
         capabilities: TargetCapabilities::default(),
     }
 }

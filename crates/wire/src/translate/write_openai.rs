@@ -53,7 +53,8 @@ pub(super) fn write(
         if asked > most {
             notes.add(notes::CLAMPED_MAX);
         }
-        body.push(("max_completion_tokens", Json::Count(asked.min(most))));
+        let name = if to.older_limit { "max_tokens" } else { "max_completion_tokens" };
+        body.push((name, Json::Count(asked.min(most))));
     }
     if let Some(word) = effort {
         body.push(("reasoning_effort", word.into()));

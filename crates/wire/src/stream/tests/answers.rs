@@ -207,3 +207,19 @@ fn ids_take_the_form_that_a_whole_answer_would_give_them() {
     assert!(got.text.contains(r#""id":"msg_7""#), "{}", got.text);
     assert!(got.text.contains(r#""id":"functions_f_0_"#), "{}", got.text);
 }
+
+#[test]
+fn a_stream_written_anew_names_the_model_that_serves() {
+    let chat = data(r#"{"id":"c","model":"gpt-2026-01-01","choices":[{"index":0,"delta":{"content":"a"}}]}"#);
+    let nameless = data(r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#);
+    let messages = data(r#"{"type":"message_start","message":{"id":"m","model":"claude-20260101","usage":{}}}"#)
+        + &data(r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#);
+    for (client, provider, stream, model) in [
+        (MESSAGES, CHAT, &chat, r#""model":"gpt-2026-01-01""#),
+        (MESSAGES, CHAT, &nameless, r#""model":"served""#),
+        (CHAT, MESSAGES, &messages, r#""model":"claude-20260101""#),
+    ] {
+        let got = relay(options(client, provider), &[stream.as_bytes()]);
+        assert!(got.text.contains(model), "{}", got.text);
+    }
+}

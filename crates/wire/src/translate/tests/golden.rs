@@ -25,6 +25,8 @@ fn target(said: &Value) -> Target<'_> {
             _ => AnthropicVersion::V2023_06_01,
         },
         max_output: said["max-output"].as_u64(),
+        default_output: None,
+        older_limit: false,
         capabilities: TargetCapabilities {
             reasoning: can("reasoning"),
             forced_tool_choice: can("forced-tool-choice"),

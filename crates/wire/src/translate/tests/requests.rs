@@ -287,3 +287,26 @@ fn a_model_that_reasons_gets_no_temperature() {
         assert_eq!(degraded.contains(&notes::TEMPERATURE.to_owned()), !sent);
     }
 }
+
+#[test]
+fn the_output_limit_is_the_clients_else_the_default_by_the_name_that_is_known() {
+    for (from, dialect, older, name) in [
+        (Endpoint::Messages, Dialect::OpenAi, false, "max_completion_tokens"),
+        (Endpoint::Messages, Dialect::OpenAi, true, "max_tokens"),
+        (Endpoint::ChatCompletions, Dialect::Anthropic, false, "max_tokens"),
+    ] {
+        let to = |most| Target { default_output: Some(77), older_limit: older, max_output: most, ..target(dialect) };
+        let set = |limit: Option<u64>, most| {
+            let mut body = with("max_tokens", json!(limit));
+            if limit.is_none() {
+                body.as_object_mut().unwrap().remove("max_tokens");
+            }
+            let (out, degraded) = translate(from, &body, &to(most)).unwrap();
+            assert!(degraded.is_empty(), "{degraded:?}");
+            let limits: Vec<_> = out.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("max_")).collect();
+            assert_eq!((limits.len(), limits[0].0.as_str()), (1, name));
+            limits[0].1.as_u64().unwrap()
+        };
+        assert_eq!((set(Some(5), None), set(None, None), set(None, Some(50))), (5, 77, 50));
+    }
+}
