@@ -21,7 +21,7 @@ async fn main() {
     let retention = Duration::from_secs(100 * 365 * 86_400);
     let (ledger, task) = open(Options { retention, ..Options::new(folder.path().join("weir.db")) }).await.unwrap();
     let entries: Vec<_> = (0..GROUP * GROUPS).map(|n| (common::intent(n), common::entry(n))).collect();
-    let bytes = serde_json::to_vec(&entries[0].1).unwrap().len();
+    let bytes = entries[0].1.to_json().len();
     let (cpu, wall, mut callers) = (cpu_time(), Instant::now(), Duration::ZERO);
     for (n, (intent, entry)) in entries.into_iter().enumerate() {
         let call = Instant::now();

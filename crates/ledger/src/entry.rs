@@ -6,11 +6,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
 use weir_units::{FaultClass, RequestId, Usage, WallTime};
 
-use crate::fact::{Event, some_wall_time, wall_time};
+use crate::fact::Event;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,12 +42,6 @@ impl Outcome {
     }
 }
 
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
 /// What is known of a request when it is admitted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Intent {
@@ -76,36 +68,30 @@ pub struct Intent {
 }
 
 /// One call upstream, made for a request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// What was called, `provider/model`.
     pub deployment: Arc<str>,
     /// The status that came back, if one did.
     pub status: Option<u16>,
     /// What kind of fault it was; none for a success.
-    #[serde(serialize_with = "class_name")]
     pub class: Option<FaultClass>,
     /// What the provider said, cleaned and short.
     pub message: Option<Box<str>>,
     /// When the call was sent.
-    #[serde(serialize_with = "wall_time")]
     pub started_at: WallTime,
     /// When it ended.
-    #[serde(serialize_with = "wall_time")]
     pub ended_at: WallTime,
     /// What it used, as its provider reported it.
-    #[serde(serialize_with = "usage")]
     pub usage: Option<Usage>,
     /// What it cost in US dollars. Unknown, which is not zero: no price is known in this version.
-    #[serde(serialize_with = "unknown_cost")]
     pub cost_usd: Option<Infallible>,
 }
 
 /// The whole record of a request that has ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The request's id.
-    #[serde(serialize_with = "request_id")]
     pub id: RequestId,
     /// The agent run or conversation that it belongs to.
     pub run: Option<Arc<str>>,
@@ -132,10 +118,8 @@ pub struct Entry {
     /// Who refused: `weir` or a provider.
     pub refused_by: Option<Arc<str>>,
     /// When it arrived.
-    #[serde(serialize_with = "wall_time")]
     pub started_at: WallTime,
     /// When the last byte of its answer was sent.
-    #[serde(serialize_with = "some_wall_time")]
     pub ended_at: Option<WallTime>,
     /// Milliseconds from arrival to the first content sent.
     pub first_content_ms: Option<u64>,
@@ -144,10 +128,8 @@ pub struct Entry {
     /// Microseconds that Weir itself added.
     pub overhead_us: Option<u64>,
     /// What it cost in US dollars. Unknown, which is not zero: no price is known in this version.
-    #[serde(serialize_with = "unknown_cost")]
     pub cost_usd: Option<Infallible>,
     /// What the answer used; failed attempts are not in it.
-    #[serde(serialize_with = "usage")]
     pub usage: Option<Usage>,
     /// What was left out of the answer.
     pub degraded: Vec<Box<str>>,
@@ -187,27 +169,4 @@ impl Entry {
             events: Vec::new(),
         }
     }
-}
-
-fn request_id<S: Serializer>(id: &RequestId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
-}
-
-fn class_name<S: Serializer>(class: &Option<FaultClass>, serializer: S) -> Result<S::Ok, S::Error> {
-    class.map(FaultClass::name).serialize(serializer)
-}
-
-fn unknown_cost<S: Serializer>(_: &Option<Infallible>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_none()
-}
-
-fn usage<S: Serializer>(usage: &Option<Usage>, serializer: S) -> Result<S::Ok, S::Error> {
-    let Some(usage) = usage else { return serializer.serialize_none() };
-    let mut object = serializer.serialize_struct("Usage", 5)?;
-    object.serialize_field("input", &usage.input.0)?;
-    object.serialize_field("cached_input", &usage.cached_input.0)?;
-    object.serialize_field("cache_write", &usage.cache_write.0)?;
-    object.serialize_field("output", &usage.output.0)?;
-    object.serialize_field("reasoning", &usage.reasoning.0)?;
-    object.end()
 }

@@ -46,22 +46,14 @@ impl Stage {
     }
 }
 
-impl Serialize for Stage {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
 /// A fact, with its time and stage. As JSON: `{"at": "2026-…Z", "stage": "call", "fact": "AttemptFailed", …}`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When it happened.
-    #[serde(serialize_with = "wall_time")]
     pub at: WallTime,
     /// In which stage of a request's life.
     pub stage: Stage,
     /// What happened.
-    #[serde(flatten)]
     pub fact: Fact,
 }
 
@@ -182,19 +174,10 @@ impl Fact {
     }
 }
 
-/// Writes a time as RFC 3339.
-pub(crate) fn wall_time<S: Serializer>(at: &WallTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = [0; WALL_TIME];
-    match rfc_3339(*at, &mut text) {
-        Some(text) => serializer.serialize_str(text),
-        None => serializer.collect_str(at),
-    }
-}
-
 /// Writes a time as RFC 3339, or null.
-pub(crate) fn some_wall_time<S: Serializer>(at: &Option<WallTime>, serializer: S) -> Result<S::Ok, S::Error> {
+fn some_wall_time<S: Serializer>(at: &Option<WallTime>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
-        Some(at) => wall_time(at, serializer),
+        Some(at) => serializer.collect_str(at),
         None => serializer.serialize_none(),
     }
 }
@@ -213,7 +196,8 @@ thread_local! {
 
 /// What `Display` makes of a time, at less cost, since a record holds some twenty of them: the calendar is asked once a
 /// day. None for years that do not have four digits.
-fn rfc_3339(at: WallTime, text: &mut [u8; WALL_TIME]) -> Option<&str> {
+pub(crate) fn rfc_3339(at: WallTime) -> Option<[u8; WALL_TIME]> {
+    let mut text = [0; WALL_TIME];
     let millis = at.millis();
     let (day, ms) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
     let (known, mut date) = DAY.get();
@@ -233,7 +217,7 @@ fn rfc_3339(at: WallTime, text: &mut [u8; WALL_TIME]) -> Option<&str> {
     digits(&mut text[17..19], ms / 1_000 % 60);
     digits(&mut text[20..23], ms % 1_000);
     (text[13], text[16], text[19], text[23]) = (b':', b':', b'.', b'Z');
-    std::str::from_utf8(text).ok()
+    Some(text)
 }
 
 #[cfg(test)]
@@ -247,7 +231,7 @@ mod tests {
         {
             let event = Event { at: WallTime(micros), stage: Stage::Call, fact: Fact::ClientLeft };
             let expected = format!(r#"{{"at":"{}","stage":"call","fact":"ClientLeft"}}"#, WallTime(micros));
-            assert_eq!(serde_json::to_string(&event).unwrap(), expected);
+            assert_eq!(event.to_json(), expected);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod entry;
 mod fact;
+mod json;
 mod ledger;
 mod lock;
 mod open;

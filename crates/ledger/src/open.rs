@@ -117,8 +117,7 @@ pub async fn open(options: Options) -> Result<(Ledger, WriterTask), OpenError> {
     let failed = |source| OpenError::Database { path: path.clone(), source };
     read_back(&path, &mut store).await?;
     let event = Event { at: wall_now(), stage: Stage::Settle, fact: Fact::Lost };
-    let event = serde_json::value::to_raw_value(&event).map_err(|error| failed(sqlx::Error::Encode(error.into())))?;
-    let lost = store.close_open(&event).await.map_err(failed)?;
+    let lost = store.close_open(&event.to_json()).await.map_err(failed)?;
     if lost > 0 {
         tracing::warn!(lost, "requests were open when the process before this one died; they are on record as lost");
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use weir_units::RequestId;
 
 use crate::entry::{Entry, Intent, Outcome};
@@ -32,7 +31,8 @@ pub(crate) struct RequestRow {
     pub(crate) key: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
     pub(crate) deployment: Option<Arc<str>>,
-    pub(crate) record: Box<RawValue>,
+    #[serde(with = "raw")]
+    pub(crate) record: String,
 }
 
 /// A row of `facts`.
@@ -41,18 +41,19 @@ pub(crate) struct FactRow {
     pub(crate) id: i64,
     pub(crate) at: i64,
     pub(crate) fact: Box<str>,
-    pub(crate) record: Box<RawValue>,
+    #[serde(with = "raw")]
+    pub(crate) record: String,
 }
 
 impl Row {
     /// The row of a message, if it is one that is kept.
-    pub(crate) fn of(message: Message) -> serde_json::Result<Option<Self>> {
-        Ok(Some(match message {
-            Message::Intent(intent) => Self::Request(RequestRow::open(intent)?),
-            Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)?),
-            Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)?),
-            Message::Flush(_) | Message::Close(_) => return Ok(None),
-        }))
+    pub(crate) fn of(message: Message) -> Option<Self> {
+        Some(match message {
+            Message::Intent(intent) => Self::Request(RequestRow::open(intent)),
+            Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
+            Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
+            Message::Flush(_) | Message::Close(_) => return None,
+        })
     }
 
     pub(crate) fn request(&self) -> Option<&RequestRow> {
@@ -66,10 +67,10 @@ impl Row {
 
 impl RequestRow {
     /// The row of a request that has ended.
-    pub(crate) fn settled(entry: Entry) -> serde_json::Result<Self> {
-        let record = serde_json::value::to_raw_value(&entry)?;
+    pub(crate) fn settled(entry: Entry) -> Self {
+        let record = entry.to_json();
         let last = entry.attempts.into_iter().next_back();
-        Ok(Self {
+        Self {
             id: entry.id,
             started_at: entry.started_at.0,
             ended_at: entry.ended_at.map(|at| at.0),
@@ -80,20 +81,19 @@ impl RequestRow {
             route: entry.route,
             deployment: last.map(|attempt| attempt.deployment),
             record,
-        })
+        }
     }
 
     /// The row of a request that runs.
-    pub(crate) fn open(intent: Intent) -> serde_json::Result<Self> {
+    pub(crate) fn open(intent: Intent) -> Self {
         Self::settled(Entry::of(intent, Outcome::Open))
     }
 }
 
 impl FactRow {
     /// The row of a fact, with the id that makes writing it twice harmless.
-    pub(crate) fn of(id: i64, event: &Event) -> serde_json::Result<Self> {
-        let record = serde_json::value::to_raw_value(event)?;
-        Ok(Self { id, at: event.at.0, fact: event.fact.name().into(), record })
+    pub(crate) fn of(id: i64, event: &Event) -> Self {
+        Self { id, at: event.at.0, fact: event.fact.name().into(), record: event.to_json() }
     }
 }
 
@@ -107,5 +107,19 @@ mod id_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RequestId, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A record in the spill file is an object in its line, not a text within it.
+mod raw {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+    use serde_json::value::RawValue;
+
+    pub(super) fn serialize<S: Serializer>(record: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(record).map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|record| record.get().to_owned())
     }
 }

@@ -83,10 +83,10 @@ impl Keeper {
                 match ask {
                     Ask::Overflow(message) => {
                         self.state.overflow.fetch_sub(1, Ordering::Relaxed);
-                        count += self.add(&mut lines, Row::of(message).transpose());
+                        count += self.add(&mut lines, Row::of(message).as_ref());
                     }
                     Ask::Rows(rows, done) => {
-                        count += rows.into_iter().map(|row| self.add(&mut lines, Some(Ok(row)))).sum::<u64>();
+                        count += rows.iter().map(|row| self.add(&mut lines, Some(row))).sum::<u64>();
                         kept.push(done);
                     }
                     Ask::Take(reply) => {
@@ -112,9 +112,9 @@ impl Keeper {
     }
 
     /// Adds a row to the batch; returns how many rows that were.
-    fn add(&self, lines: &mut Vec<u8>, row: Option<serde_json::Result<Row>>) -> u64 {
+    fn add(&self, lines: &mut Vec<u8>, row: Option<&Row>) -> u64 {
         let start = lines.len();
-        match row.map(|row| row.and_then(|row| serde_json::to_writer(&mut *lines, &row))) {
+        match row.map(|row| serde_json::to_writer(&mut *lines, row)) {
             None => 0,
             Some(Ok(())) => {
                 lines.push(b'\n');

@@ -6,7 +6,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
@@ -81,7 +80,7 @@ impl Store {
             while let Some((now, later)) = rest.split_at_checked(*size) {
                 let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
                 for row in now {
-                    query = query.bind(row.id).bind(row.at).bind(&*row.fact).bind(row.record.get());
+                    query = query.bind(row.id).bind(row.at).bind(&*row.fact).bind(row.record.as_str());
                 }
                 transaction.execute(query).await?;
                 rest = later;
@@ -91,11 +90,11 @@ impl Store {
     }
 
     /// Closes every running request as lost, with `event` as its last; returns how many there were.
-    pub(crate) async fn close_open(&mut self, event: &RawValue) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn close_open(&mut self, event: &str) -> Result<u64, sqlx::Error> {
         let sql = "UPDATE requests SET outcome = 'lost', \
                    record = json_insert(json_set(record, '$.outcome', 'lost'), '$.events[#]', json(?)) \
                    WHERE outcome = 'open'";
-        let done = sqlx::query(sql).bind(event.get()).execute(&mut self.connection).await?;
+        let done = sqlx::query(sql).bind(event).execute(&mut self.connection).await?;
         Ok(done.rows_affected())
     }
 
@@ -150,7 +149,7 @@ fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
         .bind(row.key.as_deref())
         .bind(row.route.as_deref())
         .bind(row.deployment.as_deref())
-        .bind(row.record.get())
+        .bind(row.record.as_str())
 }
 
 #[cfg(test)]
@@ -168,7 +167,7 @@ mod tests {
             .map(|id| {
                 let fact = Fact::ConfigRefused { reason: "x".repeat(4_096) };
                 let event = Event { at: WallTime(id), stage: Stage::Accept, fact };
-                Row::Fact(FactRow::of(id, &event).unwrap())
+                Row::Fact(FactRow::of(id, &event))
             })
             .collect();
         store.connection.execute("PRAGMA max_page_count = 8").await.unwrap();

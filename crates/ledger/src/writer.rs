@@ -3,7 +3,6 @@
 //! It sleeps while a group gathers rather than waking for each message, and a request whose intent and entry fall into one
 //! group is written once. While the database fails, groups go to the spill, and come back from it when it works again.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -63,7 +62,7 @@ impl Writer {
     pub(crate) async fn run(mut self) {
         loop {
             let open = self.gather().await;
-            let (rows, flushes, closes) = rows_of(&mut self.group, &self.state);
+            let (rows, flushes, closes) = rows_of(&mut self.group);
             let now = Instant::now();
             let all = !open || !flushes.is_empty() || !closes.is_empty();
             if all || self.retry_at.is_some_and(|at| at <= now) {
@@ -210,7 +209,7 @@ impl Writer {
         while let Some(message) = self.messages.recv().await {
             self.group.push(message);
         }
-        let (rows, flushes, late) = rows_of(&mut self.group, &self.state);
+        let (rows, flushes, late) = rows_of(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
         drop(flushes);
@@ -233,21 +232,19 @@ async fn read_some(mut taken: Taken) -> Result<(Taken, Vec<Row>, u64), sqlx::Err
 type Waiting = Vec<oneshot::Sender<()>>;
 
 /// The rows of a group, without the intents whose entry is in it as well, and who waits for the commit.
-fn rows_of(group: &mut Vec<Message>, state: &State) -> (Vec<Row>, Waiting, Waiting) {
-    let settled: HashSet<RequestId> = group
+fn rows_of(group: &mut Vec<Message>) -> (Vec<Row>, Waiting, Waiting) {
+    let mut settled: Vec<RequestId> = group
         .iter()
         .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
         .collect();
+    settled.sort_unstable();
     let (mut rows, mut flushes, mut closes) = (Vec::with_capacity(group.len()), Vec::new(), Vec::new());
     for message in group.drain(..) {
         match message {
-            Message::Intent(intent) if settled.contains(&intent.id) => {}
+            Message::Intent(intent) if settled.binary_search(&intent.id).is_ok() => {}
             Message::Flush(done) => flushes.push(done),
             Message::Close(done) => closes.push(done),
-            message => match Row::of(message) {
-                Ok(row) => rows.extend(row),
-                Err(error) => state.loses(1, &error),
-            },
+            message => rows.extend(Row::of(message)),
         }
     }
     (rows, flushes, closes)
