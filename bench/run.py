@@ -150,6 +150,7 @@ def measure(server, binary, case, options):
         "case": case,
         "proxy": server.name,
         "cpu_us": round(spent * 1000 / count, 2),
+        "cpu_after_us": round((spent - busy) * 1000 / count, 2),
         "per_second": round(count / came["seconds"], 1),
         "core_busy": round(busy / 1000 / took, 3),
         "p50_ms": came["latency_us"]["p50"] / 1000,
@@ -183,7 +184,8 @@ class Figures:
         lines = ["| | nginx | Weir | Weir beside nginx |", "|---|---|---|---|"]
 
         def add(what, case, key, unit, compare, show):
-            values = [f"{self.median(proxy, case, key):,.{2 if unit == 'ms' else 1}f} {unit}" for proxy in ("nginx", "weir")]
+            digits = {"µs": 1, "ms": 2}.get(unit, 0)
+            values = [f"{self.median(proxy, case, key):,.{digits}f} {unit}".strip() for proxy in ("nginx", "weir")]
             lines.append(f"| {what} | {' | '.join(values)} | {show.format(self.beside(case, key, compare))} |")
 
         ratio, difference = (lambda a, b: a / b), (lambda a, b: a - b)
