@@ -70,7 +70,8 @@ pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    headers::text(headers, &X_API_KEY).or(bearer).filter(|key| !key.is_empty())
+    // SDKs that are given no key of one form may send that form empty.
+    headers::text(headers, &X_API_KEY).filter(|key| !key.is_empty()).or(bearer).filter(|key| !key.is_empty())
 }
 
 /// Why a request is not plainly from a program on this machine, if it is not (docs/guide/security.md).
@@ -120,6 +121,26 @@ mod tests {
             map.insert(*name, value.parse().unwrap());
         }
         keyless_fault(&map, &Uri::from_static("/v1/models"), peer.parse().unwrap())
+    }
+
+    #[test]
+    fn a_key_is_read_in_either_form() {
+        for (headers, expected) in [
+            (vec![("authorization", "Bearer a")], Some("a")),
+            (vec![("authorization", "bearer  a ")], Some("a")),
+            (vec![("x-api-key", "a")], Some("a")),
+            (vec![("x-api-key", "a"), ("authorization", "Bearer b")], Some("a")),
+            (vec![("x-api-key", ""), ("authorization", "Bearer b")], Some("b")),
+            (vec![("authorization", "Basic YTpi")], None),
+            (vec![("authorization", "Bearer ")], None),
+            (vec![], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in &headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            assert_eq!(presented(&map), expected, "{headers:?}");
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes) -> Resu
                 retry_after: said.retry_after,
                 message: format!("200 without an answer: {why}"),
                 body: None,
+                request_id: headers::upstream_id(&parts.headers).map(Box::new),
+                out_of_time: false,
             })
         }
     }

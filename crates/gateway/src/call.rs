@@ -50,15 +50,30 @@ pub(crate) struct Fault {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) message: String,
     /// The provider's own error body, with its content type.
-    pub(crate) body: Option<(Option<HeaderValue>, Bytes)>,
+    pub(crate) body: Option<Box<(Option<HeaderValue>, Bytes)>>,
+    /// The id by which the provider knows the attempt.
+    pub(crate) request_id: Option<Box<HeaderValue>>,
+    /// The client's own deadline ended it, which says nothing of the provider.
+    pub(crate) out_of_time: bool,
 }
 
 impl Fault {
     pub(crate) fn new(class: FaultClass, message: impl Into<String>) -> Self {
-        Self { class, status: None, retry_after: None, message: message.into(), body: None }
+        Self {
+            class,
+            status: None,
+            retry_after: None,
+            message: message.into(),
+            body: None,
+            request_id: None,
+            out_of_time: false,
+        }
     }
 
     pub(crate) fn outcome(&self, after_content: bool) -> Outcome {
+        if self.out_of_time {
+            return Outcome::Abandoned;
+        }
         Outcome::Fault { class: self.class, retry_after: self.retry_after, after_content }
     }
 }
@@ -96,12 +111,15 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
                         };
                     }
                     Err(fault) => {
+                        let fault = calling.judged(fault);
                         journey.failed(&calling.shared, &send, &fault, false);
                         faults.push((send.candidate, fault));
                     }
                 }
             }
             Step::GiveUp(give_up) => {
+                // What rests at the moment may be able to: only where nothing can is it the request that is at fault.
+                let cannot = cannot.filter(|_| calling.nobody_can());
                 let refusal = calling.refusal(&give_up, faults, cannot);
                 return journey.refuse(&refusal, calling.accepted.endpoint.dialect());
             }
@@ -124,6 +142,11 @@ impl Calling {
     pub(crate) fn prepare(&mut self, candidate: usize) -> Result<Arc<Prepared>, Refusal> {
         let (accepted, target, default_max) = (&self.accepted, &self.routed.targets[candidate], self.default_max);
         self.prepared[candidate].get_or_insert_with(|| prepare(accepted, target, default_max).map(Arc::new)).clone()
+    }
+
+    /// Whether no deployment at all can be asked this.
+    fn nobody_can(&mut self) -> bool {
+        (0..self.routed.targets.len()).all(|candidate| self.prepare(candidate).is_err())
     }
 
     /// Writes down what of the request the deployment that answers was not told.
@@ -182,6 +205,8 @@ impl Calling {
                     retry_after: fault.retry_after,
                     message: format!("a JSON body where a stream was asked for: {}", fault.message),
                     body: None,
+                    request_id: headers::upstream_id(&parts.headers).map(Box::new),
+                    out_of_time: false,
                 })
             }
             _ => {
@@ -234,7 +259,7 @@ impl Calling {
 
     /// How long a whole answer may take.
     fn whole_within(&self) -> Duration {
-        let output = self.accepted.head.max_output.unwrap_or(ASSUMED_OUTPUT);
+        let output = self.accepted.head.max_output.or(self.default_max).unwrap_or(ASSUMED_OUTPUT);
         let timeouts = &self.routed.timeouts;
         let writing = Duration::from_millis(output.saturating_mul(1_000) / SLOWEST);
         (timeouts.first_byte + writing).min(timeouts.total)
@@ -245,6 +270,14 @@ impl Calling {
         let end = self.shared.clock.now() + limit;
         let total = self.accepted.arrived + self.routed.timeouts.total;
         end.min(total).min(self.accepted.deadline.unwrap_or(total))
+    }
+
+    /// Tells a provider's silence from a client's impatience: a few short deadlines must not open a breaker for all.
+    pub(crate) fn judged(&self, fault: Fault) -> Fault {
+        let silent =
+            matches!(fault.class, FaultClass::FirstByteTimeout | FaultClass::FirstContentTimeout | FaultClass::Stalled);
+        let over = self.accepted.deadline.is_some_and(|deadline| deadline <= self.shared.clock.now());
+        Fault { out_of_time: silent && over, ..fault }
     }
 
     /// A limit on silence within a stream: longer where the model reasons.
@@ -278,7 +311,7 @@ impl Calling {
             }
             _ => {
                 let message = "the deadline passes before any deployment could answer: allow more time";
-                Refusal::weir(Cause::UpstreamTimeout, message)
+                Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1))
             }
         }
     }
@@ -289,7 +322,7 @@ impl Calling {
         let by = Arc::clone(&target.upstream.name);
         let said = format!("`{}`: {}", target.name, fault.message);
         let same = target.endpoint.dialect() == self.accepted.endpoint.dialect();
-        let refusal = match fault.class {
+        let mut refusal = match fault.class {
             FaultClass::FirstByteTimeout | FaultClass::FirstContentTimeout | FaultClass::Stalled => {
                 Refusal::weir(Cause::UpstreamTimeout, said)
             }
@@ -298,7 +331,7 @@ impl Calling {
             FaultClass::RateLimited => {
                 let mut refusal = Refusal::weir(Cause::RateLimited, said)
                     .retry_after(fault.retry_after.unwrap_or(Duration::from_secs(1)));
-                refusal.as_it_came = fault.body.filter(|_| same);
+                refusal.as_it_came = fault.body.filter(|_| same).map(|body| *body);
                 refusal
             }
             FaultClass::ModelNotFound => Refusal::weir(Cause::ModelNotFound, said).param("model"),
@@ -308,17 +341,18 @@ impl Calling {
                 let cause = if filtered { Cause::ContentFilter } else { Cause::Malformed };
                 let mut refusal = Refusal::weir(cause, said);
                 refusal.status = fault.status.unwrap_or(StatusCode::BAD_REQUEST);
-                refusal.as_it_came = fault.body.filter(|_| same);
+                refusal.as_it_came = fault.body.filter(|_| same).map(|body| *body);
                 refusal
             }
             _ => Refusal::weir(Cause::UpstreamError, said),
         };
+        refusal.request_id = fault.request_id.map(|id| *id);
         refusal.by(by)
     }
 }
 
 /// Classifies an answer whose status says no.
-fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Fault {
+pub(crate) fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Fault {
     let reply = Reply {
         status: status.as_u16(),
         retry_after: headers::text(headers, &RETRY_AFTER),
@@ -327,8 +361,15 @@ fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, body: Bytes
         body: &body,
     };
     let fault = weir_wire::classify(target.upstream.kind, &reply);
-    let body = (!body.is_empty()).then(|| (headers.get(CONTENT_TYPE).cloned(), body));
-    Fault { class: fault.class, status: Some(status), retry_after: fault.retry_after, message: fault.message, body }
+    Fault {
+        class: fault.class,
+        status: Some(status),
+        retry_after: fault.retry_after,
+        message: fault.message,
+        body: (!body.is_empty()).then(|| Box::new((headers.get(CONTENT_TYPE).cloned(), body))),
+        request_id: headers::upstream_id(headers).map(Box::new),
+        out_of_time: false,
+    }
 }
 
 /// Reads the whole of an answer.

@@ -2,6 +2,7 @@
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use weir_units::RequestId;
 use weir_wire::Dialect;
 
 pub(crate) const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -96,6 +97,21 @@ fn reaches_client(name: &str) -> bool {
             | "x-should-retry"
     );
     !of_the_hop && !ORGANISATION.contains(&name) && !name.starts_with("x-weir-")
+}
+
+/// The id by which a provider knows a request, under either dialect's name.
+pub(crate) fn upstream_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(REQUEST_ID).or_else(|| headers.get(X_REQUEST_ID)).cloned()
+}
+
+/// Names the request in an answer that Weir gives itself.
+pub(crate) fn name_request(headers: &mut HeaderMap, dialect: Dialect, request: RequestId) {
+    let Ok(id) = HeaderValue::from_str(&request.to_string()) else { return };
+    if dialect == Dialect::Anthropic {
+        headers.insert(REQUEST_ID, id.clone());
+    }
+    headers.insert(X_REQUEST_ID, id.clone());
+    headers.insert(X_WEIR_REQUEST, id);
 }
 
 /// The query that goes upstream: the client's, without parameters that carry a credential.

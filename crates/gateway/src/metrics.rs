@@ -3,7 +3,7 @@
 //! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
 //! Labels exist for deployments that are declared or once answered; all others are counted as `other`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use weir_engine::DeploymentView;
 use weir_ledger::{Behind, Entry};
 
-/// Most deployments with labels of their own.
+/// Most deployments that nobody declared with labels of their own.
 const LABELS: usize = 500;
 /// Upper bounds of the duration histogram, in seconds.
 const BOUNDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
@@ -22,6 +22,9 @@ pub(crate) struct Metrics(Mutex<Counters>);
 
 #[derive(Default)]
 struct Counters {
+    declared: BTreeSet<Arc<str>>,
+    /// Those that nobody declared, and that answered.
+    proven: BTreeSet<Arc<str>>,
     requests: BTreeMap<(&'static str, &'static str, u16), u64>,
     refused: BTreeMap<(Arc<str>, Arc<str>), u64>,
     attempts: BTreeMap<(Arc<str>, &'static str), u64>,
@@ -32,6 +35,11 @@ struct Counters {
 }
 
 impl Metrics {
+    /// Takes the deployments that the configuration declares, `provider/model`.
+    pub(crate) fn declare(&self, declared: BTreeSet<Arc<str>>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).declared = declared;
+    }
+
     /// Counts a request that has ended.
     pub(crate) fn count(&self, entry: &Entry, took: Duration) {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,12 +71,15 @@ impl Metrics {
         let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::with_capacity(8 * 1024);
         counters.write(&mut page);
-        drop(counters);
         head(&mut page, "weir_breaker_open", "gauge", "1 while a deployment's breaker is not closed.");
         for view in engine {
-            let open = u8::from(view.breaker.name() != "closed");
-            line(&mut page, "weir_breaker_open", &[("deployment", &view.deployment.to_string())], open);
+            let deployment = view.deployment.to_string();
+            if counters.knows(&deployment) {
+                let open = u8::from(view.breaker.name() != "closed");
+                line(&mut page, "weir_breaker_open", &[("deployment", &deployment)], open);
+            }
         }
+        drop(counters);
         head(&mut page, "weir_in_flight_requests", "gauge", "Requests that are running.");
         line(&mut page, "weir_in_flight_requests", &[], in_flight);
         head(&mut page, "weir_buffered_bytes", "gauge", "Bytes of request bodies held in memory.");
@@ -80,11 +91,20 @@ impl Metrics {
 }
 
 impl Counters {
-    /// The label of a deployment: its own if it is known, or there is room and it answered.
-    fn label(&self, deployment: &Arc<str>, answered: bool) -> Arc<str> {
-        let known =
-            self.attempts.range((Arc::clone(deployment), "")..).next().is_some_and(|((d, _), _)| d == deployment);
-        if known || answered && self.attempts.len() < LABELS { Arc::clone(deployment) } else { Arc::from("other") }
+    /// The label of a deployment: its own if it is declared, or once answered while there was room.
+    fn label(&mut self, deployment: &Arc<str>, answered: bool) -> Arc<str> {
+        if self.knows(deployment) {
+            return Arc::clone(deployment);
+        }
+        if answered && self.proven.len() < LABELS {
+            self.proven.insert(Arc::clone(deployment));
+            return Arc::clone(deployment);
+        }
+        Arc::from("other")
+    }
+
+    fn knows(&self, deployment: &str) -> bool {
+        self.declared.contains(deployment) || self.proven.contains(deployment)
     }
 
     fn write(&self, page: &mut String) {

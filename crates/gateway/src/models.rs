@@ -11,6 +11,7 @@ use weir_wire::{ModelItem, ProviderKind};
 use crate::admit::{self, Caller, shown};
 use crate::body::ReplyBody;
 use crate::clock::wall;
+use crate::headers;
 use crate::reply::{Cause, Refusal, json};
 use crate::serve::other_dialect;
 use crate::state::{Live, Shared};
@@ -18,7 +19,14 @@ use crate::state::{Live, Shared};
 /// Answers `/v1/models` and `/v1/models/{id}`.
 pub(crate) fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: SocketAddr) -> Response<ReplyBody> {
     let id = shared.clock.request_id(wall());
-    answer(&shared.live.load(), parts, peer).unwrap_or_else(|refusal| refusal.render(other_dialect(parts), id))
+    let dialect = other_dialect(parts);
+    match answer(&shared.live.load(), parts, peer) {
+        Ok(mut response) => {
+            headers::name_request(response.headers_mut(), dialect, id);
+            response
+        }
+        Err(refusal) => refusal.render(dialect, id),
+    }
 }
 
 fn answer(live: &Live, parts: &request::Parts, peer: SocketAddr) -> Result<Response<ReplyBody>, Refusal> {

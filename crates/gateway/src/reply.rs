@@ -92,6 +92,8 @@ pub(crate) struct Said {
     pub(crate) by: Arc<str>,
     /// A provider's own error body, passed on as it came.
     pub(crate) as_it_came: Option<(Option<HeaderValue>, Bytes)>,
+    /// The id by which the provider that refused knows the request.
+    pub(crate) request_id: Option<HeaderValue>,
 }
 
 impl Deref for Refusal {
@@ -118,6 +120,7 @@ impl Refusal {
             retry_after: None,
             by: Arc::from(WEIR),
             as_it_came: None,
+            request_id: None,
         }))
     }
 
@@ -151,10 +154,11 @@ impl Refusal {
         headers
             .insert(X_WEIR_REFUSED_BY, HeaderValue::from_str(&self.by).unwrap_or(HeaderValue::from_static("provider")));
         if let Ok(id) = HeaderValue::from_str(&request.to_string()) {
+            let known_as = self.request_id.as_ref().unwrap_or(&id);
             if dialect == Dialect::Anthropic {
-                headers.insert(REQUEST_ID, id.clone());
+                headers.insert(REQUEST_ID, known_as.clone());
             }
-            headers.insert(X_REQUEST_ID, id.clone());
+            headers.insert(X_REQUEST_ID, known_as.clone());
             headers.insert(X_WEIR_REQUEST, id);
         }
         let retry = if self.retry_after.is_some() { "true" } else { "false" };
@@ -177,7 +181,8 @@ impl Refusal {
     }
 
     fn body(&self, dialect: Dialect, request: RequestId) -> Vec<u8> {
-        let request_id = request.to_string();
+        let known_as = self.request_id.as_ref().and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let request_id = known_as.unwrap_or_else(|| request.to_string());
         weir_wire::refusal_body(dialect, &self.wire(&request_id))
     }
 

@@ -18,7 +18,10 @@ use crate::admit::{self, Caller};
 use crate::body::ReplyBody;
 use crate::call::{Calling, call};
 use crate::clock::wall;
-use crate::headers::{self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_RUN};
+use crate::headers::{
+    self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_OVERHEAD_US,
+    X_WEIR_QUEUED_MS, X_WEIR_RUN,
+};
 use crate::reply::{Cause, Refusal, json};
 use crate::route::{Routed, route};
 use crate::settle::{self, Journey};
@@ -113,14 +116,13 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let live = shared.live.load_full();
-    let dialect = arrival.endpoint.dialect();
     if parts.method != Method::POST {
         let message = format!("{} takes POST, not {}", arrival.endpoint.path(), parts.method);
-        return Refusal::weir(Cause::MethodNotAllowed, message).render(dialect, arrival.id);
+        return refuse_early(&shared, arrival, &Refusal::weir(Cause::MethodNotAllowed, message));
     }
     let caller = match admit::caller(&live, &parts.headers, &parts.uri, arrival.peer) {
         Ok(caller) => caller,
-        Err(refusal) => return refusal.render(dialect, arrival.id),
+        Err(refusal) => return refuse_early(&shared, arrival, &refusal),
     };
     let accepted = match accept(&shared, &live, arrival, parts, body).await {
         Ok(accepted) => accepted,
@@ -231,7 +233,7 @@ fn repeatable(accepted: &Accepted) -> bool {
 fn deadline(headers: &HeaderMap, arrived: Moment) -> Result<Option<Moment>, Refusal> {
     let limit = match headers.get(X_WEIR_DEADLINE) {
         Some(said) => {
-            let text = said.to_str().unwrap_or_default();
+            let text = said.to_str().unwrap_or_default().trim_matches('"');
             let wrong = |e| Refusal::weir(Cause::Malformed, format!("header x-weir-deadline: {e}"));
             Some(parse_duration(text).map_err(wrong)?)
         }
@@ -268,8 +270,7 @@ fn turn_away(
     refusal: &Refusal,
 ) -> Response<ReplyBody> {
     let dialect = arrival.endpoint.dialect();
-    let mut response = refusal.render(dialect, arrival.id);
-    response.headers_mut().insert(X_WEIR_ATTEMPTS, HeaderValue::from(0));
+    let mut response = refuse_early(shared, arrival, refusal);
     let intent = match accepted {
         Some(accepted) => intent(accepted, caller, Arc::from("")),
         None => Intent {
@@ -285,7 +286,21 @@ fn turn_away(
             started_at: arrival.started_at,
         },
     };
+    if let Some(Ok(run)) = intent.run.as_deref().map(HeaderValue::from_str) {
+        response.headers_mut().insert(X_WEIR_RUN, run);
+    }
     settle::never_admitted(shared, intent, accepted.is_some(), refusal);
+    response
+}
+
+/// Says no to a request that was never admitted, with the headers that every answer carries.
+fn refuse_early(shared: &Shared, arrival: Arrival, refusal: &Refusal) -> Response<ReplyBody> {
+    let mut response = refusal.render(arrival.endpoint.dialect(), arrival.id);
+    let took = shared.clock.now().since(arrival.arrived).as_micros();
+    let headers = response.headers_mut();
+    headers.insert(X_WEIR_ATTEMPTS, HeaderValue::from(0));
+    headers.insert(X_WEIR_QUEUED_MS, HeaderValue::from(0));
+    headers.insert(X_WEIR_OVERHEAD_US, HeaderValue::from(u64::try_from(took).unwrap_or(u64::MAX)));
     response
 }
 

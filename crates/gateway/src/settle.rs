@@ -201,6 +201,9 @@ impl Journey {
     pub(crate) fn refuse(mut self, refusal: &Refusal, dialect: Dialect) -> Response<ReplyBody> {
         let mut response = refusal.render(dialect, self.id());
         self.mark(response.headers_mut(), dialect);
+        if let Some(last) = &self.last_deployment {
+            response.headers_mut().insert(headers::X_WEIR_DEPLOYMENT, header(last));
+        }
         let outcome = if self.attempts() == 0 { Outcome::Refused } else { Outcome::Failed };
         self.note_refusal(refusal);
         self.close(outcome, refusal.status, Some(refusal));
@@ -235,11 +238,12 @@ impl Journey {
     pub(crate) fn mark(&self, headers: &mut HeaderMap, dialect: Dialect) {
         let Some(entry) = &self.entry else { return };
         let id = header(&entry.id.to_string());
-        if !headers.contains_key(X_REQUEST_ID) {
-            headers.insert(X_REQUEST_ID, id.clone());
-        }
+        let known_as = headers::upstream_id(headers).unwrap_or_else(|| id.clone());
         if dialect == Dialect::Anthropic && !headers.contains_key(REQUEST_ID) {
-            headers.insert(REQUEST_ID, id.clone());
+            headers.insert(REQUEST_ID, known_as.clone());
+        }
+        if !headers.contains_key(X_REQUEST_ID) {
+            headers.insert(X_REQUEST_ID, known_as);
         }
         headers.insert(headers::X_WEIR_REQUEST, id);
         if let Some(run) = &entry.run {

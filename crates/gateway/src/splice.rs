@@ -8,7 +8,7 @@ use weir_ledger::{Fact, Stage};
 use weir_units::FaultClass;
 use weir_wire::{Progress, Relay, SpliceState};
 
-use crate::call::{Calling, Fault};
+use crate::call::{Calling, Fault, collect_within, refused};
 use crate::settle::Journey;
 use crate::stream::{Heard, Taken, Upflow, end_of, said};
 
@@ -40,8 +40,9 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     let fault = match calling.send(&send, until).await {
         Err(fault) => fault,
         Ok(response) if !response.status().is_success() => {
-            let message = format!("status {} to the takeover of a cut answer", response.status().as_u16());
-            Fault { status: Some(response.status()), ..Fault::new(FaultClass::ServerError, message) }
+            let (parts, body) = response.into_parts();
+            let body = collect_within(body, &calling.shared.clock, until).await.unwrap_or_default();
+            refused(&calling.routed.targets[send.candidate], parts.status, &parts.headers, body)
         }
         Ok(response) => {
             let stall = calling.patience(calling.routed.timeouts.stall, send.candidate);
@@ -61,6 +62,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
             }
         }
     };
+    let fault = calling.judged(fault);
     journey.failed(&calling.shared, &send, &fault, true);
     journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: Some(name.to_string()), why: fault.message });
     Err(said_so_far)

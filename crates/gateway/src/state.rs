@@ -55,14 +55,15 @@ impl Shared {
     pub(crate) fn new(config: Config, ledger: Ledger) -> Result<Self, StartError> {
         let clock = Clock::start();
         let mut engine = Engine::new(config.engine.clone(), clock.draw());
-        configure(&mut engine, &config);
+        let metrics = Metrics::default();
+        configure(&mut engine, &metrics, &config);
         let buffers = Buffers::new(config.server.buffer_limit);
         let live = Live::new(config, None).map_err(StartError::Config)?;
         Ok(Self {
             clock,
             live: ArcSwap::from_pointee(live),
             ledger,
-            metrics: Metrics::default(),
+            metrics,
             pins: Mutex::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
@@ -101,7 +102,7 @@ impl Shared {
     pub(crate) fn adopt(&self, config: Config) -> Result<(), String> {
         let before = self.live.load();
         let live = Live::new(config, Some(&before))?;
-        configure(&mut self.engine(), &live.config);
+        configure(&mut self.engine(), &self.metrics, &live.config);
         self.buffers.store(Arc::new(self.buffers.load().with_limit(live.config.server.buffer_limit)));
         let path = match &live.config.source {
             Source::File(path) => path.display().to_string(),
@@ -167,12 +168,19 @@ fn clients(config: &Config, before: Option<&Live>) -> Result<BTreeMap<Duration, 
         .collect())
 }
 
-fn configure(engine: &mut Engine, config: &Config) {
+/// The deployments that a configuration names.
+fn declared(config: &Config) -> Vec<DeploymentId> {
     let mut declared: Vec<DeploymentId> = config.routes.values().flat_map(|r| r.deployments.iter().cloned()).collect();
     for (name, provider) in &config.providers {
         declared.extend(provider.models.keys().map(|model| DeploymentId::new(Arc::clone(name), model.as_str())));
     }
     declared.retain(|d| &*d.model != "*");
+    declared
+}
+
+fn configure(engine: &mut Engine, metrics: &Metrics, config: &Config) {
+    let declared = declared(config);
+    metrics.declare(declared.iter().map(|d| Arc::from(d.to_string())).collect());
     let credentials = config
         .providers
         .iter()

@@ -227,6 +227,7 @@ async fn relay_on(
             }
             Heard::Silence => Fault::new(FaultClass::Stalled, "the stream fell silent in the middle of the answer"),
         };
+        let fault = calling.judged(fault);
         // What came whole before the fault is the client's.
         sink.send(&mut ready).await;
         journey.failed(&calling.shared, &send, &fault, true);
@@ -281,6 +282,8 @@ pub(crate) fn said(calling: &Calling, send: &Send, error: &Bytes) -> Fault {
         retry_after: fault.retry_after,
         message: fault.message,
         body: None,
+        request_id: None,
+        out_of_time: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use weir_config::{Environment, ProcessEnvironment, Report};
 use weir_gateway::{Gateway, watch_config};
@@ -42,6 +42,10 @@ pub(crate) fn run(common: &Common) -> ExitCode {
 }
 
 async fn serve(common: &Common, mut config: weir_config::Config) -> ExitCode {
+    // Before anyone can reach it: a signal that comes at once must find somebody who listens.
+    let Ok(signals) = Signals::listen() else {
+        return fail(UNREACHABLE, "signals cannot be listened to");
+    };
     let mocks = match start_mocks(&mut config).await {
         Ok(mocks) => mocks,
         Err(error) => return fail(UNREACHABLE, format_args!("the built-in mock provider cannot start: {error}")),
@@ -62,31 +66,44 @@ async fn serve(common: &Common, mut config: weir_config::Config) -> ExitCode {
         report
     };
     let watching = tokio::spawn(watch_config(gateway.reloading(), source, read, hung_up));
-    let code = wait_for_end(gateway, hangup).await;
+    let code = signals.wait_for_end(gateway, hangup).await;
     watching.abort();
     code
 }
 
-/// Waits for the signals that end the process; a second one ends it at once.
-async fn wait_for_end(gateway: Gateway, hangup: tokio::sync::mpsc::Sender<()>) -> ExitCode {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hang_up)) = signals else {
-        return fail(UNREACHABLE, "signals cannot be listened to");
-    };
-    let interrupted = loop {
-        tokio::select! {
-            _ = terminate.recv() => break false,
-            _ = interrupt.recv() => break true,
-            _ = hang_up.recv() => { let _ = hangup.try_send(()); }
-        }
-    };
-    tracing::info!("shutting down: running requests may end first; a second signal ends at once");
-    tokio::select! {
-        () = gateway.drain() => {}
-        _ = terminate.recv() => tracing::warn!("ended at once"),
-        _ = interrupt.recv() => tracing::warn!("ended at once"),
+/// The signals that the process acts on.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
-    if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS }
+
+    /// Waits for the signals that end the process; a second one ends it at once.
+    async fn wait_for_end(mut self, gateway: Gateway, hangup: tokio::sync::mpsc::Sender<()>) -> ExitCode {
+        let interrupted = loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break false,
+                _ = self.interrupt.recv() => break true,
+                _ = self.hang_up.recv() => { let _ = hangup.try_send(()); }
+            }
+        };
+        tracing::info!("shutting down: running requests may end first; a second signal ends at once");
+        tokio::select! {
+            () = gateway.drain() => {}
+            _ = self.terminate.recv() => tracing::warn!("ended at once"),
+            _ = self.interrupt.recv() => tracing::warn!("ended at once"),
+        }
+        if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS }
+    }
 }
 
 /// The mocks behind providers of kind mock that have no address of their own.

@@ -1,0 +1,262 @@
+//! What a client and an operator are told beside the answer: ids, headers, labels, and which refusal it is.
+//!
+//! The provider of these tests says exactly what each test wants it to say, which a mock of ours would say in its own way.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+#[path = "faults/client.rs"]
+#[expect(dead_code, reason = "these tests read no stream")]
+mod client;
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use weir_config::Environment;
+use weir_gateway::Gateway;
+
+use crate::client::{Got, send};
+
+const KEY: &str = "x-api-key: weir_0123456789abcdef0123456789\r\n";
+const CHAT: &str = "/v1/chat/completions";
+const MESSAGES: &str = "/v1/messages";
+
+/// What was asked last, by path and body.
+type Asked = Arc<Mutex<Option<(String, Value)>>>;
+/// Status, headers and body for a model of this name.
+type Script = fn(&str) -> (u16, &'static str, Value);
+
+/// A provider that answers by `script`.
+struct Provider {
+    address: SocketAddr,
+    asked: Asked,
+}
+
+impl Provider {
+    async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Asked::default();
+        let seen = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, script, Arc::clone(&seen)));
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn asked(&self) -> (String, Value) {
+        self.asked.lock().unwrap().clone().unwrap()
+    }
+}
+
+async fn serve(mut stream: TcpStream, script: Script, asked: Asked) {
+    let mut raw = Vec::new();
+    let (path, body) = loop {
+        if stream.read_buf(&mut raw).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&raw);
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && let Ok(body) = serde_json::from_str::<Value>(body)
+        {
+            break (head.split(' ').nth(1).unwrap_or_default().to_owned(), body);
+        }
+    };
+    let (status, headers, answer) = script(body["model"].as_str().unwrap_or_default());
+    *asked.lock().unwrap() = Some((path, body));
+    if status == 0 {
+        // Silence.
+        std::future::pending::<()>().await;
+    }
+    let answer = answer.to_string();
+    let mut head = format!("HTTP/1.1 {status} .\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}");
+    let _ = write!(head, "content-length: {}\r\n\r\n{answer}", answer.len());
+    let _ = stream.write_all(head.as_bytes()).await;
+}
+
+/// The file, and a credential for every variable.
+struct Text(String);
+
+impl Environment for Text {
+    fn var(&self, _: &str) -> Option<String> {
+        Some("weir_0123456789abcdef0123456789".to_owned())
+    }
+
+    fn read(&self, _: &Path) -> std::io::Result<String> {
+        Ok(self.0.clone())
+    }
+}
+
+struct World {
+    gateway: Gateway,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// Three providers at one address, a key with a default limit, and what `more` says.
+    async fn start(provider: &Provider, more: &str) -> Self {
+        let address = provider.address;
+        let mut text = "[server]\nlisten = \"127.0.0.1:0\"\n[retry]\nattempts = 1\n".to_owned();
+        for (name, kind, path) in [("o", "openai", "/v1"), ("a", "anthropic", ""), ("c", "openai-compatible", "/v1")] {
+            let _ = write!(
+                text,
+                "[providers.{name}]\nkind = \"{kind}\"\nbase-url = \"http://{address}{path}\"\napi-key = {{ env = \"K\" }}\n"
+            );
+        }
+        let key = "[keys.bot]\nkey = { env = \"K\" }\nmax-tokens-default = 77\n";
+        let folder = tempfile::tempdir().unwrap();
+        let report = weir_config::load(&folder.path().join("weir.toml"), &Text(format!("{text}{key}{more}")));
+        assert!(report.faults.is_empty(), "{:?}", report.faults);
+        Self { gateway: Gateway::start(report.config.unwrap()).await.unwrap(), _folder: folder }
+    }
+
+    async fn ask(&self, path: &str, headers: &str, body: Value) -> Got {
+        send(self.gateway.address(), path, &format!("{KEY}{headers}"), &body.to_string()).await.unwrap()
+    }
+}
+
+fn asking(model: &str) -> Value {
+    json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }] })
+}
+
+fn chat() -> Value {
+    let message = json!({ "role": "assistant", "content": "hi" });
+    let choice = json!({ "index": 0, "message": message, "finish_reason": "stop" });
+    json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice] })
+}
+
+fn message() -> Value {
+    let usage = json!({ "input_tokens": 1, "output_tokens": 1 });
+    let content = json!([{ "type": "text", "text": "hi" }]);
+    json!({
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "content": content,
+        "stop_reason": "end_turn", "stop_sequence": null, "usage": usage,
+    })
+}
+
+fn by_name(model: &str) -> (u16, &'static str, Value) {
+    let error = json!({ "error": { "message": "no", "type": "x", "param": null, "code": null } });
+    match model {
+        "silent" => (0, "", Value::Null),
+        "bad" => (400, "x-request-id: req_of_openai\r\n", error),
+        "limited" => (429, "request-id: req_of_anthropic\r\nretry-after: 60\r\n", error),
+        "broken" => (500, "", error),
+        "claude" => (200, "request-id: req_of_anthropic\r\n", message()),
+        _ => (200, "x-request-id: req_of_openai\r\n", chat()),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_carries_the_providers_id_and_weirs_own() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "").await;
+    for (path, model, status, id) in [
+        (CHAT, "o/gpt", 200, "req_of_openai"),
+        (MESSAGES, "o/gpt", 200, "req_of_openai"),
+        (MESSAGES, "a/claude", 200, "req_of_anthropic"),
+        (CHAT, "a/claude", 200, "req_of_anthropic"),
+        (CHAT, "o/bad", 400, "req_of_openai"),
+        (MESSAGES, "o/bad", 400, "req_of_openai"),
+        (MESSAGES, "a/limited", 429, "req_of_anthropic"),
+        (CHAT, "a/limited", 429, "req_of_anthropic"),
+    ] {
+        let got = world.ask(path, "x-weir-run: r\r\n", asking(model)).await;
+        let header = |name| got.header(name).unwrap_or_default();
+        assert_eq!((got.status, header("x-request-id")), (status, id), "{path} {model}");
+        assert_eq!(got.header("request-id").is_some(), path == MESSAGES || id == "req_of_anthropic" && status == 200);
+        if path == MESSAGES {
+            assert_eq!(header("request-id"), id, "{model}");
+        }
+        assert!(header("x-weir-request").starts_with("req_0"), "{path} {model}");
+        assert_eq!((header("x-weir-deployment"), header("x-weir-attempts")), (model, "1"), "{path}");
+        assert_eq!((header("x-weir-queued-ms"), header("x-weir-run")), ("0", "r"), "{path} {model}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_never_admitted_is_told_as_much_as_any() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "").await;
+    let address = world.gateway.address();
+    let unknown = world.ask(MESSAGES, "", asking("nobody/x")).await;
+    let stranger = send(address, CHAT, "", &asking("o/gpt").to_string()).await.unwrap();
+    let get = send(address, CHAT, KEY, "").await.unwrap();
+    for (got, status) in [(unknown, 404), (stranger, 401), (get, 405)] {
+        assert_eq!(got.status, status);
+        for (name, value) in [("x-weir-attempts", "0"), ("x-weir-queued-ms", "0"), ("x-weir-refused-by", "weir")] {
+            assert_eq!(got.header(name), Some(value), "{status}");
+        }
+        assert_eq!(got.header("x-request-id"), got.header("x-weir-request"), "{status}");
+        assert!(got.header("x-weir-overhead-us").is_some() && got.header("x-weir-request").is_some(), "{status}");
+    }
+    let models = send(address, "/v1/models", KEY, "").await.unwrap();
+    assert!(models.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
+}
+
+#[tokio::test]
+async fn a_keys_default_limit_holds_in_every_dialect_by_the_name_that_is_known() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "").await;
+    for (path, model, name) in [
+        (CHAT, "o/gpt-4o", "max_completion_tokens"),
+        (CHAT, "c/llama", "max_tokens"),
+        (CHAT, "a/claude", "max_tokens"),
+        (MESSAGES, "o/gpt-4o", "max_completion_tokens"),
+        (MESSAGES, "c/llama", "max_tokens"),
+    ] {
+        assert_eq!(world.ask(path, "", asking(model)).await.status, 200, "{path} {model}");
+        let (_, body) = provider.asked();
+        let limits: Vec<_> = body.as_object().unwrap().iter().filter(|(n, _)| n.starts_with("max_")).collect();
+        assert_eq!(limits, [(&name.to_owned(), &json!(77))], "{path} {model}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_at_fault_only_where_no_deployment_can_be_asked_it() {
+    let provider = Provider::start(by_name).await;
+    let more = "[routes.r]\ndeployments = [\"a/claude\", \"o/broken\"]\n[breaker]\nconsecutive-failures = 2\n";
+    let world = World::start(&provider, more).await;
+    let two_answers = |model: &str| {
+        let mut body = asking(model);
+        body["n"] = json!(2);
+        body
+    };
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(world.ask(CHAT, "", two_answers("r")).await.status);
+    }
+    assert_eq!(statuses, [502, 502, 503, 503], "only one of the two can, and it rests");
+    assert_eq!(world.ask(CHAT, "", two_answers("a/claude")).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_clients_short_deadline_says_nothing_of_the_provider() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "[breaker]\nconsecutive-failures = 2\n").await;
+    for _ in 0..5 {
+        let got = world.ask(CHAT, "x-weir-deadline: \"60ms\"\r\n", asking("o/silent")).await;
+        assert_eq!((got.status, got.header("x-weir-attempts")), (504, Some("1")), "{}", got.body);
+    }
+    let none_left = world.ask(CHAT, "x-weir-deadline: 0ms\r\n", asking("o/gpt")).await;
+    assert_eq!((none_left.status, none_left.header("x-weir-attempts")), (503, Some("0")));
+    assert!(none_left.body.contains("capacity_exhausted") && none_left.header("retry-after") == Some("1"));
+}
+
+#[tokio::test]
+async fn a_declared_deployment_has_its_own_label_even_if_it_never_answers() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "[routes.r]\ndeployments = [\"o/broken\"]\n").await;
+    for (model, status) in [("r", 502), ("o/bad", 400), ("o/gpt", 200)] {
+        assert_eq!(world.ask(CHAT, "", asking(model)).await.status, status, "{model}");
+    }
+    let page = send(world.gateway.address(), "/metrics", "", "").await.unwrap().body;
+    for (label, known) in [("o/broken", true), ("other", true), ("o/gpt", true), ("o/bad", false)] {
+        assert_eq!(page.contains(&format!("deployment=\"{label}\"")), known, "{label} in\n{page}");
+    }
+}
