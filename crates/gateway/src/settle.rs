@@ -148,14 +148,13 @@ impl Journey {
         shared.engine().content(now, self.call(), after);
         let since_arrival = millis(now.since(self.arrived));
         let overhead = self.overhead_us();
-        if let Some(entry) = &mut self.entry {
-            // From here on a stream is as fast as its provider: that time is not Weir's.
-            if entry.stream {
-                entry.overhead_us.get_or_insert(overhead);
-            }
-            entry.first_content_ms.get_or_insert(since_arrival);
+        let Some(entry) = &mut self.entry else { return };
+        entry.first_content_ms.get_or_insert(since_arrival);
+        // A whole answer is its own first content. From a stream's on, it is as fast as its provider: that is not Weir's time.
+        if entry.stream {
+            entry.overhead_us.get_or_insert(overhead);
+            self.note(Stage::Stream, Fact::FirstContent { attempt: send.attempt, after_ms: millis(after) });
         }
-        self.note(Stage::Stream, Fact::FirstContent { attempt: send.attempt, after_ms: millis(after) });
     }
 
     /// The attempt in hand led to the whole answer.

@@ -65,7 +65,11 @@ pub enum Fact {
     /// The request may be served.
     Admitted { key: Option<Arc<str>>, tenant: Option<Arc<str>>, route: Arc<str> },
     /// These deployments may serve it, in this order; each of `skipped` comes with its reason.
-    Routed { candidates: Vec<String>, skipped: Vec<(String, String)> },
+    Routed {
+        candidates: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<(String, String)>,
+    },
     /// A call was sent upstream.
     AttemptStarted { attempt: u32, deployment: String, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use weir_units::{Usage, WallTime};
 
 use crate::entry::{Attempt, Entry};
-use crate::fact::{Event, rfc_3339};
+use crate::fact::{Event, Fact, rfc_3339};
 
 /// What a record of one attempt takes, and some more.
 const USUAL: usize = 2_048;
@@ -180,10 +180,49 @@ impl Json {
         self.0.push(b'{');
         self.name("at").time(event.at);
         self.name("stage").text(event.stage.name());
-        // The fact is an object of its own; its members go on in this one.
-        let fact = self.0.len();
-        self.serialized(&event.fact);
-        self.0[fact] = b',';
+        if !self.usual_fact(&event.fact) {
+            // The fact is an object of its own; its members go on in this one.
+            let fact = self.0.len();
+            self.serialized(&event.fact);
+            self.0[fact] = b',';
+        }
+    }
+
+    /// Writes the members of a fact that every answered request has; serde writes all others.
+    fn usual_fact(&mut self, fact: &Fact) -> bool {
+        self.name("fact").text(fact.name());
+        match fact {
+            Fact::Admitted { key, tenant, route } => {
+                self.name("key").some_text(key.as_deref());
+                self.name("tenant").some_text(tenant.as_deref());
+                self.name("route").text(route);
+            }
+            Fact::Routed { candidates, skipped } if skipped.is_empty() => {
+                self.name("candidates").array(candidates, |json, name| json.text(name));
+            }
+            Fact::AttemptStarted { attempt, deployment, why } => {
+                self.name("attempt").number(u64::from(*attempt));
+                self.name("deployment").text(deployment);
+                self.name("why").text(why);
+            }
+            Fact::FirstContent { attempt, after_ms } => {
+                self.name("attempt").number(u64::from(*attempt));
+                self.name("after_ms").number(*after_ms);
+            }
+            Fact::AttemptSucceeded { attempt, deployment, status, after_ms } => {
+                self.name("attempt").number(u64::from(*attempt));
+                self.name("deployment").text(deployment);
+                self.name("status").number(u64::from(*status));
+                self.name("after_ms").number(*after_ms);
+            }
+            Fact::Answered { status } => self.name("status").number(u64::from(*status)),
+            _ => {
+                self.0.truncate(self.0.len() - fact.name().len() - r#","fact":"""#.len());
+                return false;
+            }
+        }
+        self.0.push(b'}');
+        true
     }
 
     fn serialized<T: Serialize + ?Sized>(&mut self, value: &T) {
@@ -203,7 +242,28 @@ mod tests {
     use weir_units::{FaultClass, RequestId, Tokens};
 
     use super::*;
-    use crate::{Fact, Intent, Outcome, Stage};
+    use crate::{Intent, Outcome, Stage};
+
+    #[test]
+    fn usual_facts_are_written_as_serde_writes_them() {
+        let name = || "open\"ai/gpt".to_owned();
+        for fact in [
+            Fact::Admitted { key: None, tenant: Some(Arc::from("t")), route: Arc::from("smart") },
+            Fact::Routed { candidates: vec![name(), name()], skipped: Vec::new() },
+            Fact::Routed { candidates: vec![name()], skipped: vec![(name(), name())] },
+            Fact::AttemptStarted { attempt: 1, deployment: name(), why: "first" },
+            Fact::FirstContent { attempt: 2, after_ms: 0 },
+            Fact::AttemptSucceeded { attempt: 2, deployment: name(), status: 200, after_ms: u64::MAX },
+            Fact::Answered { status: 200 },
+            Fact::ClientLeft,
+        ] {
+            let mut expected = serde_json::to_value(&fact).unwrap();
+            expected["at"] = json!("1970-01-01T00:00:00.000Z");
+            expected["stage"] = json!("call");
+            let written = Event { at: WallTime(0), stage: Stage::Call, fact }.to_json();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), expected, "{written}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_what_is_read_whatever_the_texts_hold() {

@@ -42,16 +42,17 @@ pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, Strin
 
 /// A whole chat answer with every member of the type that its API gives it.
 fn usual(endpoint: Endpoint, body: &[u8]) -> Option<AnswerFacts> {
+    let body = std::str::from_utf8(body).ok()?;
     match endpoint {
         Endpoint::ChatCompletions => {
-            let answer: Chat<'_> = serde_json::from_slice(body).ok()?;
+            let answer: Chat<'_> = serde_json::from_str(body).ok()?;
             let stop = answer.choices.first()?.finish_reason.as_deref().map(Stop::from_openai);
             let usage = answer.usage.filter(|usage| !usage.is_empty()).map(|usage| usage.usage());
             let facts = AnswerFacts { id: owned(answer.id), model: owned(answer.model), usage, stop };
             answer.error.is_none().then_some(facts)
         }
         Endpoint::Messages => {
-            let answer: Message<'_> = serde_json::from_slice(body).ok()?;
+            let answer: Message<'_> = serde_json::from_str(body).ok()?;
             let sequence = answer.stop_sequence.as_deref();
             let stop = answer.stop_reason.as_deref().map(|word| Stop::from_anthropic(word, sequence));
             let usage = answer.usage.map(|usage| usage.usage());
@@ -60,7 +61,7 @@ fn usual(endpoint: Endpoint, body: &[u8]) -> Option<AnswerFacts> {
         }
         _ => None,
     }
-    .filter(|_| body.trim_ascii_start().starts_with(b"{"))
+    .filter(|_| body.trim_ascii_start().starts_with('{'))
 }
 
 fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
