@@ -191,7 +191,7 @@ class Figures:
         ratio, difference = (lambda a, b: a / b), (lambda a, b: a - b)
         add("CPU per 1 KB request", "small", "cpu_us", "µs", ratio, "**{:.2f}×**")
         add("CPU per 100 KB request", "large", "cpu_us", "µs", ratio, "**{:.2f}×**")
-        add("CPU per streamed chunk", "stream", "cpu_us", "µs", ratio, "**{:.2f}×**")
+        add("CPU per streamed event", "stream", "cpu_us", "µs", ratio, "**{:.2f}×**")
         add("latency at p50", "latency", "p50_ms", "ms", difference, "**{:+.2f} ms**")
         add("latency at p99", "latency", "p99_ms", "ms", difference, "**{:+.2f} ms**")
         add("1 KB requests a second, one core", "small", "per_second", "", ratio, "{:.2f}×")
@@ -213,7 +213,7 @@ class Figures:
         return [
             ("CPU per 1 KB request, beside nginx", self.beside("small", "cpu_us", ratio), 2.5, "×"),
             ("CPU per 100 KB request, beside nginx", self.beside("large", "cpu_us", ratio), 3.0, "×"),
-            ("CPU per streamed chunk, beside nginx", self.beside("stream", "cpu_us", ratio), 1.6, "×"),
+            ("CPU per streamed event, beside nginx", self.beside("stream", "cpu_us", ratio), 1.6, "×"),
             ("latency at p50, over nginx", self.beside("latency", "p50_ms", difference), 0.15, " ms"),
             ("latency at p99, over nginx", self.beside("latency", "p99_ms", difference), 1.0, " ms"),
             ("memory after load", self.memory("weir", "rss_mb"), 40.0, " MB"),
@@ -233,7 +233,6 @@ def circumstances(options, nginx):
     changed = first_line("git", "status", "--porcelain", "--untracked-files=no", "--", "../crates/*/src", "../Cargo.lock")
     return {
         "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "command": " ".join(["bench/run.py", *sys.argv[1:]]),
         "commit": first_line("git", "rev-parse", "--short", "HEAD") + ("" if changed == "unknown" else ", with changes"),
         "nginx": first_line(nginx, "-v"),
         "cpu": models[0].split(":", 1)[1].strip() if models else platform.machine(),
@@ -242,6 +241,8 @@ def circumstances(options, nginx):
         "load_before": os.getloadavg()[0],
         "repetitions": options.reps,
         "seconds": options.seconds,
+        "connections": options.connections,
+        "rate": options.rate,
     }
 
 
@@ -266,7 +267,7 @@ def filled(name, folder, port, upstream):
 
 def needed(options):
     """The three programs, and two cores to run them on."""
-    nginx = os.environ.get("NGINX") or shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    nginx = shutil.which(os.environ.get("NGINX", "nginx"), path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not nginx:
         raise Impossible("nginx is not there: `apt-get install nginx-light`, or name it with NGINX=")
     if not {PROXY_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
@@ -278,8 +279,8 @@ def needed(options):
     return nginx, *programs
 
 
-def run(options, out):
-    nginx, weir, bench = needed(options)
+def run(options, programs, out):
+    nginx, weir, bench = programs
     about = circumstances(options, nginx)
     out.write(json.dumps({"about": about}) + "\n")
     rows, servers = [], []
@@ -359,8 +360,9 @@ def main():
     results = HERE / "results" / f"{options.name}.jsonl"
     results.parent.mkdir(exist_ok=True)
     try:
+        programs = needed(options)
         with open(results, "w", encoding="utf-8") as out:
-            about, rows = run(options, out)
+            about, rows = run(options, programs, out)
     except (Impossible, subprocess.TimeoutExpired) as why:
         print(f"error: {why}", file=sys.stderr)
         return 2
