@@ -108,7 +108,8 @@ fn host_name(host: &str) -> &str {
 
 /// A name as it may be repeated to whoever sent it: short, and without characters that a terminal or page would obey.
 pub(crate) fn shown(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '?' } else { c }).take(100).collect()
+    let short: String = name.chars().take(100).collect();
+    weir_wire::shown(&short)
 }
 
 #[cfg(test)]

@@ -149,11 +149,10 @@ fn line(page: &mut String, name: &str, labels: &[(&str, &str)], value: impl std:
     for (place, (label, text)) in labels.iter().enumerate() {
         page.push(if place == 0 { '{' } else { ',' });
         let _ = write!(page, "{label}=\"");
-        for c in text.chars().take(200) {
+        for c in weir_wire::shown(text).chars().take(200) {
             match c {
                 '"' => page.push_str("\\\""),
                 '\\' => page.push_str("\\\\"),
-                c if c.is_control() => page.push('?'),
                 c => page.push(c),
             }
         }

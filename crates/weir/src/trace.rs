@@ -114,6 +114,7 @@ fn headline(record: &Value) -> String {
             format!("{status} answered by {} · {who} · {tries}", clean(by.unwrap_or("weir")))
         }
         ("cancelled", ..) => format!("the client left · {who} · {tries}"),
+        ("open", ..) => format!("still running · {who} · {tries}"),
         ("lost", ..) => format!("lost: the process ended before the request did · {who} · {tries}"),
         (_, by, code) => {
             format!("{status} {} refused by {} · {who} · {tries}", code.unwrap_or_default(), by.unwrap_or_default())
@@ -123,7 +124,7 @@ fn headline(record: &Value) -> String {
 
 /// Text from clients and providers, without what a terminal would obey.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    weir_wire::shown(text)
 }
 
 /// Milliseconds of an RFC 3339 time as the ledger writes it; only differences are used.

@@ -27,6 +27,13 @@ def sampling(entry, provider):
     return None if entry.get("supports_none_reasoning_effort") else False
 
 
+def always_on(name, entry, provider):
+    if provider == "anthropic" or "thinking_always_on" in entry:
+        return bool(entry.get("thinking_always_on"))
+    # litellm marks Anthropic's alone. OpenAI's reason unasked unless they can be told not to; its chat models are others.
+    return bool(entry.get("supports_reasoning")) and sampling(entry, provider) is False and "chat" not in name
+
+
 def model(name, entry):
     provider = PROVIDERS[entry["litellm_provider"]]
     mode = entry["mode"]
@@ -58,7 +65,7 @@ def model(name, entry):
         "documents": has("supports_pdf_input"),
         "json_schema": has(schema),
         "reasoning": has("supports_reasoning"),
-        "thinking_always_on": bool(entry.get("thinking_always_on")),
+        "thinking_always_on": talks and always_on(name, entry, provider),
         "sampling": sampling(entry, provider) if talks else mode == "completion",
         "prefill": entry.get("supports_assistant_prefill") if provider == "anthropic" else False,
     }

@@ -252,6 +252,11 @@ mod tests {
         let five = of(ProviderKind::OpenAi, "gpt-5");
         assert_eq!((five.window, five.capabilities.sampling), (Some(Tokens(400_000)), Some(false)));
         assert_eq!(of(ProviderKind::OpenAi, "gpt-4o").capabilities.sampling, Some(true));
+        for (name, unasked) in
+            [("o3", true), ("gpt-5-mini", true), ("gpt-5-chat", false), ("gpt-5.2", false), ("gpt-4o", false)]
+        {
+            assert_eq!(of(ProviderKind::OpenAi, name).capabilities.thinking_always_on, Some(unasked), "{name}");
+        }
         assert_eq!(of(ProviderKind::OpenAi, "text-embedding-3-small").capabilities.embeddings, Some(true));
     }
 

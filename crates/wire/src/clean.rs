@@ -59,15 +59,24 @@ pub fn clean_message(text: &str) -> String {
     shorten(kept.trim())
 }
 
+/// `text` with a `?` in place of whatever a terminal or a page would obey, or hide.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { '?' } else { c }).collect()
+}
+
+/// What is not seen, or changes the writing direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Spaces of all kinds become one space; what is invisible or changes the writing direction is dropped.
 fn push_plain(kept: &mut String, c: char) {
-    let invisible =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if c.is_whitespace() {
         if !kept.ends_with(' ') {
             kept.push(' ');
         }
-    } else if !c.is_control() && !invisible {
+    } else if !c.is_control() && !is_invisible(c) {
         kept.push(c);
     }
 }
@@ -136,6 +145,11 @@ mod tests {
         ] {
             assert_eq!(clean_message(text), text);
         }
+    }
+
+    #[test]
+    fn a_hostile_name_is_shown_and_neither_obeyed_nor_hidden() {
+        assert_eq!(shown("gpt\u{1b}[31m\u{202e}x\u{200b}\u{7f}\nä 水"), "gpt?[31m?x???ä 水");
     }
 
     #[test]

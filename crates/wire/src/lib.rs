@@ -23,7 +23,7 @@ mod usage;
 pub use answer::Stop;
 pub use catalogue::{Capabilities, Model, model, models_of, provider_of};
 pub use classify::{ProviderKind, Reply, UpstreamFault, classify, classify_stream_error};
-pub use clean::clean_message;
+pub use clean::{clean_message, shown};
 pub use dialect::{Dialect, Endpoint};
 pub use estimate::{Calibration, count_tokens_answer, estimate_tokens, text_bytes};
 pub use head::{BadRequest, Head, Rewrite, read_head, rewrite};
