@@ -166,10 +166,12 @@ fn welcome(gateway: &Gateway, config: &weir_config::Config) {
     if let Some(admin) = gateway.admin_address() {
         tracing::info!(address = %admin, "admin and metrics");
     }
-    if config.providers.values().any(|p| p.kind == weir_wire::ProviderKind::Mock) {
+    if let Some(mock) = config.providers.values().find(|p| p.kind == weir_wire::ProviderKind::Mock) {
+        let key = if config.keys.is_empty() { "" } else { "-H \"authorization: Bearer $KEY\" " };
         say(format_args!(
-            "try it:  curl {scheme}://{address}/v1/chat/completions -H 'content-type: application/json' \
-             -d '{{\"model\":\"mock/fast\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'"
+            "try it:  curl {scheme}://{address}/v1/chat/completions -H 'content-type: application/json' {key}\
+             -d '{{\"model\":\"{}/fast\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'",
+            mock.name
         ));
     }
 }

@@ -135,3 +135,65 @@ pub(crate) fn at_millis(value: &Value) -> Option<i64> {
     let seconds = day * 86_400 + number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
     Some(seconds * 1_000 + number(20..23)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A request that its first provider throttled and its second answered.
+    fn record() -> Value {
+        json!({
+            "id": "req_01M830YGT34VZD4RVJD4G7EE9D", "run": null, "key": "checkout-bot", "tenant": "team-a",
+            "route": "smart", "endpoint": "/v1/chat/completions", "outcome": "answered", "status": 200, "code": null,
+            "refused_by": null, "started_at": "2026-11-18T14:47:03.114Z", "overhead_us": 412,
+            "usage": { "input": 12, "cached_input": 0, "cache_write": 0, "output": 25, "reasoning": 0 },
+            "attempts": [
+                { "deployment": "openai/gpt-5.2", "status": 429 },
+                { "deployment": "anthropic/claude-sonnet-5-5", "status": 200 },
+            ],
+            "events": [
+                { "at": "2026-11-18T14:47:03.115Z", "stage": "route", "fact": "FailedOver",
+                  "from": "openai/gpt-5.2", "to": "anthropic/claude-sonnet-5-5" },
+                { "at": "2026-11-18T14:48:13.115Z", "stage": "settle", "fact": "Answered", "status": 200 },
+            ],
+        })
+    }
+
+    #[test]
+    fn the_answer_comes_first_and_then_what_happened_when() {
+        let lines: Vec<String> = timeline(&record()).lines().map(str::to_owned).collect();
+        let expected = "200 answered by anthropic/claude-sonnet-5-5 · smart · checkout-bot · team-a · 2 attempts";
+        assert!(lines[0].contains(expected), "{}", lines[0]);
+        assert!(lines[1].contains("2026-11-18T14:47:03.114Z"), "{}", lines[1]);
+        assert!(lines[2].starts_with("      1 ms  route   ") && lines[2].contains("openai/gpt-5.2"), "{}", lines[2]);
+        assert!(lines[3].starts_with("1 min 10 s  settle  "), "{}", lines[3]);
+        assert!(lines[4].contains("12 input tokens") && lines[4].contains("price unknown"), "{}", lines[4]);
+    }
+
+    #[test]
+    fn the_headline_says_how_it_ended_and_who_said_no() {
+        for (outcome, expected) in [
+            ("open", "still running · "),
+            ("lost", "lost: the process ended before the request did · "),
+            ("cancelled", "the client left · "),
+            ("failed", "429 rate_limit_exceeded refused by openai · "),
+        ] {
+            let mut record = record();
+            record["outcome"] = json!(outcome);
+            record["status"] = json!(429);
+            record["code"] = json!("rate_limit_exceeded");
+            record["refused_by"] = json!("openai");
+            let headline = headline(&record);
+            assert!(headline.starts_with(expected), "{headline}");
+        }
+    }
+
+    #[test]
+    fn names_that_a_terminal_would_obey_are_shown_not_done() {
+        let mut record = record();
+        record["route"] = json!("smart\u{1b}[2J");
+        assert!(!timeline(&record).contains("\u{1b}[2J"));
+    }
+}
