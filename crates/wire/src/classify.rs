@@ -121,7 +121,8 @@ pub fn classify(kind: ProviderKind, reply: &Reply<'_>) -> UpstreamFault {
 /// Classifies an error object that came inside a stream (or an answer) whose status was a success.
 #[must_use]
 pub fn classify_stream_error(kind: ProviderKind, json: &[u8]) -> UpstreamFault {
-    let said = Said::read(json);
+    // What is no JSON is no error object, and may well be an answer: its words are not kept.
+    let said = Said::of_json(json).unwrap_or_default();
     // Some put the status that they would have sent into `code`.
     let status = said.codes.iter().find_map(|code| code.parse::<u16>().ok()).filter(|s| (400..600).contains(s));
     let place = status.map_or(Place::Stream, Place::Status);
@@ -140,10 +141,11 @@ struct Said {
 
 impl Said {
     fn read(body: &[u8]) -> Self {
-        let body = &body[..body.len().min(READ_BYTES)];
-        let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
-            return Self { message: plain_words(body).into_owned(), ..Self::default() };
-        };
+        Self::of_json(body).unwrap_or_else(|| Self { message: plain_words(body).into_owned(), ..Self::default() })
+    }
+
+    fn of_json(body: &[u8]) -> Option<Self> {
+        let mut value: Value = serde_json::from_slice(&body[..body.len().min(READ_BYTES)]).ok()?;
         if let Some(first) = value.as_array_mut().and_then(|list| list.first_mut()) {
             value = first.take();
         }
@@ -160,7 +162,7 @@ impl Said {
             &value["message"],
         ]);
         let moderated = error["metadata"]["reasons"].is_array().then(|| "moderation".to_owned());
-        Self {
+        Some(Self {
             codes: [&error["details"]["error_code"], &error["innererror"]["code"], &error["code"], &value["code"]]
                 .into_iter()
                 .filter_map(word)
@@ -169,7 +171,7 @@ impl Said {
             kind: word(&error["type"]).or_else(|| word(&error["status"])),
             param: word(&error["param"]),
             message: message.unwrap_or_default().to_owned(),
-        }
+        })
     }
 
     fn class(&self, kind: ProviderKind, place: Place) -> FaultClass {

@@ -163,6 +163,12 @@ fn a_fault_carries_code_wait_and_clean_words() {
 }
 
 #[test]
+fn what_came_with_a_200_and_is_no_json_may_be_an_answer_and_is_not_kept() {
+    let fault = classify_stream_error(OpenAi, b"data: {\"choices\":[{\"delta\":{\"content\":\"Dear Ms. Example\"}}]}");
+    assert_eq!((fault.class, fault.message.as_str()), (ServerError, "the provider gave no reason"));
+}
+
+#[test]
 fn kinds_have_one_name_each() {
     for kind in ProviderKind::ALL {
         assert_eq!(ProviderKind::from_name(kind.name()), Some(kind));
