@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use weir_units::{DeploymentId, Moment};
 
-use crate::ask::{Ask, GiveUp, Send, SendReason, Step, Strategy};
+use crate::ask::{Ask, GiveUp, Send, SendReason, Step};
 use crate::bench::Bench;
 use crate::breaker::{Admission, Breaker, Permit};
 use crate::budget::Budget;
 use crate::call::{Call, Fault, Flight, Lane, TooSmall, Waiting};
 use crate::change::{BenchView, Change, Changes, DeploymentView, Scope};
+use crate::choose::{Pick, Rank};
 use crate::deployment::Deployment;
 use crate::ladder::{Lead, Repeat, costs_budget, lead, proves_not_started};
 use crate::memory::Memory;
 use crate::random::Random;
-use crate::router::{Field, usual_ttft};
 use crate::settings::Settings;
 
 /// At most so many attempts per call, whatever the settings (ARCHITECTURE.md).
@@ -28,26 +28,6 @@ const REMEMBERED: usize = 1_024;
 pub(crate) const PROVEN: usize = 4_096;
 /// What a fail-over costs the budget of the deployment it leaves, as a share of the call's cost (docs/policy.md, Retries).
 const FAILOVER_PPM: u32 = 300_000;
-
-/// How willingly a deployment is asked; what comes first is asked first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// A probe is due.
-    First,
-    Able,
-    /// Its share is ramping up, and this call was not drawn for it.
-    Untold,
-    Benched,
-}
-
-/// Whom [`Engine::pick`] found.
-enum Pick {
-    Lane(usize),
-    /// Nobody; `late` if the deadline alone spoke against someone.
-    Nobody {
-        late: bool,
-    },
-}
 
 /// What decides about every call; see the crate's page for how it is used.
 #[derive(Debug)]
@@ -361,119 +341,6 @@ impl Engine {
         // Whole seconds, rounded up: a client that comes back a moment too early finds the breaker still open.
         let seconds = soonest.as_secs() + u64::from(soonest.subsec_nanos() > 0);
         Step::GiveUp(GiveUp::NoDeployment { retry_after: Duration::from_secs(seconds.clamp(1, 120)) })
-    }
-
-    /// Whether both breakers let a call pass.
-    fn admission(&self, now: Moment, lane: &Lane) -> Admission {
-        let of = |breaker: Option<&Breaker>| breaker.map_or(Admission::Pass, |breaker| breaker.admission(now));
-        let deployment = of(self.deployments.get(lane.deployment).map(|state| &state.breaker));
-        deployment.and(of(self.hosts.get(lane.host)))
-    }
-
-    /// Whether an attempt that starts at `at` is likely to answer before the deadline.
-    fn in_time(&self, at: Moment, call: &Call, lane: usize) -> bool {
-        let Some(deadline) = call.ask.deadline else { return true };
-        let usual = self.deployments.get(call.lanes[lane].deployment).map_or(Duration::ZERO, Deployment::ttft_p50);
-        at + usual < deadline
-    }
-
-    fn is_benched(&self, now: Moment, call: &Call, lane: usize) -> bool {
-        let model = self.deployments.get(call.lanes[lane].deployment).and_then(|state| state.bench);
-        model.is_some_and(|bench| bench.holds(now))
-            || (!self.benches.is_empty()
-                && self
-                    .benches
-                    .get(&call.ask.candidates[lane].deployment.provider)
-                    .is_some_and(|bench| bench.holds(now)))
-    }
-
-    /// Whether a deployment other than `except` would take over. A benched one is a last resort, not an alternative.
-    pub(crate) fn another_eligible(&self, now: Moment, call: &Call, except: usize) -> bool {
-        call.lanes.iter().enumerate().any(|(index, lane)| {
-            index != except
-                && !lane.out
-                && call.fits(index)
-                && !matches!(self.admission(now, lane), Admission::Refuse { .. })
-                && !self.is_benched(now, call, index)
-                && self.in_time(now, call, index)
-        })
-    }
-
-    /// Chooses a deployment no worse than `worst`.
-    fn pick(&mut self, now: Moment, call: &mut Call, source: Option<Fault>, worst: Rank) -> Pick {
-        let mut late = false;
-        let mut best: Option<(Rank, usize)> = None;
-        let mut field: Option<Field> = None;
-        for index in 0..call.lanes.len() {
-            let lane = call.lanes[index];
-            if lane.out || !call.fits(index) {
-                continue;
-            }
-            let admission = self.admission(now, &lane);
-            if matches!(admission, Admission::Refuse { .. }) || self.too_dear(now, call, index, source) {
-                continue;
-            }
-            if !self.in_time(now, call, index) {
-                late = true;
-                continue;
-            }
-            let rank = self.rank(now, call, index, admission);
-            if rank > worst {
-                continue;
-            }
-            if best.is_none_or(|(found, _)| rank < found) {
-                best = Some((rank, index));
-            }
-            match (call.ask.strategy, rank) {
-                (Strategy::Failover, Rank::First | Rank::Able) => return Pick::Lane(index),
-                (Strategy::Balance, Rank::Able) => {
-                    let field = field.get_or_insert_with(|| Field::new(self.usual_ttft(call)));
-                    if let Some(state) = self.deployments.get_mut(lane.deployment) {
-                        field.add(index, state, now);
-                    }
-                }
-                _ => {}
-            }
-        }
-        match (best, field) {
-            (None, _) => Pick::Nobody { late },
-            (Some((Rank::Able, index)), Some(field)) => Pick::Lane(field.choose(&mut self.random.tie).unwrap_or(index)),
-            (Some((_, index)), _) => Pick::Lane(index),
-        }
-    }
-
-    fn usual_ttft(&self, call: &Call) -> Option<u64> {
-        usual_ttft(call.lanes.iter().filter_map(|lane| self.deployments.get(lane.deployment)))
-    }
-
-    fn rank(&mut self, now: Moment, call: &mut Call, index: usize, admission: Admission) -> Rank {
-        if self.is_benched(now, call, index) {
-            return Rank::Benched;
-        }
-        match admission {
-            // Whoever is on trial goes first where the order is ours: one call at a time, so that it comes back at all.
-            Admission::Probe if call.ask.strategy == Strategy::Balance => Rank::First,
-            Admission::Share(ppm) => {
-                let random = &mut self.random.share;
-                let drawn = call.lanes[index].drawn.get_or_insert_with(|| random.below(1_000_000) < u64::from(ppm));
-                if *drawn { Rank::Able } else { Rank::Untold }
-            }
-            _ => Rank::Able,
-        }
-    }
-
-    /// A fail-over for which no budget is left, to a deployment that fails as well.
-    fn too_dear(&mut self, now: Moment, call: &Call, target: usize, source: Option<Fault>) -> bool {
-        let Some(fault) = source.filter(|fault| costs_budget(fault.class)) else { return false };
-        let tenant = self.tenants.get_mut(call.tenant).is_none_or(|budget| budget.has_any(now));
-        let left = self.deployments.get_mut(call.lanes[fault.lane].deployment);
-        if tenant && left.is_none_or(|state| state.budget.has_any(now)) {
-            return false;
-        }
-        let target = &call.lanes[target];
-        let host_failing = self.hosts.get(target.host).is_some_and(|breaker| !breaker.is_closed(now));
-        let Some(state) = self.deployments.get_mut(target.deployment) else { return host_failing };
-        host_failing || !state.breaker.is_closed(now) || !state.budget.has_any(now)
     }
 
     fn send(&mut self, now: Moment, call: &mut Call, index: usize, why: SendReason, paid: i64) -> Send {

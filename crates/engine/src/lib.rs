@@ -15,6 +15,7 @@ mod breaker;
 mod budget;
 mod call;
 mod change;
+mod choose;
 mod deployment;
 mod eligible;
 mod engine;
