@@ -1,10 +1,9 @@
 -- One row per request: its whole record as JSON, and beside it the few columns that rows are chosen by.
--- An id begins with the time of arrival, so its index is also the index by time.
+-- An id begins with the time of arrival, so the rows lie in the order of time, and need no index to be found by either.
 PRAGMA application_id = 0x77656972;
 
 CREATE TABLE requests (
-    rowid      INTEGER PRIMARY KEY,
-    id         BLOB NOT NULL UNIQUE,
+    id         BLOB PRIMARY KEY,
     started_at INTEGER NOT NULL,
     ended_at   INTEGER,
     outcome    TEXT NOT NULL,
@@ -14,7 +13,7 @@ CREATE TABLE requests (
     route      TEXT,
     deployment TEXT,
     record     TEXT NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- Holds only requests that run, so a row that is written once, whole, pays nothing for it.
 CREATE INDEX requests_open ON requests (started_at) WHERE outcome = 'open';

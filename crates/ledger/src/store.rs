@@ -106,7 +106,7 @@ impl Store {
     /// Deletes some of what is older than `before`; returns whether there may be more.
     pub(crate) async fn sweep(&mut self, before: WallTime) -> Result<bool, sqlx::Error> {
         let bound = RequestId::new(before.millis().max(0), 0).0.to_be_bytes().to_vec();
-        let sql = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE id < ? ORDER BY id LIMIT ?)";
+        let sql = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < ? ORDER BY id LIMIT ?)";
         let requests = sqlx::query(sql).bind(bound).bind(SWEEP).execute(&mut self.connection).await?;
         // The id of a fact is never below its time, so the facts to delete are the first ones.
         let sql = "DELETE FROM facts WHERE id IN (SELECT id FROM facts ORDER BY id LIMIT ?) AND at < ?";
