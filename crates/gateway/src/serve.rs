@@ -134,7 +134,7 @@ where
     };
     match routed {
         Some(routed) => go(shared, live, accepted, &caller, routed).await,
-        None => count_here(&shared, &accepted, &caller),
+        None => count_here(&shared, &live, &accepted, &caller),
     }
 }
 
@@ -305,12 +305,16 @@ fn refuse_early(shared: &Shared, arrival: Arrival, refusal: &Refusal) -> Respons
 }
 
 /// Answers count_tokens for a provider that has no such endpoint, from what its usage reports taught.
-fn count_here(shared: &Arc<Shared>, accepted: &Accepted, caller: &Caller) -> Response<ReplyBody> {
-    let intent = intent(accepted, caller, Arc::from(accepted.head.model.as_str()));
-    let journey = Journey::begin(shared, intent, None, accepted.arrived);
-    let bytes = weir_wire::text_bytes(&accepted.body);
+fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &Caller) -> Response<ReplyBody> {
+    let asked = accepted.head.model.as_str();
+    let resolved = live.config.resolve(asked, accepted.endpoint.dialect());
+    let route = resolved.as_ref().map_or_else(|| Arc::from(asked), |resolved| Arc::clone(&resolved.route_name));
+    let journey = Journey::begin(shared, intent(accepted, caller, route), None, accepted.arrived);
+    // What was learned was learned of the model that serves, whatever clients call it.
+    let served = resolved.as_ref().and_then(|resolved| resolved.deployments.first());
+    let model = served.map_or(asked, |deployment| &*deployment.model);
     let learned = shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
-    let tokens = learned.estimate(&accepted.head.model, bytes);
+    let tokens = learned.estimate_body(model, &accepted.body);
     drop(learned);
     let mut response = json(StatusCode::OK, weir_wire::count_tokens_answer(tokens));
     journey.mark(response.headers_mut(), Dialect::Anthropic);
@@ -328,7 +332,11 @@ impl Calling {
     /// Learns how many bytes a token of this model has.
     pub(crate) fn calibrate(&self, candidate: usize, usage: &Usage) {
         let model = &self.routed.targets[candidate].deployment.model;
-        let bytes = self.accepted.body.len() as u64;
+        let bytes = weir_wire::text_bytes(&self.accepted.body);
+        if bytes != self.accepted.body.len() as u64 {
+            // Images and documents have tokens of their own, which would be taken for the text's.
+            return;
+        }
         self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(model, bytes, usage.input);
     }
 }

@@ -260,3 +260,21 @@ async fn a_declared_deployment_has_its_own_label_even_if_it_never_answers() {
         assert_eq!(page.contains(&format!("deployment=\"{label}\"")), known, "{label} in\n{page}");
     }
 }
+
+#[tokio::test]
+async fn tokens_are_counted_by_what_the_model_reported_whatever_it_is_called() {
+    let provider = Provider::start(|_| {
+        let mut answer = chat();
+        answer["usage"] = json!({ "prompt_tokens": 1_000, "completion_tokens": 1, "total_tokens": 1_001 });
+        (200, "", answer)
+    })
+    .await;
+    let world = World::start(&provider, "[routes.r]\ndeployments = [\"o/gpt\"]\n").await;
+    for model in ["r", "o/gpt"] {
+        let count = async || world.ask("/v1/messages/count_tokens", "", asking(model)).await.json().unwrap();
+        let before = count().await["input_tokens"].as_u64().unwrap();
+        assert_eq!(world.ask(CHAT, "", asking(model)).await.status, 200);
+        let after = count().await["input_tokens"].as_u64().unwrap();
+        assert!(after > 500 && (before < 50 || model != "r"), "{model}: {before}, then {after}");
+    }
+}

@@ -89,6 +89,13 @@ impl Calibration {
         Tokens(((bytes as f64 / ratio).ceil() as u64).max(1))
     }
 
+    /// How many tokens a whole request's `body` is to `model`, its images and documents included.
+    #[must_use]
+    pub fn estimate_body(&self, model: &str, body: &[u8]) -> Tokens {
+        let measure = measure(body);
+        Tokens(self.estimate(model, measure.text_bytes as u64).0 + measure.media_tokens)
+    }
+
     fn forget_oldest(&mut self) {
         let oldest = self.models.iter().min_by_key(|(_, learned)| learned.seen_at).map(|(name, _)| name.clone());
         if let Some(name) = oldest {
@@ -189,6 +196,17 @@ mod tests {
         assert_eq!(calibration.estimate("m", 400), Tokens(200));
         assert_eq!(calibration.estimate("m", 0), Tokens(1));
         assert_eq!(count_tokens_answer(Tokens(7)), br#"{"input_tokens":7}"#);
+    }
+
+    #[test]
+    fn a_body_is_its_text_by_what_was_learned_and_its_images() {
+        let mut calibration = Calibration::default();
+        let image = format!(r#"{{"url":"data:image/png;base64,{}"}}"#, "A".repeat(100_000));
+        assert_eq!(calibration.estimate_body("m", &[b' '; 400]), Tokens(100));
+        let before = calibration.estimate_body("m", image.as_bytes());
+        assert!((Tokens(TOKENS_PER_IMAGE)..Tokens(TOKENS_PER_IMAGE + 20)).contains(&before), "{before:?}");
+        calibration.observe("m", 200, Tokens(100));
+        assert_eq!(calibration.estimate_body("m", &[b' '; 400]), Tokens(200));
     }
 
     #[test]
