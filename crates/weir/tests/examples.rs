@@ -93,7 +93,7 @@ fn tls() {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("openssl can be run");
+        .expect("openssl cannot be run: ./scripts/test installs it");
     let mut to = openssl.stdin.take().unwrap();
     to.write_all(request("/v1/chat/completions", "smart", false, "").as_bytes()).unwrap();
     let mut answer = String::new();
@@ -123,7 +123,7 @@ impl Example {
         }
         if folder.path().join("certificate").exists() {
             let made = Command::new(folder.path().join("certificate")).stderr(Stdio::null()).status();
-            assert!(made.expect("openssl can be run").success());
+            assert!(made.expect("openssl cannot be run: ./scripts/test installs it").success());
         }
         let config = folder.path().join("weir.toml");
         let checked = weir(folder.path()).args(["check", "--config"]).arg(&config).output().unwrap();
