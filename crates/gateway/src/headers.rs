@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use weir_units::RequestId;
 use weir_wire::Dialect;
 
+use crate::models::percent_decoded;
+
 pub(crate) const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -119,7 +121,7 @@ pub(crate) fn upstream_query(query: Option<&str>) -> Option<String> {
     let kept: Vec<&str> = query?
         .split('&')
         .filter(|pair| {
-            let name = pair.split('=').next().unwrap_or_default();
+            let name = percent_decoded(pair.split('=').next().unwrap_or_default());
             !pair.is_empty() && !CREDENTIAL_PARAMETERS.iter().any(|c| name.eq_ignore_ascii_case(c))
         })
         .collect();
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn credentials_leave_the_query() {
         assert_eq!(upstream_query(Some("beta=true&key=AIza&API_KEY=x")), Some("beta=true".to_owned()));
-        assert_eq!(upstream_query(Some("access_token=x")), None);
+        assert_eq!(upstream_query(Some("access_token=x&%6bey=y")), None);
         assert_eq!(upstream_query(None), None);
     }
 }

@@ -75,7 +75,7 @@ fn usable(live: &Live, caller: &Caller) -> Vec<ModelItem> {
 }
 
 /// Undoes `%2F` and its kind, which SDKs put into a path for a slash.
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
