@@ -8,8 +8,9 @@ use weir_units::FaultClass;
 use weir_wire::{AnswerContext, AnswerFacts, Endpoint};
 
 use crate::body::ReplyBody;
-use crate::call::{Calling, Fault};
+use crate::calling::Calling;
 use crate::clock::wall;
+use crate::fault::Fault;
 use crate::headers;
 use crate::route::Target;
 use crate::settle::Journey;

@@ -14,7 +14,7 @@ use weir_units::{DeploymentId, FaultClass, Usage};
 use weir_wire::{Dialect, Endpoint, LimitSeen, ProviderKind, Relay, RelayOptions, Reply};
 
 use crate::body::Segments;
-use crate::call::causes;
+use crate::fault::causes;
 use crate::headers;
 use crate::tls;
 use crate::upstream::{Upstream, client};

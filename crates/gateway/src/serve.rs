@@ -10,13 +10,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, reques
 use http_body::Body;
 use weir_engine::Ask;
 use weir_ledger::{Fact, Intent, Stage};
-use weir_units::{Moment, RequestId, Tokens, Usage, WallTime, parse_duration};
+use weir_units::{Moment, RequestId, Tokens, WallTime, parse_duration};
 use weir_wire::{Dialect, Endpoint};
 
 use crate::accept::{self, Accepted};
 use crate::admit::{self, Caller};
 use crate::body::ReplyBody;
-use crate::call::{Calling, call};
+use crate::call::call;
+use crate::calling::Calling;
 use crate::clock::wall;
 use crate::headers::{
     self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_OVERHEAD_US,
@@ -320,23 +321,4 @@ fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &C
     journey.mark(response.headers_mut(), Dialect::Anthropic);
     journey.answered(StatusCode::OK);
     response
-}
-
-impl Calling {
-    /// Remembers who made a stored response.
-    pub(crate) fn pin(&self, id: &str, candidate: usize) {
-        let deployment = self.routed.targets[candidate].deployment.clone();
-        self.shared.pins.lock().unwrap_or_else(PoisonError::into_inner).made(&self.tenant, id, deployment);
-    }
-
-    /// Learns how many bytes a token of this model has.
-    pub(crate) fn calibrate(&self, candidate: usize, usage: &Usage) {
-        let model = &self.routed.targets[candidate].deployment.model;
-        let bytes = weir_wire::text_bytes(&self.accepted.body);
-        if bytes != self.accepted.body.len() as u64 {
-            // Images and documents have tokens of their own, which would be taken for the text's.
-            return;
-        }
-        self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(model, bytes, usage.input);
-    }
 }

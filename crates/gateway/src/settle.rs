@@ -14,8 +14,8 @@ use weir_units::{FaultClass, Moment, RequestId, Usage};
 use weir_wire::Dialect;
 
 use crate::body::ReplyBody;
-use crate::call::{Calling, Fault};
 use crate::clock::wall;
+use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
 use crate::reply::{Refusal, WEIR};
 use crate::state::{Running, Shared};
@@ -305,15 +305,6 @@ impl Drop for Journey {
     }
 }
 
-impl Calling {
-    /// The headers of an answer that a deployment gave.
-    pub(crate) fn decorate(&self, journey: &Journey, send: &Send, headers: &mut HeaderMap) {
-        let target = &self.routed.targets[send.candidate];
-        headers.insert(headers::X_WEIR_DEPLOYMENT, header(&target.name));
-        journey.mark(headers, self.accepted.endpoint.dialect());
-    }
-}
-
 /// A refusal of a request that was never admitted. It has a record too, written at once.
 pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusal: &Refusal) {
     let began = intent.started_at;
@@ -334,7 +325,7 @@ pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusa
     shared.ledger.settle(entry);
 }
 
-fn header(text: &str) -> HeaderValue {
+pub(crate) fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("?"))
 }
 

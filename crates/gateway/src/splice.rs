@@ -8,7 +8,8 @@ use weir_ledger::{Fact, Stage};
 use weir_units::FaultClass;
 use weir_wire::{Progress, Relay, SpliceState};
 
-use crate::call::{Calling, Fault, collect_within, refused};
+use crate::calling::{Calling, collect_within};
+use crate::fault::{Fault, refused};
 use crate::settle::Journey;
 use crate::stream::{Heard, Taken, Upflow, end_of, said};
 

@@ -19,8 +19,9 @@ use weir_units::{FaultClass, Moment};
 use weir_wire::{Ending, Endpoint, Progress, Relay, RelayOptions};
 
 use crate::body::{ReplyBody, Sink};
-use crate::call::{Calling, Fault, causes};
+use crate::calling::Calling;
 use crate::clock::wall;
+use crate::fault::{Fault, causes};
 use crate::headers;
 use crate::settle::Journey;
 use crate::splice;
