@@ -28,6 +28,8 @@ pub(crate) struct Accepted {
     pub(crate) arrived: Moment,
     /// When the client stops waiting, if it said.
     pub(crate) deadline: Option<Moment>,
+    /// The deadline is the end of everything; else it is how long the client waits for bytes, and each byte moves it.
+    pub(crate) firm: bool,
     pub(crate) started_at: WallTime,
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,

@@ -139,7 +139,10 @@ impl Calling {
         let silent =
             matches!(fault.class, FaultClass::FirstByteTimeout | FaultClass::FirstContentTimeout | FaultClass::Stalled);
         let over = self.accepted.deadline.is_some_and(|deadline| deadline <= self.shared.clock.now());
-        Fault { out_of_time: silent && over, ..fault }
+        if silent && over {
+            return Fault { out_of_time: true, message: "the client's deadline passed".to_owned(), ..fault };
+        }
+        fault
     }
 
     /// A limit on silence within a stream: longer where the model reasons.

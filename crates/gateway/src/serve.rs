@@ -156,6 +156,7 @@ where
         return Err(Refusal::weir(Cause::Malformed, message));
     }
     let deadline = deadline(&parts.headers, arrival.arrived)?;
+    let firm = parts.headers.contains_key(X_WEIR_DEADLINE);
     let mut held = shared.buffers.load().hold();
     let body = accept::body(&parts, body, live.config.server.body_limit, &mut held).await?;
     let head = weir_wire::read_head(arrival.endpoint, &body).map_err(|bad| {
@@ -167,6 +168,7 @@ where
         id: arrival.id,
         arrived: arrival.arrived,
         deadline,
+        firm,
         started_at: arrival.started_at,
         endpoint: arrival.endpoint,
         query: parts.uri.query().map(str::to_owned),

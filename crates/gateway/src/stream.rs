@@ -160,6 +160,11 @@ pub(crate) async fn open(
             break;
         }
     }
+    if !calling.accepted.firm {
+        // An SDK's read timeout begins anew with each byte, and the first ones are here.
+        calling.accepted.deadline = None;
+        flow.end = calling.shared.clock.instant(calling.until(calling.routed.timeouts.total));
+    }
     flow.allow(stall);
     journey.content(&calling.shared, send);
     Ok(Opened { parts, flow, relay, ready })

@@ -25,6 +25,9 @@ const KEY: &str = "x-api-key: weir_0123456789abcdef0123456789\r\n";
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 
+/// A status by which a script orders [`stream_slowly`].
+const SLOWLY: u16 = 1;
+
 /// What was asked last, by path and body.
 type Asked = Arc<Mutex<Option<(String, Value)>>>;
 /// Status, headers and body for a model of this name.
@@ -74,10 +77,27 @@ async fn serve(mut stream: TcpStream, script: Script, asked: Asked) {
         // Silence.
         std::future::pending::<()>().await;
     }
+    if status == SLOWLY {
+        return stream_slowly(stream).await;
+    }
     let answer = answer.to_string();
     let mut head = format!("HTTP/1.1 {status} .\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}");
     let _ = write!(head, "content-length: {}\r\n\r\n{answer}", answer.len());
     let _ = stream.write_all(head.as_bytes()).await;
+}
+
+/// A word each 50 ms, for half a second.
+async fn stream_slowly(mut stream: TcpStream) {
+    let head = "HTTP/1.1 200 .\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\r\n";
+    let _ = stream.write_all(head.as_bytes()).await;
+    for n in 0..10 {
+        let finish = if n == 9 { "\"stop\"" } else { "null" };
+        let choice = format!(r#"{{"index":0,"delta":{{"content":"w"}},"finish_reason":{finish}}}"#);
+        let chunk = format!("data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{choice}]}}\n\n");
+        let _ = stream.write_all(chunk.as_bytes()).await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let _ = stream.write_all(b"data: [DONE]\n\n").await;
 }
 
 /// The file, and a credential for every variable.
@@ -144,6 +164,7 @@ fn by_name(model: &str) -> (u16, &'static str, Value) {
     let error = json!({ "error": { "message": "no", "type": "x", "param": null, "code": null } });
     match model {
         "silent" => (0, "", Value::Null),
+        "slow" => (SLOWLY, "", Value::Null),
         "bad" => (400, "x-request-id: req_of_openai\r\n", error),
         "limited" => (429, "request-id: req_of_anthropic\r\nretry-after: 60\r\n", error),
         "broken" => (500, "", error),
@@ -277,4 +298,18 @@ async fn tokens_are_counted_by_what_the_model_reported_whatever_it_is_called() {
         let after = count().await["input_tokens"].as_u64().unwrap();
         assert!(after > 500 && (before < 50 || model != "r"), "{model}: {before}, then {after}");
     }
+}
+
+#[tokio::test]
+async fn an_sdks_read_timeout_ends_no_stream_that_flows_and_a_deadline_does() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "").await;
+    let mut body = asking("o/slow");
+    body["stream"] = json!(true);
+    let flowing = world.ask(CHAT, "x-stainless-read-timeout: 0.25\r\n", body.clone()).await;
+    assert!(flowing.body.ends_with("data: [DONE]\n\n"), "{}", flowing.body);
+    let cut = world.ask(CHAT, "x-weir-deadline: 250ms\r\n", body).await;
+    assert!(cut.body.contains("the client's deadline passed") && !cut.body.contains("[DONE]"), "{}", cut.body);
+    let silent = world.ask(CHAT, "x-stainless-read-timeout: 0.25\r\n", asking("o/silent")).await;
+    assert_eq!(silent.status, 504);
 }
