@@ -229,7 +229,7 @@ fn too_large(limit: usize) -> Refusal {
     Refusal::weir(Cause::TooLarge, message)
 }
 
-fn no_memory() -> Refusal {
+pub(crate) fn no_memory() -> Refusal {
     let message = "the gateway buffers as much as its `buffer-limit` allows: try again shortly";
     Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1))
 }

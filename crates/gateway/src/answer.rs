@@ -7,6 +7,7 @@ use weir_engine::Send;
 use weir_units::FaultClass;
 use weir_wire::{AnswerContext, AnswerFacts, Endpoint};
 
+use crate::accept::Held;
 use crate::body::ReplyBody;
 use crate::calling::Calling;
 use crate::clock::wall;
@@ -20,12 +21,13 @@ pub(crate) struct Whole {
     parts: response::Parts,
     body: Bytes,
     facts: AnswerFacts,
+    held: Held,
 }
 
 /// Makes sure that a 200 is an answer.
-pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes) -> Result<Whole, Fault> {
+pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes, held: Held) -> Result<Whole, Fault> {
     match weir_wire::read_answer(target.endpoint, &body) {
-        Ok(facts) => Ok(Whole { parts, body, facts }),
+        Ok(facts) => Ok(Whole { parts, body, facts, held }),
         Err(why) => {
             let said = weir_wire::classify_stream_error(target.upstream.kind, &body);
             Err(Fault {
@@ -36,6 +38,7 @@ pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes) -> Resu
                 body: None,
                 request_id: headers::upstream_id(&parts.headers).map(Box::new),
                 out_of_time: false,
+                ours: None,
             })
         }
     }
@@ -43,7 +46,7 @@ pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes) -> Resu
 
 /// Passes a whole answer on.
 pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole: Whole) -> Response<ReplyBody> {
-    let Whole { parts, body, facts } = whole;
+    let Whole { parts, body, facts, held } = whole;
     let target = &calling.routed.targets[send.candidate];
     let asked = calling.accepted.endpoint;
     journey.content(&calling.shared, send);
@@ -74,7 +77,7 @@ pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole:
     } else {
         body
     };
-    let mut response = Response::new(ReplyBody::Whole(body));
+    let mut response = Response::new(ReplyBody::Counted { bytes: body, _share: held });
     *response.status_mut() = StatusCode::OK;
     *response.headers_mut() = parts.headers;
     headers::keep_for_client(response.headers_mut());

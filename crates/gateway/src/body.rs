@@ -14,10 +14,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::accept::Held;
+
 /// The body of an answer to a client.
 pub(crate) enum ReplyBody {
     /// All of it, at once.
     Whole(Bytes),
+    /// The same, counted towards the memory that all bodies share until it is sent.
+    Counted { bytes: Bytes, _share: Held },
     /// Produced while it is sent.
     Streamed(Flow),
 }
@@ -69,8 +73,10 @@ impl Body for ReplyBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let flow = match self.get_mut() {
-            Self::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
-            Self::Whole(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Whole(bytes) | Self::Counted { bytes, .. } if bytes.is_empty() => return Poll::Ready(None),
+            Self::Whole(bytes) | Self::Counted { bytes, .. } => {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+            }
             Self::Streamed(flow) => flow,
         };
         loop {
@@ -87,12 +93,12 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+        matches!(self, Self::Whole(bytes) | Self::Counted { bytes, .. } if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole(bytes) | Self::Counted { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(_) => SizeHint::default(),
         }
     }

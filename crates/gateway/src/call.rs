@@ -82,9 +82,10 @@ impl Calling {
         let until = self.until(limit);
         let response = self.send(send, until).await?;
         let (parts, body) = response.into_parts();
+        let mut held = self.shared.buffers.load().hold();
         let target = &self.routed.targets[send.candidate];
         if !parts.status.is_success() {
-            let body = collect_within(body, &self.shared.clock, until).await.unwrap_or_default();
+            let body = collect_within(body, &self.shared.clock, until, &mut held).await.unwrap_or_default();
             return Err(refused(target, parts.status, &parts.headers, body));
         }
         let kind = headers::text(&parts.headers, &CONTENT_TYPE).unwrap_or_default();
@@ -94,11 +95,11 @@ impl Calling {
                 stream::open(self, journey, send, parts, body).await.map(|o| Attempted::Opened(Box::new(o)))
             }
             (false, "application/json" | "") => {
-                let body = collect_within(body, &self.shared.clock, until).await?;
-                answer::read(target, parts, body).map(|whole| Attempted::Whole(Box::new(whole)))
+                let body = collect_within(body, &self.shared.clock, until, &mut held).await?;
+                answer::read(target, parts, body, held).map(|whole| Attempted::Whole(Box::new(whole)))
             }
             (true, "application/json") => {
-                let body = collect_within(body, &self.shared.clock, until).await?;
+                let body = collect_within(body, &self.shared.clock, until, &mut held).await?;
                 let fault = weir_wire::classify_stream_error(target.upstream.kind, &body);
                 Err(Fault {
                     class: fault.class,
@@ -108,6 +109,7 @@ impl Calling {
                     body: None,
                     request_id: headers::upstream_id(&parts.headers).map(Box::new),
                     out_of_time: false,
+                    ours: None,
                 })
             }
             _ => {

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use weir_engine::Send;
 use weir_units::{FaultClass, Moment, Usage};
 
-use crate::accept::Accepted;
+use crate::accept::{Accepted, Held, no_memory};
 use crate::body::Segments;
 use crate::clock::Clock;
 use crate::fault::{Fault, causes, last_word};
@@ -183,8 +183,13 @@ impl Calling {
     }
 }
 
-/// Reads the whole of an answer.
-pub(crate) async fn collect_within(body: Incoming, clock: &Clock, until: Moment) -> Result<Bytes, Fault> {
+/// Reads the whole of an answer; it counts towards the memory that all bodies share for as long as `held` lives.
+pub(crate) async fn collect_within(
+    body: Incoming,
+    clock: &Clock,
+    until: Moment,
+    held: &mut Held,
+) -> Result<Bytes, Fault> {
     let reading = async {
         let mut body = body;
         let mut first: Option<Bytes> = None;
@@ -195,6 +200,9 @@ pub(crate) async fn collect_within(body: Incoming, clock: &Clock, until: Moment)
             let Ok(data) = frame.into_data() else { continue };
             if rest.len() + data.len() > LARGEST_ANSWER {
                 return Err(Fault::new(FaultClass::ServerError, "the answer is larger than 128 MiB"));
+            }
+            if !held.take(data.len()) {
+                return Err(Fault::ours(no_memory()));
             }
             match &first {
                 None => first = Some(data),

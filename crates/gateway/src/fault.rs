@@ -26,6 +26,8 @@ pub(crate) struct Fault {
     pub(crate) request_id: Option<Box<HeaderValue>>,
     /// The client's own deadline ended it, which says nothing of the provider.
     pub(crate) out_of_time: bool,
+    /// Weir itself ended it, and tells the client so.
+    pub(crate) ours: Option<Refusal>,
 }
 
 impl Fault {
@@ -38,7 +40,13 @@ impl Fault {
             body: None,
             request_id: None,
             out_of_time: false,
+            ours: None,
         }
+    }
+
+    /// Weir ends the request, whoever is called: nobody is asked again, and nothing is held against the provider.
+    pub(crate) fn ours(refusal: Refusal) -> Self {
+        Self { ours: Some(refusal.clone()), ..Self::new(FaultClass::Rejected, refusal.message.as_str()) }
     }
 
     pub(crate) fn outcome(&self, after_content: bool) -> Outcome {
@@ -67,11 +75,15 @@ pub(crate) fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, 
         body: (!body.is_empty()).then(|| Box::new((headers.get(CONTENT_TYPE).cloned(), body))),
         request_id: headers::upstream_id(headers).map(Box::new),
         out_of_time: false,
+        ours: None,
     }
 }
 
 /// Puts the last fault into what the table of refusals says of it, for a client that speaks `asked`.
 pub(crate) fn last_word(target: &Target, asked: Dialect, fault: Fault) -> Refusal {
+    if let Some(refusal) = fault.ours {
+        return refusal;
+    }
     let by = Arc::clone(&target.upstream.name);
     let said = format!("`{}`: {}", target.name, fault.message);
     let same = target.endpoint.dialect() == asked;

@@ -42,7 +42,8 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
         Err(fault) => fault,
         Ok(response) if !response.status().is_success() => {
             let (parts, body) = response.into_parts();
-            let body = collect_within(body, &calling.shared.clock, until).await.unwrap_or_default();
+            let mut held = calling.shared.buffers.load().hold();
+            let body = collect_within(body, &calling.shared.clock, until, &mut held).await.unwrap_or_default();
             refused(&calling.routed.targets[send.candidate], parts.status, &parts.headers, body)
         }
         Ok(response) => {

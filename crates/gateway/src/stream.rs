@@ -290,6 +290,7 @@ pub(crate) fn said(calling: &Calling, send: &Send, error: &Bytes) -> Fault {
         body: None,
         request_id: None,
         out_of_time: false,
+        ours: None,
     }
 }
 

@@ -121,8 +121,13 @@ struct World {
 impl World {
     /// Three providers at one address, a key with a default limit, and what `more` says.
     async fn start(provider: &Provider, more: &str) -> Self {
+        Self::start_with(provider, "", more).await
+    }
+
+    /// The same, with settings of the server.
+    async fn start_with(provider: &Provider, server: &str, more: &str) -> Self {
         let address = provider.address;
-        let mut text = "[server]\nlisten = \"127.0.0.1:0\"\n[retry]\nattempts = 1\n".to_owned();
+        let mut text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{server}[retry]\nattempts = 1\n");
         for (name, kind, path) in [("o", "openai", "/v1"), ("a", "anthropic", ""), ("c", "openai-compatible", "/v1")] {
             let _ = write!(
                 text,
@@ -168,6 +173,7 @@ fn by_name(model: &str) -> (u16, &'static str, Value) {
         "bad" => (400, "x-request-id: req_of_openai\r\n", error),
         "limited" => (429, "request-id: req_of_anthropic\r\nretry-after: 60\r\n", error),
         "broken" => (500, "", error),
+        "large" => (200, "", json!({ "choices": [{ "message": { "content": "w".repeat(200_000) } }] })),
         "claude" => (200, "request-id: req_of_anthropic\r\n", message()),
         _ => (200, "x-request-id: req_of_openai\r\n", chat()),
     }
@@ -312,4 +318,18 @@ async fn an_sdks_read_timeout_ends_no_stream_that_flows_and_a_deadline_does() {
     assert!(cut.body.contains("the client's deadline passed") && !cut.body.contains("[DONE]"), "{}", cut.body);
     let silent = world.ask(CHAT, "x-stainless-read-timeout: 0.25\r\n", asking("o/silent")).await;
     assert_eq!(silent.status, 504);
+}
+
+#[tokio::test]
+async fn answers_count_towards_the_memory_that_all_bodies_share() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start_with(&provider, "body-limit = 50_000\nbuffer-limit = 100_000\n", "").await;
+    for _ in 0..7 {
+        let got = world.ask(CHAT, "", asking("o/large")).await;
+        assert_eq!((got.status, got.json().unwrap()["error"]["code"].as_str().unwrap()), (503, "capacity_exhausted"));
+        assert_eq!(got.header("x-weir-refused-by"), Some("weir"));
+    }
+    // What was held was given back, and none of it was the provider's fault: its breaker is closed.
+    assert_eq!(world.ask(CHAT, "", asking("o/gpt")).await.status, 200);
+    assert_eq!(world.ask(CHAT, "", asking("o/large")).await.status, 503);
 }
