@@ -205,12 +205,13 @@ async fn relay_on(
             // The answer is whole. What is missing is only the end mark, and perhaps the usage: not worth a long wait.
             flow.allow(TERMINATOR);
         }
-        let was = (progress.text_bytes, progress.events);
+        // A ping says that the provider is alive, not that it goes on.
+        let said_before = progress.events - progress.pings;
         let fault = match flow.next().await {
             Heard::Bytes(bytes) => {
                 relay.push(bytes, &mut ready);
                 let progress = relay.progress();
-                if progress.events != was.1 {
+                if progress.events - progress.pings != said_before {
                     flow.progressed();
                 }
                 match &progress.error {

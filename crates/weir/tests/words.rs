@@ -27,6 +27,8 @@ const MESSAGES: &str = "/v1/messages";
 
 /// A status by which a script orders [`stream_slowly`].
 const SLOWLY: u16 = 1;
+/// A status by which a script orders [`ping_forever`].
+const PINGING: u16 = 2;
 
 /// What was asked last, by path and body.
 type Asked = Arc<Mutex<Option<(String, Value)>>>;
@@ -80,6 +82,9 @@ async fn serve(mut stream: TcpStream, script: Script, asked: Asked) {
     if status == SLOWLY {
         return stream_slowly(stream).await;
     }
+    if status == PINGING {
+        return ping_forever(stream).await;
+    }
     let answer = answer.to_string();
     let mut head = format!("HTTP/1.1 {status} .\r\nconnection: close\r\ncontent-type: application/json\r\n{headers}");
     let _ = write!(head, "content-length: {}\r\n\r\n{answer}", answer.len());
@@ -98,6 +103,23 @@ async fn stream_slowly(mut stream: TcpStream) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let _ = stream.write_all(b"data: [DONE]\n\n").await;
+}
+
+/// A word of a message, and then nothing but signs of life.
+async fn ping_forever(mut stream: TcpStream) {
+    let head = "HTTP/1.1 200 .\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\r\n";
+    let start = r#"{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}"#;
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let word = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"w"}}"#;
+    let begun = format!(
+        "{head}event: message_start\ndata: {start}\n\nevent: content_block_start\ndata: {block}\n\n\
+         event: content_block_delta\ndata: {word}\n\n"
+    );
+    let _ = stream.write_all(begun.as_bytes()).await;
+    let ping = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
+    while stream.write_all(ping).await.is_ok() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 /// The file, and a credential for every variable.
@@ -170,6 +192,7 @@ fn by_name(model: &str) -> (u16, &'static str, Value) {
     match model {
         "silent" => (0, "", Value::Null),
         "slow" => (SLOWLY, "", Value::Null),
+        "pinging" => (PINGING, "", Value::Null),
         "bad" => (400, "x-request-id: req_of_openai\r\n", error),
         "limited" => (429, "request-id: req_of_anthropic\r\nretry-after: 60\r\n", error),
         "broken" => (500, "", error),
@@ -332,4 +355,20 @@ async fn answers_count_towards_the_memory_that_all_bodies_share() {
     // What was held was given back, and none of it was the provider's fault: its breaker is closed.
     assert_eq!(world.ask(CHAT, "", asking("o/gpt")).await.status, 200);
     assert_eq!(world.ask(CHAT, "", asking("o/large")).await.status, 503);
+}
+
+#[tokio::test]
+async fn pings_do_not_keep_a_stalled_stream_open() {
+    let provider = Provider::start(by_name).await;
+    let world = World::start(&provider, "[timeouts]\nstall = \"300ms\"\n").await;
+    for path in [CHAT, MESSAGES] {
+        let mut asked = asking("a/pinging");
+        asked["stream"] = json!(true);
+        asked["max_tokens"] = json!(5);
+        let got = world.ask(path, "", asked).await;
+        assert_eq!(got.status, 200);
+        let text = &got.body;
+        assert!(text.contains("upstream_timeout"), "{text}");
+        assert!(!text.contains("[DONE]") && !text.contains("message_stop"), "{text}");
+    }
 }

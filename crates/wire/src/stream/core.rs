@@ -34,6 +34,8 @@ pub struct Progress {
     pub error: Option<Bytes>,
     /// Events with data.
     pub events: u64,
+    /// Those of them that only say that the provider is alive.
+    pub pings: u64,
     /// How a second answer fits, where this is one.
     pub spliced: Option<SpliceState>,
     /// Bytes of text, reasoning, refusal and arguments, as JSON strings; for estimates.
@@ -260,7 +262,8 @@ impl Core {
                 progress.id = progress.id.take().or_else(|| text(id));
                 progress.model = progress.model.take().or_else(|| text(model));
             }
-            Delta::Error(_) | Delta::BlockStart { .. } | Delta::BlockEnd { .. } | Delta::Ping => {}
+            Delta::Ping => progress.pings += 1,
+            Delta::Error(_) | Delta::BlockStart { .. } | Delta::BlockEnd { .. } => {}
         }
     }
 
