@@ -1,15 +1,18 @@
 //! Stage *accept*: which dialect this is, the body within its bounds, and only what is acted on parsed out of it.
 
 use std::io::Read;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, request};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use tokio::time::error::Elapsed;
 use weir_units::{Moment, RequestId, WallTime};
 use weir_wire::{Endpoint, Head};
 
@@ -147,6 +150,22 @@ impl Coding {
     }
 }
 
+/// The next piece of a body; an error when the client pauses for too long. What is here already needs no timer.
+async fn next_frame<B>(body: &mut B) -> Result<Option<Result<Frame<Bytes>, B::Error>>, Elapsed>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut frame = body.frame();
+    let here = std::future::poll_fn(|context| {
+        let polled = Pin::new(&mut frame).poll(context);
+        Poll::Ready(if let Poll::Ready(frame) = polled { Some(frame) } else { None })
+    });
+    match here.await {
+        Some(frame) => Ok(frame),
+        None => tokio::time::timeout(BODY_PAUSE, frame).await,
+    }
+}
+
 async fn collect<B>(mut body: B, expected: usize, limit: usize, held: &mut Held) -> Result<Bytes, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -155,7 +174,7 @@ where
     let mut rest = BytesMut::new();
     let mut length = 0_usize;
     loop {
-        let frame = match tokio::time::timeout(BODY_PAUSE, body.frame()).await {
+        let frame = match next_frame(&mut body).await {
             Err(_) => {
                 let message =
                     format!("the body stopped after {length} bytes: none came for {} s", BODY_PAUSE.as_secs());

@@ -79,13 +79,13 @@ impl Calling {
         journey.started(&self.routed.targets[send.candidate].name, send);
         let streamed = self.accepted.head.stream;
         let limit = if streamed { self.routed.timeouts.first_byte } else { self.whole_within() };
-        let until = self.until(limit);
-        let response = self.send(send, until).await?;
+        let mut limit = self.limit(limit);
+        let response = self.send(send, &mut limit).await?;
         let (parts, body) = response.into_parts();
         let mut held = self.shared.buffers.load().hold();
         let target = &self.routed.targets[send.candidate];
         if !parts.status.is_success() {
-            let body = collect_within(body, &self.shared.clock, until, &mut held).await.unwrap_or_default();
+            let body = collect_within(body, &mut limit, &mut held).await.unwrap_or_default();
             return Err(refused(target, parts.status, &parts.headers, body));
         }
         let kind = headers::text(&parts.headers, &CONTENT_TYPE).unwrap_or_default();
@@ -95,11 +95,11 @@ impl Calling {
                 stream::open(self, journey, send, parts, body).await.map(|o| Attempted::Opened(Box::new(o)))
             }
             (false, "application/json" | "") => {
-                let body = collect_within(body, &self.shared.clock, until, &mut held).await?;
+                let body = collect_within(body, &mut limit, &mut held).await?;
                 answer::read(target, parts, body, held).map(|whole| Attempted::Whole(Box::new(whole)))
             }
             (true, "application/json") => {
-                let body = collect_within(body, &self.shared.clock, until, &mut held).await?;
+                let body = collect_within(body, &mut limit, &mut held).await?;
                 let fault = weir_wire::classify_stream_error(target.upstream.kind, &body);
                 Err(Fault {
                     class: fault.class,

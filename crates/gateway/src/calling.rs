@@ -1,6 +1,7 @@
 //! What one request is called with, and what every attempt of it does alike: say the request in a target's dialect, send it
 //! within a time, read what comes back.
 
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 use weir_engine::Send;
 use weir_units::{FaultClass, Moment, Usage};
 
 use crate::accept::{Accepted, Held, no_memory};
 use crate::body::Segments;
-use crate::clock::Clock;
 use crate::fault::{Fault, causes, last_word};
 use crate::headers;
 use crate::reply::Refusal;
@@ -79,23 +80,27 @@ impl Calling {
         self.shared.engine().could_fail_over(now, journey.call())
     }
 
-    /// Sends one attempt and waits for the response's headers.
-    pub(crate) async fn send(&mut self, send: &Send, until: Moment) -> Result<Response<Incoming>, Fault> {
+    /// Sends one attempt and waits for the response's headers, as long as `limit` allows.
+    pub(crate) async fn send(&mut self, send: &Send, limit: &mut Limit) -> Result<Response<Incoming>, Fault> {
         let prepared =
             self.prepare(send.candidate).map_err(|r| Fault::new(FaultClass::Rejected, r.message.as_str()))?;
         let request = self.request(send.candidate, &prepared)?;
         let Some(client) = self.live.client(self.routed.timeouts.connect) else {
             return Err(Fault::new(FaultClass::Connect, "no client is configured"));
         };
-        let answered = tokio::time::timeout_at(self.shared.clock.instant(until), client.request(request)).await;
-        match answered {
-            Err(_) => Err(Fault::new(FaultClass::FirstByteTimeout, "no response within the time allowed")),
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_connect() => {
+        match limit.bound(client.request(request)).await {
+            None => Err(Fault::new(FaultClass::FirstByteTimeout, "no response within the time allowed")),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(error)) if error.is_connect() => {
                 Err(Fault::new(FaultClass::Connect, format!("cannot connect: {}", causes(&error))))
             }
-            Ok(Err(error)) => Err(Fault::new(FaultClass::Reset, format!("the connection broke: {}", causes(&error)))),
+            Some(Err(error)) => Err(Fault::new(FaultClass::Reset, format!("the connection broke: {}", causes(&error)))),
         }
+    }
+
+    /// A time limit that begins now, never past the request's own end.
+    pub(crate) fn limit(&self, span: Duration) -> Limit {
+        Limit(Box::pin(tokio::time::sleep_until(self.shared.clock.instant(self.until(span)))))
     }
 
     fn request(&self, candidate: usize, prepared: &Prepared) -> Result<Request<Segments>, Fault> {
@@ -183,13 +188,22 @@ impl Calling {
     }
 }
 
+/// How long an attempt may take. One timer serves its whole exchange, and is registered once.
+pub(crate) struct Limit(Pin<Box<Sleep>>);
+
+impl Limit {
+    /// What `exchange` brings; none when the time is over first.
+    async fn bound<T>(&mut self, exchange: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            brought = exchange => Some(brought),
+            () = self.0.as_mut() => None,
+        }
+    }
+}
+
 /// Reads the whole of an answer; it counts towards the memory that all bodies share for as long as `held` lives.
-pub(crate) async fn collect_within(
-    body: Incoming,
-    clock: &Clock,
-    until: Moment,
-    held: &mut Held,
-) -> Result<Bytes, Fault> {
+pub(crate) async fn collect_within(body: Incoming, limit: &mut Limit, held: &mut Held) -> Result<Bytes, Fault> {
     let reading = async {
         let mut body = body;
         let mut first: Option<Bytes> = None;
@@ -216,7 +230,7 @@ pub(crate) async fn collect_within(
         }
         Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
     };
-    tokio::time::timeout_at(clock.instant(until), reading).await.unwrap_or_else(|_| {
+    limit.bound(reading).await.unwrap_or_else(|| {
         Err(Fault::new(FaultClass::FirstByteTimeout, "the answer was not whole within the time allowed"))
     })
 }

@@ -37,13 +37,13 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     let target = &calling.routed.targets[send.candidate];
     let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());
     journey.started(&name, &send);
-    let until = calling.until(calling.routed.timeouts.first_byte);
-    let fault = match calling.send(&send, until).await {
+    let mut limit = calling.limit(calling.routed.timeouts.first_byte);
+    let fault = match calling.send(&send, &mut limit).await {
         Err(fault) => fault,
         Ok(response) if !response.status().is_success() => {
             let (parts, body) = response.into_parts();
             let mut held = calling.shared.buffers.load().hold();
-            let body = collect_within(body, &calling.shared.clock, until, &mut held).await.unwrap_or_default();
+            let body = collect_within(body, &mut limit, &mut held).await.unwrap_or_default();
             refused(&calling.routed.targets[send.candidate], parts.status, &parts.headers, body)
         }
         Ok(response) => {
