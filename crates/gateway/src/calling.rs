@@ -166,6 +166,8 @@ impl Calling {
     /// The headers of an answer that a deployment gave.
     pub(crate) fn decorate(&self, journey: &Journey, send: &Send, headers: &mut HeaderMap) {
         let target = &self.routed.targets[send.candidate];
+        // Once, for what is added here and in `mark`.
+        headers.reserve(8);
         headers.insert(headers::X_WEIR_DEPLOYMENT, header(&target.name));
         journey.mark(headers, self.accepted.endpoint.dialect());
     }

@@ -5,13 +5,11 @@ PRAGMA application_id = 0x77656972;
 CREATE TABLE requests (
     id         BLOB PRIMARY KEY,
     started_at INTEGER NOT NULL,
-    ended_at   INTEGER,
     outcome    TEXT NOT NULL,
     status     INTEGER,
     tenant     TEXT,
     key        TEXT,
     route      TEXT,
-    deployment TEXT,
     record     TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 

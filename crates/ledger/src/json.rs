@@ -13,39 +13,46 @@ use crate::fact::{Event, Fact, rfc_3339};
 /// What a record of one attempt takes, and some more.
 const USUAL: usize = 2_048;
 
+/// Begins a member. Names need no escapes, so each is put together when this is compiled.
+macro_rules! name {
+    ($json:ident, $name:literal) => {
+        $json.begin(concat!(",\"", $name, "\":"))
+    };
+}
+
 impl Entry {
     /// The record as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut json = Json(Vec::with_capacity(USUAL));
         json.object(|json| {
-            json.name("id").text(&self.id.to_string());
-            json.name("run").some_text(self.run.as_deref());
-            json.name("key").some_text(self.key.as_deref());
-            json.name("tenant").some_text(self.tenant.as_deref());
-            json.name("route").some_text(self.route.as_deref());
-            json.name("model").some_text(self.model.as_deref());
-            json.name("dialect").text(self.dialect);
-            json.name("endpoint").text(self.endpoint);
-            json.name("stream").literal(if self.stream { "true" } else { "false" });
-            json.name("outcome").text(self.outcome.name());
-            json.name("status").some_number(self.status.map(u64::from));
-            json.name("code").some_text(self.code.as_deref());
-            json.name("refused_by").some_text(self.refused_by.as_deref());
-            json.name("started_at").time(self.started_at);
+            name!(json, "id").text(&self.id.to_string());
+            name!(json, "run").some_text(self.run.as_deref());
+            name!(json, "key").some_text(self.key.as_deref());
+            name!(json, "tenant").some_text(self.tenant.as_deref());
+            name!(json, "route").some_text(self.route.as_deref());
+            name!(json, "model").some_text(self.model.as_deref());
+            name!(json, "dialect").text(self.dialect);
+            name!(json, "endpoint").text(self.endpoint);
+            name!(json, "stream").literal(if self.stream { "true" } else { "false" });
+            name!(json, "outcome").text(self.outcome.name());
+            name!(json, "status").some_number(self.status.map(u64::from));
+            name!(json, "code").some_text(self.code.as_deref());
+            name!(json, "refused_by").some_text(self.refused_by.as_deref());
+            name!(json, "started_at").time(self.started_at);
             match self.ended_at {
-                Some(at) => json.name("ended_at").time(at),
-                None => json.name("ended_at").literal("null"),
+                Some(at) => name!(json, "ended_at").time(at),
+                None => name!(json, "ended_at").literal("null"),
             }
-            json.name("first_content_ms").some_number(self.first_content_ms);
-            json.name("queued_ms").number(self.queued_ms);
-            json.name("overhead_us").some_number(self.overhead_us);
+            name!(json, "first_content_ms").some_number(self.first_content_ms);
+            name!(json, "queued_ms").number(self.queued_ms);
+            name!(json, "overhead_us").some_number(self.overhead_us);
             // Unknown: no price is known in this version.
-            json.name("cost_usd").literal("null");
-            json.name("usage").usage(self.usage.as_ref());
-            json.name("degraded").array(&self.degraded, |json, what| json.text(what));
-            json.name("attempts").array(&self.attempts, Json::attempt);
-            json.name("events").array(&self.events, Json::event);
+            name!(json, "cost_usd").literal("null");
+            name!(json, "usage").usage(self.usage.as_ref());
+            name!(json, "degraded").array(&self.degraded, |json, what| json.text(what));
+            name!(json, "attempts").array(&self.attempts, Json::attempt);
+            name!(json, "events").array(&self.events, Json::event);
         });
         json.done()
     }
@@ -80,14 +87,10 @@ impl Json {
         self.0.push(b'}');
     }
 
-    /// Begins a member; names need no escapes.
-    fn name(&mut self, name: &'static str) -> &mut Self {
-        if self.0.last() != Some(&b'{') {
-            self.0.push(b',');
-        }
-        self.0.push(b'"');
-        self.literal(name);
-        self.literal("\":");
+    /// Begins a member with what [`name!`] made of its name.
+    fn begin(&mut self, name: &'static str) -> &mut Self {
+        let after_another = self.0.last() != Some(&b'{');
+        self.literal(if after_another { name } else { &name[1..] });
         self
     }
 
@@ -155,31 +158,31 @@ impl Json {
     fn usage(&mut self, usage: Option<&Usage>) {
         let Some(usage) = usage else { return self.literal("null") };
         self.object(|json| {
-            json.name("input").number(usage.input.0);
-            json.name("cached_input").number(usage.cached_input.0);
-            json.name("cache_write").number(usage.cache_write.0);
-            json.name("output").number(usage.output.0);
-            json.name("reasoning").number(usage.reasoning.0);
+            name!(json, "input").number(usage.input.0);
+            name!(json, "cached_input").number(usage.cached_input.0);
+            name!(json, "cache_write").number(usage.cache_write.0);
+            name!(json, "output").number(usage.output.0);
+            name!(json, "reasoning").number(usage.reasoning.0);
         });
     }
 
     fn attempt(&mut self, attempt: &Attempt) {
         self.object(|json| {
-            json.name("deployment").text(&attempt.deployment);
-            json.name("status").some_number(attempt.status.map(u64::from));
-            json.name("class").some_text(attempt.class.map(weir_units::FaultClass::name));
-            json.name("message").some_text(attempt.message.as_deref());
-            json.name("started_at").time(attempt.started_at);
-            json.name("ended_at").time(attempt.ended_at);
-            json.name("usage").usage(attempt.usage.as_ref());
-            json.name("cost_usd").literal("null");
+            name!(json, "deployment").text(&attempt.deployment);
+            name!(json, "status").some_number(attempt.status.map(u64::from));
+            name!(json, "class").some_text(attempt.class.map(weir_units::FaultClass::name));
+            name!(json, "message").some_text(attempt.message.as_deref());
+            name!(json, "started_at").time(attempt.started_at);
+            name!(json, "ended_at").time(attempt.ended_at);
+            name!(json, "usage").usage(attempt.usage.as_ref());
+            name!(json, "cost_usd").literal("null");
         });
     }
 
     fn event(&mut self, event: &Event) {
         self.0.push(b'{');
-        self.name("at").time(event.at);
-        self.name("stage").text(event.stage.name());
+        name!(self, "at").time(event.at);
+        name!(self, "stage").text(event.stage.name());
         if !self.usual_fact(&event.fact) {
             // The fact is an object of its own; its members go on in this one.
             let fact = self.0.len();
@@ -190,32 +193,32 @@ impl Json {
 
     /// Writes the members of a fact that every answered request has; serde writes all others.
     fn usual_fact(&mut self, fact: &Fact) -> bool {
-        self.name("fact").text(fact.name());
+        name!(self, "fact").text(fact.name());
         match fact {
             Fact::Admitted { key, tenant, route } => {
-                self.name("key").some_text(key.as_deref());
-                self.name("tenant").some_text(tenant.as_deref());
-                self.name("route").text(route);
+                name!(self, "key").some_text(key.as_deref());
+                name!(self, "tenant").some_text(tenant.as_deref());
+                name!(self, "route").text(route);
             }
             Fact::Routed { candidates, skipped } if skipped.is_empty() => {
-                self.name("candidates").array(candidates, |json, name| json.text(name));
+                name!(self, "candidates").array(candidates, |json, name| json.text(name));
             }
             Fact::AttemptStarted { attempt, deployment, why } => {
-                self.name("attempt").number(u64::from(*attempt));
-                self.name("deployment").text(deployment);
-                self.name("why").text(why);
+                name!(self, "attempt").number(u64::from(*attempt));
+                name!(self, "deployment").text(deployment);
+                name!(self, "why").text(why);
             }
             Fact::FirstContent { attempt, after_ms } => {
-                self.name("attempt").number(u64::from(*attempt));
-                self.name("after_ms").number(*after_ms);
+                name!(self, "attempt").number(u64::from(*attempt));
+                name!(self, "after_ms").number(*after_ms);
             }
             Fact::AttemptSucceeded { attempt, deployment, status, after_ms } => {
-                self.name("attempt").number(u64::from(*attempt));
-                self.name("deployment").text(deployment);
-                self.name("status").number(u64::from(*status));
-                self.name("after_ms").number(*after_ms);
+                name!(self, "attempt").number(u64::from(*attempt));
+                name!(self, "deployment").text(deployment);
+                name!(self, "status").number(u64::from(*status));
+                name!(self, "after_ms").number(*after_ms);
             }
-            Fact::Answered { status } => self.name("status").number(u64::from(*status)),
+            Fact::Answered { status } => name!(self, "status").number(u64::from(*status)),
             _ => {
                 self.0.truncate(self.0.len() - fact.name().len() - r#","fact":"""#.len());
                 return false;

@@ -24,13 +24,11 @@ pub(crate) struct RequestRow {
     #[serde(with = "id_text")]
     pub(crate) id: RequestId,
     pub(crate) started_at: i64,
-    pub(crate) ended_at: Option<i64>,
     pub(crate) outcome: Arc<str>,
     pub(crate) status: Option<u16>,
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) key: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
-    pub(crate) deployment: Option<Arc<str>>,
     #[serde(with = "raw")]
     pub(crate) record: String,
 }
@@ -69,17 +67,14 @@ impl RequestRow {
     /// The row of a request that has ended.
     pub(crate) fn settled(entry: Entry) -> Self {
         let record = entry.to_json();
-        let last = entry.attempts.into_iter().next_back();
         Self {
             id: entry.id,
             started_at: entry.started_at.0,
-            ended_at: entry.ended_at.map(|at| at.0),
             outcome: entry.outcome.name().into(),
             status: entry.status,
             tenant: entry.tenant,
             key: entry.key,
             route: entry.route,
-            deployment: last.map(|attempt| attempt.deployment),
             record,
         }
     }

@@ -121,12 +121,12 @@ impl Store {
 }
 
 fn insert_requests(rows: usize) -> String {
-    let values = vec!["(?,?,?,?,?,?,?,?,?,?)"; rows].join(",");
+    let values = vec!["(?,?,?,?,?,?,?,?)"; rows].join(",");
     format!(
-        "INSERT INTO requests (id, started_at, ended_at, outcome, status, tenant, key, route, deployment, record) \
-         VALUES {values} ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, ended_at = excluded.ended_at, \
+        "INSERT INTO requests (id, started_at, outcome, status, tenant, key, route, record) \
+         VALUES {values} ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
          outcome = excluded.outcome, status = excluded.status, tenant = excluded.tenant, key = excluded.key, \
-         route = excluded.route, deployment = excluded.deployment, record = excluded.record \
+         route = excluded.route, record = excluded.record \
          WHERE excluded.outcome <> 'open'"
     )
 }
@@ -142,13 +142,11 @@ fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
     query
         .bind(row.id.0.to_be_bytes().to_vec())
         .bind(row.started_at)
-        .bind(row.ended_at)
         .bind(&*row.outcome)
         .bind(row.status)
         .bind(row.tenant.as_deref())
         .bind(row.key.as_deref())
         .bind(row.route.as_deref())
-        .bind(row.deployment.as_deref())
         .bind(row.record.as_str())
 }
 
