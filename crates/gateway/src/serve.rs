@@ -214,11 +214,14 @@ async fn go(
         repeatable: repeatable(&accepted),
         pinned: routed.pinned,
     };
-    let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
     let call_state = shared.engine().begin(shared.clock.now(), ask);
     let intent = intent(&accepted, caller, Arc::clone(&routed.route));
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
-    journey.note(Stage::Route, Fact::Routed { candidates, skipped: Vec::new() });
+    // With one deployment there was nothing to choose, and its attempt says the rest.
+    if routed.targets.len() > 1 {
+        let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
+        journey.note(Stage::Route, Fact::Routed { candidates, skipped: Vec::new() });
+    }
     let prepared = routed.targets.iter().map(|_| None).collect();
     let default_max = caller.key.as_ref().and_then(|k| k.max_tokens_default);
     let tenant = Arc::clone(&caller.tenant);
