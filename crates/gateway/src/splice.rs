@@ -48,8 +48,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
         }
         Ok(response) => {
             let stall = calling.patience(calling.routed.timeouts.stall, send.candidate);
-            let (_, end) = end_of(calling);
-            let mut flow = Upflow::new(response.into_body(), stall, end);
+            let mut flow = Upflow::new(response.into_body(), stall, end_of(calling));
             let mut taking = relay.splice(endpoint, model);
             let mut ready = Vec::new();
             match catch_up(calling, journey, &send, &mut flow, &mut taking, &mut ready).await {

@@ -83,7 +83,9 @@ impl Shared {
 
     /// Writes down what changed in the engine since the last look: breakers, benched credentials.
     pub(crate) fn note_changes(&self) {
-        self.note_all(self.engine().take_changes());
+        // In a statement of its own: the lock must not be held while things are written down.
+        let changes = self.engine().take_changes();
+        self.note_all(changes);
     }
 
     /// Writes down changes that were taken together with a decision.

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use weir_config::AfterCut;
 use weir_engine::Send;
-use weir_units::{FaultClass, Moment};
+use weir_units::FaultClass;
 use weir_wire::{Ending, Endpoint, Progress, Relay, RelayOptions};
 
 use crate::body::{ReplyBody, Sink};
@@ -125,7 +125,7 @@ pub(crate) async fn open(
     let stall = calling.patience(timeouts.stall, send.candidate);
     let first = calling.patience(timeouts.first_content, send.candidate);
     let alone = stall.max(first);
-    let end = calling.shared.clock.instant(calling.until(timeouts.total));
+    let end = end_of(calling);
     let mut flow = Upflow::new(body, if send.another_eligible { first } else { alone }, end);
     let mut shortened = send.another_eligible;
     let mut relay = Relay::new(options(calling, send)?);
@@ -163,7 +163,7 @@ pub(crate) async fn open(
     if !calling.accepted.firm {
         // An SDK's read timeout begins anew with each byte, and the first ones are here.
         calling.accepted.deadline = None;
-        flow.end = calling.shared.clock.instant(calling.until(calling.routed.timeouts.total));
+        flow.end = end_of(calling);
     }
     flow.allow(stall);
     journey.content(&calling.shared, send);
@@ -312,10 +312,9 @@ fn options(calling: &mut Calling, send: &Send) -> Result<RelayOptions, Fault> {
     })
 }
 
-/// The end of everything for a stream that begins to be taken over now.
-pub(crate) fn end_of(calling: &Calling) -> (Moment, Instant) {
-    let until = calling.until(calling.routed.timeouts.total);
-    (until, calling.shared.clock.instant(until))
+/// When a stream is over, whatever it still says.
+pub(crate) fn end_of(calling: &Calling) -> Instant {
+    calling.shared.clock.instant(calling.until(calling.routed.timeouts.total))
 }
 
 /// What a takeover brings back.
