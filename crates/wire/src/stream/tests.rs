@@ -91,8 +91,12 @@ fn joined(out: &[Bytes]) -> String {
 /// The JSON of every event of a stream that a client got; anything that is not an event of JSON fails the test.
 fn events(stream: &str) -> Vec<serde_json::Value> {
     assert!(stream.is_empty() || stream.ends_with("\n\n"), "whole events only: {stream:?}");
-    let data = stream.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    data_of(stream).map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+/// The data of every event of a stream, but for `[DONE]`.
+fn data_of(stream: &str) -> impl Iterator<Item = &str> {
+    stream.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]")
 }
 
 /// The text that a client of either dialect has in the end.
