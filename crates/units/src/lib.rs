@@ -6,11 +6,13 @@
 mod duration;
 mod fault;
 mod ids;
+mod limits;
 mod time;
 mod tokens;
 
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use fault::FaultClass;
 pub use ids::{DeploymentId, IdError, RequestId};
+pub use limits::{Dimension, Limits};
 pub use time::{Moment, WallTime};
 pub use tokens::{Tokens, Usage};
