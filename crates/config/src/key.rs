@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ring::digest;
+use weir_engine::Priority;
+use weir_units::Limits;
 
 /// The 64 characters of base64url (RFC 4648, section 5).
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -24,6 +26,10 @@ pub struct Key {
     pub routes: Option<BTreeSet<Arc<str>>>,
     /// The output limit given to a request that sets none.
     pub max_tokens_default: Option<u64>,
+    /// The class of its requests, and the highest that they may ask for.
+    pub priority: Priority,
+    /// Its own ceilings.
+    pub limits: Limits,
 }
 
 /// Whether `key` may ask for `name`, which is compared as the client said it.
@@ -111,6 +117,8 @@ mod tests {
             tenant: "default".into(),
             routes: Some(BTreeSet::from(["smart".into()])),
             max_tokens_default: None,
+            priority: Priority::Interactive,
+            limits: Limits::NONE,
         };
         assert!(may_use(&key, "smart"));
         assert!(!may_use(&key, "openai/gpt-5.2") && !may_use(&key, "Smart") && !may_use(&key, ""));

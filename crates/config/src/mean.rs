@@ -4,6 +4,7 @@
 //! noted against never leaves this crate.
 
 mod keys;
+mod limits;
 mod links;
 mod providers;
 mod routes;
@@ -26,6 +27,7 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
         routes: routes::routes(root, &timeouts, log),
         keys: keys::keys(root, log),
         engine: engine(root, log),
+        max_wait: root.table("queue").span("max-wait"),
         timeouts,
         source,
     };
@@ -64,6 +66,8 @@ fn engine(root: &Table, log: &mut Log<'_>) -> Settings {
             window: breaker.span("window"),
             cooldown: breaker.span("cooldown"),
         },
+        limits: limits::settings(root),
+        queue: limits::queue(root.table("queue")),
     }
 }
 

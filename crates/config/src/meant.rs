@@ -28,8 +28,10 @@ pub struct Config {
     pub keys: BTreeMap<Arc<str>, Key>,
     /// The timeouts of whatever is no route of its own.
     pub timeouts: Timeouts,
-    /// How the engine retries and when its breakers open.
+    /// How the engine retries, when its breakers open, what limits it keeps to and how much may wait.
     pub engine: Settings,
+    /// How long a request waits for capacity, unless it says otherwise.
+    pub max_wait: Duration,
     /// Where all this was written.
     pub source: Source,
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_units::{DeploymentId, FaultClass, Moment, Tokens};
+use weir_units::{DeploymentId, Dimension, FaultClass, Moment, Tokens};
+
+use crate::limits::{ChargeModel, PoolId};
 
 /// In which order the deployments of a route are asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,51 @@ pub struct Candidate {
     pub host: Arc<str>,
     /// Its context window, where known.
     pub window: Option<Tokens>,
+    /// What it counts towards its limits.
+    pub charge: ChargeModel,
+    /// Estimated input tokens, as its model counts them.
+    pub input: Tokens,
+}
+
+/// Which class of traffic a request is of. Classes share capacity by 16 : 4 : 1, so none ever starves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Somebody waits for it.
+    #[default]
+    Interactive,
+    /// Nobody looks at a clock, but it is wanted soon.
+    Standard,
+    /// Whenever there is room; it may use only what is not reserved for interactive work.
+    Batch,
+}
+
+impl Priority {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Interactive, Self::Standard, Self::Batch];
+
+    /// The name in config, headers, facts and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Standard => "standard",
+            Self::Batch => "batch",
+        }
+    }
+
+    /// What [`name`](Self::name) writes.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.name() == name)
+    }
+
+    /// The next more urgent class.
+    pub(crate) fn above(self) -> Self {
+        match self {
+            Self::Interactive | Self::Standard => Self::Interactive,
+            Self::Batch => Self::Standard,
+        }
+    }
 }
 
 /// One request, as far as the engine cares.
@@ -39,8 +86,16 @@ pub struct Ask {
     pub cost: u64,
     /// Estimated input tokens.
     pub input: Tokens,
+    /// The bound on output that it sets.
+    pub max_output: Option<u64>,
+    /// How many bytes it holds while it waits.
+    pub bytes: u64,
+    /// Its class of traffic.
+    pub priority: Priority,
     /// After this no attempt starts.
     pub deadline: Option<Moment>,
+    /// Until then it may wait for capacity; `None` is as long as the deadline allows.
+    pub wait_until: Option<Moment>,
     /// False for a stateful call: it goes on to another attempt only where it is certain that it was not started.
     pub repeatable: bool,
     /// The call belongs to one deployment (`previous_response_id`); `candidates` holds just that one.
@@ -48,7 +103,7 @@ pub struct Ask {
 }
 
 /// What to do next with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send it, then report how it ended.
     Send(Send),
@@ -61,8 +116,28 @@ pub enum Step {
         /// The fault it follows.
         class: FaultClass,
     },
+    /// Wait for capacity: ask again when [`Engine::take_woken`](crate::Engine::take_woken) names the call's
+    /// [`ticket`](crate::Call::ticket), and at `until` at the latest.
+    Queue(Queued),
     /// Nothing more will be tried.
     GiveUp(GiveUp),
+}
+
+/// A wait for capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The index into [`Ask::candidates`] of the deployment that is waited for.
+    pub candidate: usize,
+    /// When the wait is given up.
+    pub until: Moment,
+    /// How many requests are before it in the same queue.
+    pub ahead: usize,
+    /// How long it will probably take.
+    pub predicted: Duration,
+    /// Whose limit it waits for.
+    pub pool: PoolId,
+    /// Which limit.
+    pub binding: Dimension,
 }
 
 /// One attempt to make.
@@ -137,6 +212,8 @@ pub enum Outcome {
         class: FaultClass,
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,
+        /// Which limit it is about, where the provider says so.
+        limit: Option<Dimension>,
         /// Content had already begun.
         after_content: bool,
     },
@@ -145,7 +222,7 @@ pub enum Outcome {
 }
 
 /// Why nothing more is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GiveUp {
     /// The fault that decides what the client is told.
     ///
@@ -161,6 +238,15 @@ pub enum GiveUp {
     NoDeployment {
         /// When the soonest breaker takes a probe: 1 to 120 s.
         retry_after: Duration,
+    },
+    /// No deployment will have capacity in time.
+    NoCapacity {
+        /// When it is worth asking again: 1 to 120 s.
+        retry_after: Duration,
+        /// Whose limit is in the way of the deployment that will have room first.
+        pool: PoolId,
+        /// Which limit.
+        binding: Dimension,
     },
     /// The deadline is over, or would be before any deployment is likely to answer.
     Deadline,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use weir_units::{FaultClass, Moment, Tokens};
+use weir_units::{FaultClass, Moment, Tokens, Usage};
 
 use crate::ask::{Ask, GiveUp, WaitReason};
 use crate::breaker::Permit;
+use crate::limits::{Hold, KeyHold};
 use crate::memory::Handle;
+use crate::queue::{Full, Place};
 
 /// The state of one call, held by its caller between the engine's answers.
 ///
@@ -27,6 +29,14 @@ pub struct Call {
     pub(crate) cut: bool,
     pub(crate) spliced: bool,
     pub(crate) too_small: Option<TooSmall>,
+    /// Its place in line.
+    pub(crate) place: Option<Place>,
+    /// When it first got in line.
+    pub(crate) since: Option<Moment>,
+    /// Why no deployment had capacity in time.
+    pub(crate) full: Option<Full>,
+    /// What it took of its key's limits.
+    pub(crate) key_hold: Option<KeyHold>,
 }
 
 impl Call {
@@ -34,6 +44,31 @@ impl Call {
     #[must_use]
     pub fn ask(&self) -> &Ask {
         &self.ask
+    }
+
+    /// What [`Engine::take_woken`](crate::Engine::take_woken) calls it while it waits in line.
+    #[must_use]
+    pub fn ticket(&self) -> Option<u64> {
+        self.place.map(|place| place.id)
+    }
+
+    /// Notes why a deployment has no capacity in time; of several, what will be over first counts.
+    pub(crate) fn note_full(&mut self, full: Full) {
+        if self.full.as_ref().is_none_or(|known| full.retry_after < known.retry_after) {
+            self.full = Some(full);
+        }
+    }
+
+    /// When it stops waiting for capacity.
+    pub(crate) fn wait_until(&self) -> Moment {
+        let forever = Moment(u64::MAX);
+        self.ask.wait_until.unwrap_or(forever).min(self.ask.deadline.unwrap_or(forever))
+    }
+
+    /// Whether limits are kept to for the attempt under way.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.flight.is_some_and(|flight| flight.hold.is_some())
     }
 
     /// How many attempts were made so far.
@@ -67,6 +102,10 @@ pub(crate) struct Lane {
     pub(crate) attempts: u32,
     /// Ruled out for the rest of the call.
     pub(crate) out: bool,
+    /// It has no capacity in time.
+    pub(crate) full: bool,
+    /// Its provider refused for want of capacity, for longer than is waited in place; the others come first.
+    pub(crate) limited: bool,
     /// Whether this call was drawn for a ramping breaker's share; drawn once per call.
     pub(crate) drawn: Option<bool>,
 }
@@ -88,6 +127,9 @@ pub(crate) struct Flight {
     pub(crate) began: u64,
     pub(crate) paid: i64,
     pub(crate) content: bool,
+    pub(crate) hold: Option<Hold>,
+    /// What it used, where its provider has said so.
+    pub(crate) used: Option<Usage>,
 }
 
 /// A fault that `next` has yet to act on.

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_units::{DeploymentId, FaultClass, Moment};
+use weir_units::{DeploymentId, Dimension, FaultClass, Moment};
+
+use crate::limits::PoolId;
 
 /// What a breaker stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,19 @@ pub enum Change {
         class: FaultClass,
         /// When one call tries it again.
         until: Moment,
+    },
+    /// A limit that is kept to changed.
+    Limit {
+        /// Whose it is.
+        pool: PoolId,
+        /// Which one.
+        dimension: Dimension,
+        /// What was kept to before, if there was any.
+        old: Option<u64>,
+        /// What is kept to now.
+        new: u64,
+        /// How that was learned, in words.
+        how: &'static str,
     },
     /// A benched deployment works again.
     ModelRestored {

@@ -62,6 +62,7 @@ impl Engine {
         call.lanes.iter().enumerate().any(|(index, lane)| {
             index != except
                 && !lane.out
+                && !lane.full
                 && call.fits(index)
                 && !matches!(self.admission(now, lane), Admission::Refuse { .. })
                 && !self.is_benched(now, call, index)
@@ -76,7 +77,7 @@ impl Engine {
         let mut field: Option<Field> = None;
         for index in 0..call.lanes.len() {
             let lane = call.lanes[index];
-            if lane.out || !call.fits(index) {
+            if lane.out || lane.full || lane.limited || !call.fits(index) {
                 continue;
             }
             let admission = self.admission(now, &lane);
@@ -98,8 +99,9 @@ impl Engine {
                 (Strategy::Failover, Rank::First | Rank::Able) => return Pick::Lane(index),
                 (Strategy::Balance, Rank::Able) => {
                     let field = field.get_or_insert_with(|| Field::new(self.usual_ttft(call)));
+                    let (wait, use_ppm) = self.headroom_of(now, call, index);
                     if let Some(state) = self.deployments.get_mut(lane.deployment) {
-                        field.add(index, state, now);
+                        field.add(index, state, now, wait, use_ppm);
                     }
                 }
                 _ => {}
@@ -110,6 +112,18 @@ impl Engine {
             (Some((Rank::Able, index)), Some(field)) => Pick::Lane(field.choose(&mut self.random.tie).unwrap_or(index)),
             (Some((_, index)), _) => Pick::Lane(index),
         }
+    }
+
+    /// How long a deployment's limits make a call wait now, and how much of the tightest one is used, in parts per million.
+    fn headroom_of(&mut self, now: Moment, call: &Call, lane: usize) -> (u64, u64) {
+        let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
+        if pools.iter().all(Option::is_none) {
+            return (0, 0);
+        }
+        let cost = self.cost(call, lane);
+        let wait = self.wait_of(now, call, lane, &cost);
+        let used = pools.iter().flatten().filter_map(|handle| Some(self.pools.get(*handle)?.use_ppm(now))).max();
+        (u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX), used.unwrap_or(0))
     }
 
     fn usual_ttft(&self, call: &Call) -> Option<u64> {

@@ -9,6 +9,9 @@ use crate::bench::Bench;
 use crate::breaker::Breaker;
 use crate::budget::Budget;
 use crate::ewma::{Quantile, blend, decay_ppm};
+use crate::in_flight::InFlight;
+use crate::limits::{Outputs, PoolId};
+use crate::memory::Handle;
 
 /// Estimates decay over about twenty samples, between these bounds (docs/policy.md, Balance).
 const SHORTEST_TAU: Duration = Duration::from_secs(10);
@@ -17,43 +20,6 @@ const LONGEST_TAU: Duration = Duration::from_secs(60);
 const IDLE_TAU: Duration = Duration::from_secs(10);
 /// How quickly an old failure is forgotten (docs/policy.md, Balance).
 const SUCCESS_TAU: Duration = Duration::from_secs(60);
-/// An attempt whose end was never told is forgotten after one or two of these; no call is allowed to last as long.
-const FLIGHT_AGE: u64 = 900_000_000_000;
-
-/// A count of what is under way that heals itself: what began two ages ago no longer counts.
-#[derive(Debug, Default)]
-struct InFlight {
-    age: u64,
-    recent: u32,
-    older: u32,
-}
-
-impl InFlight {
-    fn roll(&mut self, now: Moment) {
-        let age = now.0 / FLIGHT_AGE;
-        if age > self.age {
-            self.older = if age == self.age + 1 { self.recent } else { 0 };
-            self.recent = 0;
-            self.age = age;
-        }
-    }
-
-    fn begin(&mut self, now: Moment) -> u64 {
-        self.roll(now);
-        self.recent += 1;
-        self.age
-    }
-
-    fn end(&mut self, now: Moment, began: u64) {
-        self.roll(now);
-        if began == self.age {
-            self.recent = self.recent.saturating_sub(1);
-        } else if began + 1 == self.age {
-            self.older = self.older.saturating_sub(1);
-        }
-    }
-}
-
 /// Three refusals in a row, from two tenants, are needed before a bare 403 is taken for the deployment's own.
 #[derive(Debug, Default)]
 struct Forbidden {
@@ -70,6 +36,12 @@ pub(crate) struct Deployment {
     pub(crate) declared: bool,
     /// It once answered well, so it exists.
     pub(crate) proven: bool,
+    /// The pools that its calls take from, the innermost first, once they are found.
+    pub(crate) pools: [Option<Handle>; 3],
+    /// The queue that it waits in.
+    pub(crate) line: Option<PoolId>,
+    pub(crate) assigned: bool,
+    pub(crate) outputs: Outputs,
     forbidden: Forbidden,
     in_flight: InFlight,
     load_p84: Quantile,
@@ -90,6 +62,10 @@ impl Deployment {
             budget: Budget::new(),
             declared: false,
             proven: false,
+            pools: [None; 3],
+            line: None,
+            assigned: false,
+            outputs: Outputs::default(),
             forbidden: Forbidden::default(),
             in_flight: InFlight::default(),
             load_p84: Quantile::new(840_000),
@@ -113,7 +89,7 @@ impl Deployment {
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.recent + self.in_flight.older
+        self.in_flight.count()
     }
 
     /// Notes how busy it is, and says how busy it mostly is at most: the 0.84-quantile, in thousandths of a call.

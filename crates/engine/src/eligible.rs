@@ -14,11 +14,15 @@ impl Engine {
     /// If its attempt was handed out, it counts as never made.
     pub fn rule_out(&mut self, now: Moment, call: &mut Call, candidate: usize) {
         if call.flight.as_ref().is_some_and(|flight| flight.lane == candidate) {
+            if let Some(hold) = call.flight.as_mut().and_then(|flight| flight.hold.take()) {
+                self.settle_hold(now, &hold, None);
+            }
             self.abandon(now, call);
             call.attempts = call.attempts.saturating_sub(1);
             call.lanes[candidate].attempts = call.lanes[candidate].attempts.saturating_sub(1);
         }
         call.lanes[candidate].out = true;
+        self.pump(now);
     }
 
     /// Whether another deployment than the one whose attempt is under way could take over now.
@@ -39,8 +43,13 @@ mod tests {
 
     #[test]
     fn a_candidate_that_cannot_be_asked_is_no_alternative_and_no_attempt() {
-        let candidate =
-            |name: &str| Candidate { deployment: DeploymentId::new(name, "m"), host: Arc::from(name), window: None };
+        let candidate = |name: &str| Candidate {
+            deployment: DeploymentId::new(name, "m"),
+            host: Arc::from(name),
+            window: None,
+            charge: crate::ChargeModel::METERED,
+            input: Tokens(1),
+        };
         let mut engine = Engine::new(Settings::default(), 1);
         let ask = Ask {
             candidates: vec![candidate("a"), candidate("b")],
@@ -48,7 +57,11 @@ mod tests {
             tenant: Arc::from("t"),
             cost: 1,
             input: Tokens(1),
+            max_output: None,
+            bytes: 0,
+            priority: crate::Priority::Interactive,
             deadline: None,
+            wait_until: None,
             repeatable: true,
             pinned: false,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_units::{DeploymentId, Moment};
+use weir_units::{DeploymentId, FaultClass, Moment, WallTime};
 
 use crate::ask::{Ask, GiveUp, Send, SendReason, Step};
 use crate::bench::Bench;
@@ -15,7 +15,9 @@ use crate::change::{BenchView, Change, Changes, DeploymentView, Scope};
 use crate::choose::{Pick, Rank};
 use crate::deployment::Deployment;
 use crate::ladder::{Lead, Repeat, costs_budget, lead, proves_not_started};
-use crate::memory::Memory;
+use crate::limits::{Hold, Pool, PoolId, Room};
+use crate::memory::{Handle, Memory};
+use crate::queue::Queue;
 use crate::random::Random;
 use crate::settings::Settings;
 
@@ -38,6 +40,10 @@ pub struct Engine {
     pub(crate) hosts: Memory<Arc<str>, Breaker>,
     pub(crate) tenants: Memory<Arc<str>, Budget>,
     pub(crate) benches: BTreeMap<Arc<str>, Bench>,
+    pub(crate) pools: Memory<PoolId, Pool>,
+    pub(crate) queue: Queue,
+    /// What the calendar said, and when.
+    pub(crate) anchor: (Moment, WallTime),
     credentials: BTreeMap<Arc<str>, u64>,
     pub(crate) proven: usize,
     pub(crate) changes: Changes,
@@ -54,6 +60,9 @@ impl Engine {
             hosts: Memory::new(REMEMBERED),
             tenants: Memory::new(REMEMBERED),
             benches: BTreeMap::new(),
+            pools: Memory::new(REMEMBERED),
+            queue: Queue::default(),
+            anchor: (Moment::ZERO, WallTime(0)),
             credentials: BTreeMap::new(),
             proven: 0,
             changes: Changes::default(),
@@ -66,6 +75,7 @@ impl Engine {
     /// models, since another credential may see other models.
     pub fn configure(&mut self, settings: Settings, declared: Vec<DeploymentId>, credentials: BTreeMap<Arc<str>, u64>) {
         self.settings = settings;
+        self.declare_pools();
         for (_, deployment) in self.deployments.iter_mut() {
             deployment.declared = false;
         }
@@ -115,7 +125,8 @@ impl Engine {
             {
                 self.changes.push(moved.of(Scope::Host(Arc::clone(&candidate.host))));
             }
-            lanes.push(Lane { deployment, host, attempts: 0, out: false, drawn: None });
+            self.assign(deployment, &candidate.deployment);
+            lanes.push(Lane { deployment, host, attempts: 0, out: false, full: false, limited: false, drawn: None });
         }
         let tenant = self.tenants.touch(&ask.tenant, Budget::new);
         Call {
@@ -131,6 +142,10 @@ impl Engine {
             cut: false,
             spliced: false,
             too_small: None,
+            place: None,
+            since: None,
+            full: None,
+            key_hold: None,
         }
     }
 
@@ -139,13 +154,13 @@ impl Engine {
     /// An attempt that is still outstanding is taken for abandoned.
     pub fn next(&mut self, now: Moment, call: &mut Call) -> Step {
         self.abandon(now, call);
-        if let Some(done) = call.done {
-            return Step::GiveUp(done);
+        if let Some(done) = &call.done {
+            return Step::GiveUp(done.clone());
         }
         self.revive(call);
         let step = self.decide(now, call);
-        if let Step::GiveUp(done) = step {
-            call.done = Some(done);
+        if let Step::GiveUp(done) = &step {
+            call.done = Some(done.clone());
         }
         step
     }
@@ -163,10 +178,16 @@ impl Engine {
             lane.out |= lane.attempts > 0;
         }
         let source = call.fault.take();
-        let Pick::Lane(lane) = self.pick(now, call, source, Rank::Untold) else { return None };
-        call.spliced = true;
-        self.pay_failover(call, source);
-        Some(self.send(now, call, lane, SendReason::Splice, 0))
+        while let Pick::Lane(lane) = self.pick(now, call, source, Rank::Untold) {
+            // A stream in the middle cannot wait: only who has room now can carry it on.
+            if let Some(hold) = self.hold_now(now, call, lane) {
+                call.spliced = true;
+                self.pay_failover(call, source);
+                return Some(self.send(now, call, lane, SendReason::Splice, 0, hold));
+            }
+            call.lanes[lane].full = true;
+        }
+        None
     }
 
     /// The changes since the last time, oldest first, at most 1,024.
@@ -198,12 +219,33 @@ impl Engine {
         self.deployments.iter().map(show).collect()
     }
 
+    /// What a call needs of a deployment's limits, if there is room for it now; the inner none is where nothing is limited.
+    #[expect(clippy::option_option, reason = "no room, and no limit, are two answers")]
+    fn hold_now(&mut self, now: Moment, call: &Call, lane: usize) -> Option<Option<Hold>> {
+        let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
+        if pools.iter().all(Option::is_none) {
+            return Some(None);
+        }
+        let (cost, priority) = (self.cost(call, lane), call.ask.priority);
+        let charge = call.ask.candidates[lane].charge;
+        (self.room(now, &pools, &cost, priority) == Room::Now)
+            .then(|| Some(self.hold(now, &pools, &cost, charge, priority)))
+    }
+
+    /// When the gates of a deployment's pools are open.
+    fn gate_of(&self, now: Moment, deployment: Handle) -> Moment {
+        let pools = self.deployments.get(deployment).map_or([None; 3], |state| state.pools);
+        let gates = pools.iter().flatten().filter_map(|handle| self.pools.get(*handle)?.gate(now));
+        gates.map(|(until, _)| until).max().unwrap_or(now)
+    }
+
     /// Finds what has fallen out of memory since the call began.
     fn revive(&mut self, call: &mut Call) {
         for (lane, candidate) in call.lanes.iter_mut().zip(&call.ask.candidates) {
             if self.deployments.get(lane.deployment).is_none() {
                 lane.deployment = self.deployments.touch(&candidate.deployment, Deployment::new);
             }
+            self.assign(lane.deployment, &candidate.deployment);
             if self.hosts.get(lane.host).is_none() {
                 lane.host = self.hosts.touch(&candidate.host, Breaker::new);
             }
@@ -214,6 +256,11 @@ impl Engine {
     }
 
     fn decide(&mut self, now: Moment, call: &mut Call) -> Step {
+        if let Some(place) = call.place
+            && let Some(step) = self.in_line(now, call, place)
+        {
+            return step;
+        }
         if let Some(wait) = call.wait {
             if now < wait.until {
                 return Step::Wait { until: wait.until, why: wait.why, class: wait.class };
@@ -221,10 +268,14 @@ impl Engine {
             call.wait = None;
             let admitted = !matches!(self.admission(now, &call.lanes[wait.lane]), Admission::Refuse { .. });
             if admitted && self.in_time(now, call, wait.lane) {
-                return Step::Send(self.send(now, call, wait.lane, SendReason::Retry, wait.paid));
+                if let Some(step) = self.go(now, call, wait.lane, SendReason::Retry, wait.paid) {
+                    return step;
+                }
+                call.lanes[wait.lane].full = true;
+            } else {
+                call.lanes[wait.lane].out = true;
             }
             self.give_back(call, wait.lane, wait.paid);
-            call.lanes[wait.lane].out = true;
         }
         let source = call.fault.take();
         if let Some(fault) = source
@@ -235,13 +286,28 @@ impl Engine {
         if call.attempts >= MOST_ATTEMPTS {
             return self.give_up(now, call, false);
         }
-        match self.pick(now, call, source, Rank::Benched) {
-            Pick::Lane(lane) => {
-                let why = if call.attempts == 0 { SendReason::First } else { SendReason::Failover };
-                self.pay_failover(call, source);
-                Step::Send(self.send(now, call, lane, why, 0))
+        loop {
+            match self.pick(now, call, source, Rank::Benched) {
+                Pick::Lane(lane) => {
+                    let again = call.lanes[lane].attempts > 0;
+                    let why = match (call.attempts, again) {
+                        (0, _) => SendReason::First,
+                        (_, true) => SendReason::Retry,
+                        (_, false) => SendReason::Failover,
+                    };
+                    if let Some(step) = self.go(now, call, lane, why, 0) {
+                        self.pay_failover(call, source);
+                        return step;
+                    }
+                    // No capacity in time counts like a fault of this deployment: the next one serves.
+                    call.lanes[lane].full = true;
+                }
+                // Who refused for want of capacity is waited for once nobody else is left.
+                Pick::Nobody { .. } if call.lanes.iter().any(|lane| lane.limited && !lane.out && !lane.full) => {
+                    call.lanes.iter_mut().for_each(|lane| lane.limited = false);
+                }
+                Pick::Nobody { late } => return self.give_up(now, call, late),
             }
-            Pick::Nobody { late } => self.give_up(now, call, late),
         }
     }
 
@@ -266,7 +332,13 @@ impl Engine {
                 }
             }
         }
-        call.lanes[fault.lane].out = true;
+        let lane = &mut call.lanes[fault.lane];
+        // The pool's gate says when it is worth asking again; until then the others are asked.
+        if fault.class == FaultClass::RateLimited && lane.attempts < self.settings.retry.attempts {
+            lane.limited = true;
+        } else {
+            lane.out = true;
+        }
         None
     }
 
@@ -281,7 +353,10 @@ impl Engine {
         let retry = &self.settings.retry;
         let ceiling = how.base.saturating_mul(1 << (lane.attempts - 1).min(16)).min(retry.cap.max(how.at_least));
         let wait = self.random.jitter.up_to(ceiling).max(how.at_least);
-        let until = now + wait;
+        let mut until = now + wait;
+        if fault.class == FaultClass::RateLimited {
+            until = until.max(self.gate_of(now, lane.deployment));
+        }
         if !self.in_time(until, call, fault.lane) || matches!(self.admission(until, lane), Admission::Refuse { .. }) {
             return None;
         }
@@ -309,7 +384,7 @@ impl Engine {
         }
     }
 
-    fn give_back(&mut self, call: &Call, lane: usize, paid: i64) {
+    pub(crate) fn give_back(&mut self, call: &Call, lane: usize, paid: i64) {
         if paid > 0 {
             if let Some(tenant) = self.tenants.get_mut(call.tenant) {
                 tenant.give_back(paid);
@@ -333,6 +408,13 @@ impl Engine {
         if late || call.ask.deadline.is_some_and(|deadline| deadline <= now) {
             return Step::GiveUp(GiveUp::Deadline);
         }
+        if let Some(full) = &call.full {
+            return Step::GiveUp(GiveUp::NoCapacity {
+                retry_after: full.retry_after,
+                pool: full.pool.clone(),
+                binding: full.binding,
+            });
+        }
         let reopens = call.lanes.iter().filter_map(|lane| match self.admission(now, lane) {
             Admission::Refuse { until } => Some(until.since(now)),
             _ => None,
@@ -343,7 +425,15 @@ impl Engine {
         Step::GiveUp(GiveUp::NoDeployment { retry_after: Duration::from_secs(seconds.clamp(1, 120)) })
     }
 
-    fn send(&mut self, now: Moment, call: &mut Call, index: usize, why: SendReason, paid: i64) -> Send {
+    pub(crate) fn send(
+        &mut self,
+        now: Moment,
+        call: &mut Call,
+        index: usize,
+        why: SendReason,
+        paid: i64,
+        hold: Option<Hold>,
+    ) -> Send {
         let lane = call.lanes[index];
         let candidate = &call.ask.candidates[index];
         let retry_ppm = self.settings.retry.budget_ppm;
@@ -377,7 +467,7 @@ impl Engine {
         }
         call.attempts += 1;
         call.lanes[index].attempts += 1;
-        call.flight = Some(Flight { lane: index, permit, host_permit, began, paid, content: false });
+        call.flight = Some(Flight { lane: index, permit, host_permit, began, paid, content: false, hold, used: None });
         // A first-content timeout makes sense only if what follows it may go elsewhere.
         let may_go_on = call.ask.repeatable && call.attempts < MOST_ATTEMPTS && why != SendReason::Splice;
         Send {

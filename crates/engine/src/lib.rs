@@ -20,16 +20,24 @@ mod deployment;
 mod eligible;
 mod engine;
 mod ewma;
+mod in_flight;
 mod ladder;
+mod limits;
 mod memory;
+mod queue;
 mod random;
 mod router;
 mod settings;
 mod settle;
 mod window;
 
-pub use ask::{Ask, Candidate, GiveUp, Outcome, Send, SendReason, Step, Strategy, WaitReason};
+pub use ask::{Ask, Candidate, GiveUp, Outcome, Priority, Queued, Send, SendReason, Step, Strategy, WaitReason};
 pub use call::Call;
 pub use change::{BenchView, BreakerState, Change, DeploymentView, Scope};
 pub use engine::{Engine, MOST_ATTEMPTS};
-pub use settings::{BreakerSettings, RetrySettings, Settings};
+pub use limits::{Admitted, ChargeModel, Cost, DayStart, Gauge, KeyFull, OutputCharge, PoolId, PoolView, Size, Stated};
+pub use queue::QueueView;
+pub use settings::{
+    BreakerSettings, LimitSettings, ModelLimits, PoolLimits, ProviderLimits, QueueSettings,
+    RESERVE_FOR_INTERACTIVE_PPM, RetrySettings, Settings,
+};

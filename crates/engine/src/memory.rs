@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 /// The place of an entry, and which entry of that place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Handle {
     index: usize,
     generation: u64,
@@ -85,6 +85,17 @@ impl<K: Ord + Clone, V> Memory<K, V> {
 
     fn slot(&self, handle: Handle) -> Option<&Slot<K, V>> {
         self.slots.get(handle.index)?.as_ref().filter(|slot| slot.generation == handle.generation)
+    }
+
+    /// The entry of `key`, if there is one; it counts as no use.
+    pub(crate) fn find(&self, key: &K) -> Option<Handle> {
+        let index = *self.by_key.get(key)?;
+        Some(Handle { index, generation: self.slots.get(index)?.as_ref()?.generation })
+    }
+
+    /// Whose entry it is.
+    pub(crate) fn key(&self, handle: Handle) -> Option<&K> {
+        Some(&self.slot(handle)?.key)
     }
 
     pub(crate) fn get(&self, handle: Handle) -> Option<&V> {

@@ -12,13 +12,20 @@ pub(crate) struct Random {
     pub(crate) jitter: Stream,
     /// Who goes to a breaker that is still ramping up.
     pub(crate) share: Stream,
+    /// When a closed gate opens.
+    pub(crate) gate: Stream,
     /// Which of equals is chosen.
     pub(crate) tie: Stream,
 }
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { jitter: Stream::new(seed, 1), share: Stream::new(seed, 2), tie: Stream::new(seed, 3) }
+        Self {
+            jitter: Stream::new(seed, 1),
+            share: Stream::new(seed, 2),
+            tie: Stream::new(seed, 3),
+            gate: Stream::new(seed, 4),
+        }
     }
 }
 

@@ -21,6 +21,10 @@ const HALF_PPM: u64 = 500_000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     ttft: u64,
+    /// How long its limits make a call wait, nanoseconds.
+    wait: u64,
+    /// How much of its tightest limit is used, ppm.
+    use_ppm: u64,
     load: u32,
     success_ppm: u64,
 }
@@ -36,17 +40,19 @@ pub(crate) struct Field {
 
 impl Field {
     pub(crate) fn new(usual_ttft: Option<u64>) -> Self {
-        let nobody = Standing { ttft: 0, load: 0, success_ppm: 0 };
+        let nobody = Standing { ttft: 0, wait: 0, use_ppm: 0, load: 0, success_ppm: 0 };
         Self { runners: [(0, nobody); MOST], len: 0, usual_ttft: usual_ttft.unwrap_or(UNKNOWN_TTFT), usual_load: 0 }
     }
 
-    pub(crate) fn add(&mut self, candidate: usize, deployment: &mut Deployment, now: Moment) {
+    pub(crate) fn add(&mut self, candidate: usize, deployment: &mut Deployment, now: Moment, wait: u64, use_ppm: u64) {
         if self.len == MOST {
             return;
         }
         self.usual_load = self.usual_load.max(deployment.observe_load());
         let standing = Standing {
             ttft: deployment.ttft(now, self.usual_ttft),
+            wait,
+            use_ppm,
             load: deployment.in_flight(),
             success_ppm: deployment.success_ppm(now),
         };
@@ -65,7 +71,8 @@ impl Field {
         let all_hot = runners.iter().all(|(_, s)| hot(s));
         let score = |s: &Standing| {
             (all_hot || !hot(s)).then(|| {
-                let cost = u128::from(s.ttft.max(1)) * (u128::from(s.load) + 1) * 1_000_000_000_000;
+                let busy = u128::from(s.ttft.max(1)) * (u128::from(s.load) + 1) * pressed(s.use_ppm) / 1_000_000;
+                let cost = (busy + u128::from(s.wait)) * 1_000_000_000_000;
                 // Squared: who fails fast is also never busy, so one factor would only make up for that.
                 cost / u128::from(s.success_ppm.max(LEAST_SUCCESS_PPM)).pow(2)
             })
@@ -76,6 +83,11 @@ impl Field {
         let chosen = if count > 1 { tie.below(count as u64) as usize } else { 0 };
         equals.nth(chosen).map(|(candidate, _)| *candidate)
     }
+}
+
+/// How much dearer a deployment is whose tightest limit is nearly used up: from four fifths of it on it rises to twice as much.
+fn pressed(use_ppm: u64) -> u128 {
+    1_000_000 + u128::from(use_ppm.clamp(800_000, 1_000_000) - 800_000) * 5
 }
 
 /// The median of what was measured, which stands in for what was not.

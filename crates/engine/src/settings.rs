@@ -1,6 +1,12 @@
-//! What an operator may set about retries and breakers, with the defaults that the configuration reference shows.
+//! What an operator may set about retries, breakers, limits and the queue, with the defaults that the configuration reference shows.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use weir_units::{DeploymentId, Limits};
+
+use crate::limits::DayStart;
 
 /// The engine's settings, already checked by whoever read them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -9,6 +15,10 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// When a deployment is no longer asked at all.
     pub breaker: BreakerSettings,
+    /// What may be sent to whom.
+    pub limits: LimitSettings,
+    /// How much may wait.
+    pub queue: QueueSettings,
 }
 
 /// When, how often and at what price the same deployment is asked again.
@@ -61,5 +71,65 @@ impl Default for BreakerSettings {
             window: Duration::from_secs(30),
             cooldown: Duration::from_secs(15),
         }
+    }
+}
+
+/// What is declared of limits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LimitSettings {
+    /// Of each provider's account, by its name.
+    pub providers: BTreeMap<Arc<str>, ProviderLimits>,
+    /// Of a provider's models.
+    pub models: BTreeMap<DeploymentId, ModelLimits>,
+    /// Of pools that models share, by name.
+    pub pools: BTreeMap<Arc<str>, PoolLimits>,
+    /// Of clients' keys, by name.
+    pub keys: BTreeMap<Arc<str>, Limits>,
+    /// Each tenant's share under contention; 1 for one that is not here.
+    pub weights: BTreeMap<Arc<str>, u32>,
+}
+
+/// A provider's account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProviderLimits {
+    /// Its ceilings.
+    pub limits: Limits,
+    /// When its days begin.
+    pub day: DayStart,
+}
+
+/// A model's own ceilings, and the pool it shares others with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelLimits {
+    /// Its ceilings.
+    pub limits: Limits,
+    /// The pool's name.
+    pub pool: Option<Arc<str>>,
+}
+
+/// A pool that models share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Its ceilings.
+    pub limits: Limits,
+    /// The share of each that batch work may not use, in parts per million; 200,000 by default.
+    pub reserve_for_interactive_ppm: u32,
+}
+
+/// The share of each limit that batch work may not use, where no pool says otherwise: 200,000 parts per million.
+pub const RESERVE_FOR_INTERACTIVE_PPM: u32 = 200_000;
+
+/// How much may wait for capacity, all queues together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Requests; 10,000 by default.
+    pub max_requests: usize,
+    /// Bytes of their bodies; 256 MiB by default.
+    pub max_bytes: u64,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { max_requests: 10_000, max_bytes: 256 << 20 }
     }
 }

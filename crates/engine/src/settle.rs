@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_units::{FaultClass, Moment};
+use weir_units::{FaultClass, Moment, Usage};
 
 use crate::ask::Outcome;
 use crate::bench::Bench;
 use crate::call::{Call, Fault, Flight};
 use crate::change::{Change, Scope};
 use crate::engine::{Engine, PROVEN};
-use crate::ladder::counts_against_deployment;
+use crate::ladder::{counts_against_deployment, proves_not_started};
 
 impl Engine {
     /// The first content, or the whole of a unary answer, arrived `after` the send: a success, and a latency sample.
@@ -38,9 +38,18 @@ impl Engine {
                     self.good(now, call, flight, None);
                 }
                 self.refund(call, flight);
+                self.learn_output(call, flight);
+                self.settle_flight(now, call, flight, true);
             }
-            Outcome::Abandoned => self.neither(call, flight),
-            Outcome::Fault { class, retry_after, after_content } => {
+            Outcome::Abandoned => {
+                self.neither(call, flight);
+                self.settle_flight(now, call, flight, true);
+            }
+            Outcome::Fault { class, retry_after, limit, after_content } => {
+                self.settle_flight(now, call, flight, after_content || flight.content || !proves_not_started(class));
+                if class == FaultClass::RateLimited {
+                    self.rate_limited(now, call, flight.lane, flight.hold.as_ref(), retry_after, limit);
+                }
                 self.bad(now, call, flight, class, retry_after);
                 call.say(class, retry_after);
                 call.cut |= after_content || flight.content;
@@ -53,6 +62,42 @@ impl Engine {
     pub fn end(&mut self, now: Moment, mut call: Call) {
         self.abandon(now, &mut call);
         self.forget_wait(&mut call);
+        self.leave_line(now, &mut call);
+        if let Some(hold) = &call.key_hold {
+            self.settle_key(now, hold);
+        }
+    }
+
+    /// The attempt under way used so much, as its provider reports it.
+    pub fn used(&mut self, call: &mut Call, usage: Usage) {
+        self.count_for_key(call, &usage);
+        if let Some(flight) = &mut call.flight {
+            flight.used = Some(usage);
+        }
+    }
+
+    /// Replaces what was held of the limits by what was used, as far as that is known; nothing was used where the provider did not
+    /// begin.
+    fn settle_flight(&mut self, now: Moment, call: &Call, flight: Flight, began: bool) {
+        let Some(hold) = &flight.hold else { return };
+        let used = match (began, &flight.used) {
+            (false, _) => None,
+            (true, Some(usage)) => Some(hold.charge.settle(&hold.cost, usage)),
+            (true, None) => Some(hold.cost),
+        };
+        self.settle_hold(now, hold, used.as_ref());
+        if let Some(used) = &used {
+            self.serve_rest(call, flight.lane, &hold.cost, used);
+        }
+        self.pump(now);
+    }
+
+    fn learn_output(&mut self, call: &Call, flight: Flight) {
+        if let Some(usage) = flight.used
+            && let Some(state) = self.deployments.get_mut(call.lanes[flight.lane].deployment)
+        {
+            state.outputs.add(call.ask.max_output, usage.output.0);
+        }
     }
 
     pub(crate) fn abandon(&mut self, now: Moment, call: &mut Call) {

@@ -1,6 +1,7 @@
 //! Stage *accept*: which dialect this is, the body within its bounds, and only what is acted on parsed out of it.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +14,7 @@ use http::{HeaderMap, request};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::time::error::Elapsed;
+use weir_engine::Priority;
 use weir_units::{Moment, RequestId, WallTime};
 use weir_wire::{Endpoint, Head};
 
@@ -33,6 +35,9 @@ pub(crate) struct Accepted {
     pub(crate) deadline: Option<Moment>,
     /// The deadline is the end of everything; else it is how long the client waits for bytes, and each byte moves it.
     pub(crate) firm: bool,
+    /// The class of traffic that it asks to be of.
+    pub(crate) priority: Priority,
+    pub(crate) peer: SocketAddr,
     pub(crate) started_at: WallTime,
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,

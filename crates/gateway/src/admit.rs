@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HOST, ORIGIN, VIA};
 use http::{HeaderMap, Uri};
 use weir_config::Key;
+use weir_engine::{KeyFull, Priority};
 
 use crate::headers::{self, X_API_KEY};
 use crate::reply::{Cause, Refusal};
@@ -19,6 +20,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The highest class of traffic that it may ask for.
+    pub(crate) fn priority(&self) -> Priority {
+        self.key.as_ref().map_or(Priority::Interactive, |key| key.priority)
+    }
+
+    /// The key's name, if it has limits of its own.
+    pub(crate) fn limited(&self) -> Option<Arc<str>> {
+        self.key.as_ref().filter(|key| !key.limits.is_empty()).map(|key| Arc::clone(&key.name))
+    }
+
     /// The key's name; none without keys.
     pub(crate) fn name(&self) -> Option<Arc<str>> {
         self.key.as_ref().map(|k| Arc::clone(&k.name))
@@ -62,6 +73,15 @@ pub(crate) fn may_use(caller: &Caller, model: &str) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// A key's own limit is reached.
+pub(crate) fn over_its_limit(caller: &Caller, full: &KeyFull) -> Refusal {
+    let seconds = full.retry_after.as_secs();
+    let key = caller.name().unwrap_or_else(|| Arc::from("default"));
+    let message =
+        format!("key `{key}` is at its limit of {} {}: try again in {seconds} s", full.limit, full.dimension.words());
+    Refusal::weir(Cause::RateLimited, message).retry_after(full.retry_after)
 }
 
 /// The credential that the client sent, in either form.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use http::Response;
 use http::header::CONTENT_TYPE;
-use weir_engine::{GiveUp, Send, Step};
-use weir_units::FaultClass;
+use weir_engine::{GiveUp, PoolId, Queued, Send, Step};
+use weir_units::{Dimension, FaultClass};
 
 use crate::body::ReplyBody;
 use crate::calling::{Calling, collect_within};
 use crate::fault::{Fault, refused};
-use crate::reply::{Cause, Refusal};
+use crate::queue::Sleeping;
+use crate::reply::{Cause, Refusal, shutting_down};
 use crate::settle::Journey;
 use crate::stream::{self, Opened};
 use crate::{answer, headers};
@@ -26,8 +27,12 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
     let mut faults: Vec<(usize, Fault)> = Vec::new();
     let mut cannot: Option<Refusal> = None;
     loop {
-        let step = calling.next(&mut journey);
+        let (step, sleeping) = calling.next(&mut journey);
         match step {
+            Step::Queue(_) if calling.shared.is_draining() => {
+                return journey.refuse(&shutting_down(), calling.accepted.endpoint.dialect());
+            }
+            Step::Queue(queued) => calling.wait_in_line(&mut journey, &queued, sleeping).await,
             Step::Wait { until, why, class } => {
                 let began = calling.shared.clock.now();
                 tokio::time::sleep_until(calling.shared.clock.instant(until)).await;
@@ -65,14 +70,27 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
 }
 
 impl Calling {
-    fn next(&self, journey: &mut Journey) -> Step {
+    /// The engine's next step, with a place to sleep where that is to wait in line.
+    fn next(&self, journey: &mut Journey) -> (Step, Option<Sleeping>) {
         let now = self.shared.clock.now();
-        let mut engine = self.shared.engine();
-        let step = engine.next(now, journey.call());
-        let changes = engine.take_changes();
-        drop(engine);
-        self.shared.note_all(changes);
-        step
+        self.shared.decide(|engine| {
+            let step = engine.next(now, journey.call());
+            let sleeping = match (&step, journey.call().ticket()) {
+                (Step::Queue(queued), Some(ticket)) => Some(Sleeping::new(&self.shared, ticket, queued)),
+                _ => None,
+            };
+            (step, sleeping)
+        })
+    }
+
+    /// Waits in line until there is something to hear.
+    async fn wait_in_line(&self, journey: &mut Journey, queued: &Queued, sleeping: Option<Sleeping>) {
+        journey.queued(&self.routed.targets[queued.candidate].name, queued);
+        let began = self.shared.clock.now();
+        if let Some(sleeping) = sleeping {
+            sleeping.wait().await;
+        }
+        journey.waited_in_line(self.shared.clock.now().since(began));
     }
 
     async fn attempt(&mut self, journey: &mut Journey, send: &Send) -> Result<Attempted, Fault> {
@@ -141,10 +159,24 @@ impl Calling {
                 );
                 Refusal::weir(Cause::NoDeployment, message).retry_after(*retry_after)
             }
+            (GiveUp::NoCapacity { retry_after, pool, binding }, None) => {
+                Refusal::weir(Cause::CapacityExhausted, no_capacity(&self.routed.route, pool, *binding, *retry_after))
+                    .retry_after(*retry_after)
+            }
             _ => {
                 let message = "the deadline passes before any deployment could answer: allow more time";
                 Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1))
             }
         }
     }
+}
+
+/// Why a request was not even sent, and what helps.
+fn no_capacity(route: &str, pool: &PoolId, binding: Dimension, retry_after: Duration) -> String {
+    let (seconds, limit) = (retry_after.as_secs().max(1), binding.words());
+    format!(
+        "no capacity for `{route}` in time: {limit} of {} `{pool}` are used up; try again in {seconds} s, or allow a longer \
+         wait with the header `x-weir-deadline`",
+        pool.kind()
+    )
 }

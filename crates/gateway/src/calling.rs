@@ -65,7 +65,7 @@ impl Calling {
     /// Tells the engine that this deployment cannot be asked this.
     pub(crate) fn rule_out(&self, journey: &mut Journey, send: &Send) {
         let now = self.shared.clock.now();
-        self.shared.engine().rule_out(now, journey.call(), send.candidate);
+        self.shared.decide(|engine| engine.rule_out(now, journey.call(), send.candidate));
     }
 
     /// Whether a deployment is left that can take over, now that it matters: targets that cannot express this are ruled out.
@@ -73,7 +73,7 @@ impl Calling {
         for candidate in 0..self.routed.targets.len() {
             if candidate != send.candidate && self.prepare(candidate).is_err() {
                 let now = self.shared.clock.now();
-                self.shared.engine().rule_out(now, journey.call(), candidate);
+                self.shared.decide(|engine| engine.rule_out(now, journey.call(), candidate));
             }
         }
         let now = self.shared.clock.now();

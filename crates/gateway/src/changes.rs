@@ -23,6 +23,9 @@ pub(crate) fn fact(change: Change, clock: &Clock) -> Fact {
         Change::ModelBenched { deployment, class, until } => {
             Fact::ModelBenched { deployment: deployment.to_string(), class, until: Some(calendar(until)) }
         }
+        Change::Limit { pool, dimension, old, new, how } => {
+            Fact::LimitChanged { pool: pool.to_string(), limit: dimension.name(), old, new, how: how.to_owned() }
+        }
         Change::ModelRestored { deployment } => Fact::ModelRestored { deployment: deployment.to_string() },
     }
 }
@@ -32,7 +35,9 @@ pub(crate) fn log(fact: &Fact) {
     let words = fact.in_words();
     match fact {
         Fact::CredentialBenched { .. } => tracing::error!("{words}"),
-        Fact::BreakerChanged { .. } | Fact::ModelBenched { .. } => tracing::warn!("{words}"),
+        Fact::BreakerChanged { .. } | Fact::ModelBenched { .. } | Fact::LimitChanged { .. } => {
+            tracing::warn!("{words}")
+        }
         _ => tracing::info!("{words}"),
     }
 }

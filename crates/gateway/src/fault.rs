@@ -53,7 +53,7 @@ impl Fault {
         if self.out_of_time {
             return Outcome::Abandoned;
         }
-        Outcome::Fault { class: self.class, retry_after: self.retry_after, after_content }
+        Outcome::Fault { class: self.class, retry_after: self.retry_after, limit: None, after_content }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use weir_units::RequestId;
+use weir_engine::Gauge;
+use weir_units::{Dimension, RequestId};
 use weir_wire::Dialect;
 
 use crate::models::percent_decoded;
@@ -16,6 +17,13 @@ pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-aft
 pub(crate) const X_WEIR_REQUEST: HeaderName = HeaderName::from_static("x-weir-request");
 pub(crate) const X_WEIR_RUN: HeaderName = HeaderName::from_static("x-weir-run");
 pub(crate) const X_WEIR_DEADLINE: HeaderName = HeaderName::from_static("x-weir-deadline");
+const X_RATELIMIT_LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const X_RATELIMIT_LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
+const X_RATELIMIT_REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const X_RATELIMIT_REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
+const X_RATELIMIT_RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+const X_RATELIMIT_RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
+pub(crate) const X_WEIR_PRIORITY: HeaderName = HeaderName::from_static("x-weir-priority");
 pub(crate) const X_WEIR_DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 pub(crate) const X_WEIR_ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 pub(crate) const X_WEIR_QUEUED_MS: HeaderName = HeaderName::from_static("x-weir-queued-ms");
@@ -131,6 +139,33 @@ pub(crate) fn upstream_query(query: Option<&str>) -> Option<String> {
 /// A header's text, if it is one.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|v| v.to_str().ok())
+}
+
+/// States a key's own limits in OpenAI's form: `x-ratelimit-limit-requests` and its kin. Where several limits are on tokens, the
+/// one that least is left of is stated.
+pub(crate) fn state_limits(gauges: &[Gauge], headers: &mut HeaderMap) {
+    let of = |wanted: &[Dimension]| {
+        let left = |gauge: &&Gauge| u128::from(gauge.remaining) * 1_000_000 / u128::from(gauge.limit.max(1));
+        gauges.iter().filter(|gauge| wanted.contains(&gauge.dimension)).min_by_key(left)
+    };
+    let requests = of(&[Dimension::RequestsPerMinute, Dimension::RequestsPerDay]);
+    let tokens = of(&[
+        Dimension::TokensPerMinute,
+        Dimension::InputTokensPerMinute,
+        Dimension::OutputTokensPerMinute,
+        Dimension::TokensPerDay,
+    ]);
+    let named = [
+        (requests, &X_RATELIMIT_LIMIT_REQUESTS, &X_RATELIMIT_REMAINING_REQUESTS, &X_RATELIMIT_RESET_REQUESTS),
+        (tokens, &X_RATELIMIT_LIMIT_TOKENS, &X_RATELIMIT_REMAINING_TOKENS, &X_RATELIMIT_RESET_TOKENS),
+    ];
+    for (gauge, limit, remaining, reset) in named {
+        let Some(gauge) = gauge else { continue };
+        headers.insert(limit, HeaderValue::from(gauge.limit));
+        headers.insert(remaining, HeaderValue::from(gauge.remaining));
+        let wait = format!("{}ms", gauge.reset.as_millis());
+        headers.insert(reset, HeaderValue::from_str(&wait).unwrap_or(HeaderValue::from_static("0ms")));
+    }
 }
 
 #[cfg(test)]

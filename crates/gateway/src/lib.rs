@@ -19,6 +19,7 @@ mod metrics;
 mod models;
 mod pins;
 mod probe;
+mod queue;
 mod reload;
 mod reply;
 mod route;
@@ -88,6 +89,7 @@ pub struct Gateway {
     admin_address: Option<SocketAddr>,
     phase: watch::Sender<Phase>,
     accepting: Vec<JoinHandle<()>>,
+    pump: JoinHandle<()>,
     writer: weir_ledger::WriterTask,
 }
 
@@ -123,7 +125,8 @@ impl Gateway {
             let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
             accepting.push(tokio::spawn(accepted));
         }
-        Ok(Self { shared, address, admin_address, phase, accepting, writer })
+        let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, writer })
     }
 
     /// Where clients reach it.
@@ -153,6 +156,7 @@ impl Gateway {
     /// Turns readiness to 503, lets running requests end within the grace period, then closes the ledger.
     pub async fn drain(self) {
         self.shared.draining.store(true, Ordering::Release);
+        self.shared.waiters.wake_all();
         let grace = self.shared.live.load().config.server.grace;
         let idle = async {
             loop {
@@ -173,6 +177,7 @@ impl Gateway {
             tracing::warn!(running, "the grace period is over: what still runs is dropped");
         }
         self.phase.send_replace(Phase::Gone);
+        self.pump.abort();
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

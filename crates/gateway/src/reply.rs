@@ -197,6 +197,12 @@ impl Refusal {
     }
 }
 
+/// What a request is told that came, or still waits, while the process ends.
+pub(crate) fn shutting_down() -> Refusal {
+    let message = "this gateway is shutting down: send the request to another one";
+    Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1))
+}
+
 /// A wait in whole seconds, rounded up, so that it is never too short.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_config::{AfterCut, Resolved, Timeouts};
-use weir_engine::{Candidate, Strategy};
-use weir_units::DeploymentId;
+use weir_engine::{Candidate, ChargeModel, Strategy};
+use weir_units::{DeploymentId, Tokens};
 use weir_wire::{
     AnthropicVersion, Dialect, Endpoint, ProviderKind, RequestError, Rewrite, Target as Wanted, TargetCapabilities,
 };
@@ -18,6 +18,9 @@ use crate::admit::{Caller, shown};
 use crate::reply::{Cause, Refusal};
 use crate::state::{Live, Shared};
 use crate::upstream::Upstream;
+
+/// An estimate must exceed a window by a quarter before a request is refused for it, in percent of the window.
+const DOUBT: u64 = 125;
 
 /// Where a request may go.
 pub(crate) struct Routed {
@@ -70,6 +73,7 @@ pub(crate) fn route(shared: &Shared, live: &Live, accepted: &Accepted, caller: &
         return Err(Refusal::weir(Cause::Malformed, message).param("model"));
     }
     let pinned = pin(shared, live, accepted, caller, &mut targets)?;
+    estimate(shared, accepted, &mut targets)?;
     let Resolved { route_name, strategy, after_cut, timeouts, .. } = resolved;
     Ok(Routed { route: route_name, strategy, after_cut, timeouts: timeouts.clone(), targets, pinned })
 }
@@ -99,6 +103,39 @@ fn pin(
     Ok(true)
 }
 
+/// Estimates the input as each target's model counts it, and leaves out targets that it is certainly too long for.
+///
+/// # Errors
+/// It is too long for all of them: refused before it costs anything.
+fn estimate(shared: &Shared, accepted: &Accepted, targets: &mut Vec<Target>) -> Result<(), Refusal> {
+    {
+        let learned = shared.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for target in targets.iter_mut() {
+            target.candidate.input = learned.estimate_body(&target.deployment.model, &accepted.body);
+        }
+    }
+    let too_long = |target: &Target| {
+        let window = target.candidate.window?;
+        (target.candidate.input.0 > window.0.saturating_mul(DOUBT) / 100).then_some((target.candidate.input, window))
+    };
+    let Some((input, _)) = targets.first().and_then(too_long) else {
+        targets.retain(|target| too_long(target).is_none());
+        return Ok(());
+    };
+    let largest = targets.iter().filter_map(|target| target.candidate.window).max().unwrap_or(Tokens(0));
+    targets.retain(|target| too_long(target).is_none());
+    if !targets.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the prompt has about {} tokens, and the largest context window of `{}` has {}: shorten it",
+        input.0,
+        shown(&accepted.head.model),
+        largest.0
+    );
+    Err(Refusal::weir(Cause::ContextLength, message).param("messages"))
+}
+
 fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Target> {
     let upstream = live.upstreams.get(&deployment.provider)?;
     let endpoint = endpoint_at(upstream.kind, asked)?;
@@ -113,9 +150,27 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
         name: deployment.to_string().into(),
         upstream: Arc::clone(upstream),
         endpoint,
-        candidate: Candidate { deployment: deployment.clone(), host: Arc::clone(&upstream.host), window },
+        candidate: Candidate {
+            deployment: deployment.clone(),
+            host: Arc::clone(&upstream.host),
+            window,
+            charge: charge(upstream.kind, endpoint),
+            input: Tokens(0),
+        },
         catalogued,
     })
+}
+
+/// How a kind of provider counts what an endpoint uses.
+fn charge(kind: ProviderKind, endpoint: Endpoint) -> ChargeModel {
+    match (kind, endpoint) {
+        (ProviderKind::OpenAi, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
+        | (ProviderKind::Mock, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses) => {
+            ChargeModel::OPENAI
+        }
+        (ProviderKind::Anthropic, _) | (ProviderKind::Mock, Endpoint::Messages) => ChargeModel::ANTHROPIC,
+        _ => ChargeModel::METERED,
+    }
 }
 
 /// What a client's endpoint becomes at a provider of this kind; none if it has no such thing.

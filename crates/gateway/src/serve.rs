@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
-use weir_engine::Ask;
+use weir_engine::{Ask, Priority};
 use weir_ledger::{Fact, Intent, Stage};
 use weir_units::{Moment, RequestId, Tokens, WallTime, parse_duration};
 use weir_wire::{Dialect, Endpoint};
@@ -21,9 +21,9 @@ use crate::calling::Calling;
 use crate::clock::wall;
 use crate::headers::{
     self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_OVERHEAD_US,
-    X_WEIR_QUEUED_MS, X_WEIR_RUN,
+    X_WEIR_PRIORITY, X_WEIR_QUEUED_MS, X_WEIR_RUN,
 };
-use crate::reply::{Cause, Refusal, json};
+use crate::reply::{Cause, Refusal, json, shutting_down};
 use crate::route::{Routed, route};
 use crate::settle::{self, Journey};
 use crate::state::{Live, Shared};
@@ -111,6 +111,13 @@ struct Arrival {
     peer: SocketAddr,
 }
 
+impl Accepted {
+    fn arrival(&self) -> Arrival {
+        let Self { id, arrived, started_at, endpoint, peer, .. } = *self;
+        Arrival { id, arrived, started_at, endpoint, peer }
+    }
+}
+
 /// A model request, through all its stages.
 async fn model_request<B>(shared: Arc<Shared>, arrival: Arrival, parts: request::Parts, body: B) -> Response<ReplyBody>
 where
@@ -156,6 +163,7 @@ where
         return Err(Refusal::weir(Cause::Malformed, message));
     }
     let deadline = deadline(&parts.headers, arrival.arrived)?;
+    let priority = priority(&parts.headers)?;
     let firm = parts.headers.contains_key(X_WEIR_DEADLINE);
     let mut held = shared.buffers.load().hold();
     let body = accept::body(&parts, body, live.config.server.body_limit, &mut held).await?;
@@ -169,6 +177,8 @@ where
         arrived: arrival.arrived,
         deadline,
         firm,
+        priority,
+        peer: arrival.peer,
         started_at: arrival.started_at,
         endpoint: arrival.endpoint,
         query: parts.uri.query().map(str::to_owned),
@@ -183,8 +193,7 @@ where
 fn admit(shared: &Shared, live: &Live, accepted: &Accepted, caller: &Caller) -> Result<Option<Routed>, Refusal> {
     admit::may_use(caller, &accepted.head.model)?;
     if shared.is_draining() {
-        let message = "this gateway is shutting down: send the request to another one";
-        return Err(Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1)));
+        return Err(shutting_down());
     }
     match route(shared, live, accepted, caller) {
         Ok(routed) => Ok(Some(routed)),
@@ -203,20 +212,32 @@ async fn go(
     caller: &Caller,
     routed: Routed,
 ) -> Response<ReplyBody> {
-    let input = Tokens((accepted.body.len() as u64 / 4).max(1));
-    let ask = Ask {
-        candidates: routed.targets.iter().map(|t| t.candidate.clone()).collect(),
-        strategy: routed.strategy,
-        tenant: Arc::clone(&caller.tenant),
-        cost: input.0 + accepted.head.max_output.unwrap_or(1_024),
-        input,
-        deadline: Some(accepted.deadline.unwrap_or(accepted.arrived + routed.timeouts.total)),
-        repeatable: repeatable(&accepted),
-        pinned: routed.pinned,
+    let ask = ask(&live, &accepted, caller, &routed);
+    let now = shared.clock.now();
+    // A key's own limits come before anything else is done for it.
+    let input = ask.candidates.first().map_or(0, |candidate| candidate.input.0);
+    let begun = shared.decide(|engine| {
+        let limits = caller.key.as_ref().map(|key| engine.admit_key(now, &key.name, input, ask.max_output));
+        let admitted = limits.transpose()?.flatten();
+        let mut call = engine.begin(now, ask);
+        engine.charge_key(&mut call, admitted);
+        Ok(call)
+    });
+    let call_state = match begun {
+        Ok(call) => call,
+        Err(full) => {
+            let refusal = admit::over_its_limit(caller, &full);
+            let mut response = turn_away(&shared, accepted.arrival(), caller, Some(&accepted), &refusal);
+            if let Some(key) = caller.limited() {
+                let gauges = shared.engine().key_gauges(now, &key);
+                headers::state_limits(&gauges, response.headers_mut());
+            }
+            return response;
+        }
     };
-    let call_state = shared.engine().begin(shared.clock.now(), ask);
     let intent = intent(&accepted, caller, Arc::clone(&routed.route));
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
+    journey.state_limits_of(caller.limited());
     // With one deployment there was nothing to choose, and its attempt says the rest.
     if routed.targets.len() > 1 {
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
@@ -227,6 +248,43 @@ async fn go(
     let tenant = Arc::clone(&caller.tenant);
     let calling = Calling { shared, live, accepted, routed, tenant, default_max, prepared };
     call(Box::new(calling), journey).await
+}
+
+/// What the engine is told of a request.
+fn ask(live: &Live, accepted: &Accepted, caller: &Caller, routed: &Routed) -> Ask {
+    let head = &accepted.head;
+    let input = routed.targets.first().map_or(Tokens(1), |target| target.candidate.input);
+    let max_output = head.max_output.or_else(|| caller.key.as_ref().and_then(|key| key.max_tokens_default));
+    let patience = accepted.arrived + live.config.max_wait;
+    // Only a deadline that was meant for Weir is one that a client waits in line for; an SDK's timeout is minutes by default.
+    let wait_until = if accepted.firm { accepted.deadline } else { Some(patience) };
+    Ask {
+        candidates: routed.targets.iter().map(|target| target.candidate.clone()).collect(),
+        strategy: routed.strategy,
+        tenant: Arc::clone(&caller.tenant),
+        cost: input.0 + head.max_output.unwrap_or(1_024),
+        input,
+        max_output,
+        bytes: accepted.body.len() as u64,
+        priority: accepted.priority.max(caller.priority()),
+        deadline: Some(accepted.deadline.unwrap_or(accepted.arrived + routed.timeouts.total)),
+        wait_until,
+        repeatable: repeatable(accepted),
+        pinned: routed.pinned,
+    }
+}
+
+/// Which class of traffic it asks to be of.
+fn priority(headers: &HeaderMap) -> Result<Priority, Refusal> {
+    let Some(said) = headers.get(X_WEIR_PRIORITY) else { return Ok(Priority::Interactive) };
+    let said = said.to_str().unwrap_or_default();
+    Priority::from_name(said).ok_or_else(|| {
+        let message = format!(
+            "header x-weir-priority: `{}` is no class: write interactive, standard or batch",
+            admit::shown(said)
+        );
+        Refusal::weir(Cause::Malformed, message)
+    })
 }
 
 /// Whether the call may be made again once a provider may have begun it.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
-use weir_engine::{Call, Outcome as Reported, Send, WaitReason};
+use weir_engine::{Call, Outcome as Reported, Queued, Send, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
 use weir_units::{FaultClass, Moment, RequestId, Usage};
 use weir_wire::Dialect;
@@ -20,6 +20,9 @@ use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
 use crate::reply::{Refusal, WEIR};
 use crate::state::{Running, Shared};
 
+/// How many tokens of output go by between two looks at the limits.
+const STEP: u64 = 64;
+
 /// One request's way through Weir.
 pub(crate) struct Journey {
     shared: Arc<Shared>,
@@ -28,6 +31,10 @@ pub(crate) struct Journey {
     arrived: Moment,
     /// When the attempt in hand was sent.
     sent: Option<Moment>,
+    /// Output tokens that the limits were told of.
+    produced: u64,
+    /// The key whose limits every answer states.
+    limited_key: Option<Arc<str>>,
     /// Time spent waiting for providers, or on purpose.
     waited: Duration,
     last_deployment: Option<Arc<str>>,
@@ -47,6 +54,8 @@ impl Journey {
             call: call.map(Box::new),
             arrived,
             sent: None,
+            produced: 0,
+            limited_key: None,
             waited: Duration::ZERO,
             last_deployment: None,
             _running: running,
@@ -57,6 +66,11 @@ impl Journey {
             journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
         }
         journey
+    }
+
+    /// Every answer states the limits of this key.
+    pub(crate) fn state_limits_of(&mut self, key: Option<Arc<str>>) {
+        self.limited_key = key;
     }
 
     /// What the engine knows of this request.
@@ -85,6 +99,27 @@ impl Journey {
         let why = why.name();
         tracing::debug!(class = class.name(), why, ms = span.as_millis(), "waited before a retry");
         self.note(Stage::Call, Fact::Waited { why, for_ms: millis(span) });
+    }
+
+    /// It gets in line for capacity.
+    pub(crate) fn queued(&mut self, deployment: &Arc<str>, queued: &Queued) {
+        let fact = Fact::Queued {
+            deployment: deployment.to_string(),
+            pool: queued.pool.to_string(),
+            limit: queued.binding.name(),
+            ahead: queued.ahead as u64,
+            predicted_ms: millis(queued.predicted),
+        };
+        self.note(Stage::Queue, fact);
+    }
+
+    /// A wait in line is over.
+    pub(crate) fn waited_in_line(&mut self, span: Duration) {
+        self.waited += span;
+        self.note(Stage::Queue, Fact::Waited { why: "capacity", for_ms: millis(span) });
+        if let Some(entry) = &mut self.entry {
+            entry.queued_ms = entry.queued_ms.saturating_add(millis(span));
+        }
     }
 
     /// An attempt is being sent.
@@ -118,8 +153,7 @@ impl Journey {
         let at = wall();
         let now = shared.clock.now();
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        shared.engine().report(now, self.call(), fault.outcome(after_content));
-        shared.note_changes();
+        shared.decide(|engine| engine.report(now, self.call(), fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
         if let Some(attempt) = self.attempt() {
@@ -145,7 +179,7 @@ impl Journey {
         let now = shared.clock.now();
         let after = self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        shared.engine().content(now, self.call(), after);
+        shared.decide(|engine| engine.content(now, self.call(), after));
         let since_arrival = millis(now.since(self.arrived));
         let overhead = self.overhead_us();
         let Some(entry) = &mut self.entry else { return };
@@ -160,8 +194,8 @@ impl Journey {
     /// The attempt in hand led to the whole answer.
     pub(crate) fn succeeded(&mut self, shared: &Shared, send: &Send) {
         let at = wall();
-        shared.engine().report(shared.clock.now(), self.call(), Reported::Success);
-        shared.note_changes();
+        let now = shared.clock.now();
+        shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
         if let Some(attempt) = self.attempt() {
@@ -174,8 +208,22 @@ impl Journey {
         self.note(Stage::Call, fact);
     }
 
+    /// So many tokens of output have come by now; limits that were held for fewer are charged as they come.
+    pub(crate) fn produced(&mut self, output: u64) {
+        if output >= self.produced + STEP
+            && let Some(call) = &mut self.call
+            && call.is_limited()
+        {
+            self.produced = output;
+            self.shared.engine().produced(self.shared.clock.now(), call, output);
+        }
+    }
+
     /// What the answer used, as its provider reported it.
     pub(crate) fn used(&mut self, usage: Usage) {
+        if let Some(call) = &mut self.call {
+            self.shared.engine().used(call, usage);
+        }
         if let Some(attempt) = self.attempt() {
             attempt.usage = Some(usage);
         }
@@ -251,6 +299,10 @@ impl Journey {
         headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(entry.attempts.len()));
         headers.insert(headers::X_WEIR_QUEUED_MS, HeaderValue::from(entry.queued_ms));
         headers.insert(headers::X_WEIR_OVERHEAD_US, HeaderValue::from(self.overhead_us()));
+        if let Some(key) = &self.limited_key {
+            let gauges = self.shared.engine().key_gauges(self.shared.clock.now(), key);
+            headers::state_limits(&gauges, headers);
+        }
         if !entry.degraded.is_empty() {
             headers.insert(headers::X_WEIR_DEGRADED, header(&entry.degraded.join(",")));
         }
@@ -273,7 +325,7 @@ impl Journey {
     fn close(&mut self, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
         let now = self.shared.clock.now();
         if let Some(call) = self.call.take() {
-            self.shared.engine().end(now, *call);
+            self.shared.decide(|engine| engine.end(now, *call));
         }
         let overhead = self.overhead_us();
         let Some(mut entry) = self.entry.take() else { return };

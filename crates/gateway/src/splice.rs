@@ -22,7 +22,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     let cut = journey.deployment();
     let send = loop {
         let now = calling.shared.clock.now();
-        let found = calling.shared.engine().splice(now, journey.call());
+        let found = calling.shared.decide(|engine| engine.splice(now, journey.call()));
         let Some(send) = found else {
             let why = "no other deployment can take over".to_owned();
             journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: None, why });
@@ -32,7 +32,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
             break send;
         }
         let now = calling.shared.clock.now();
-        calling.shared.engine().rule_out(now, journey.call(), send.candidate);
+        calling.shared.decide(|engine| engine.rule_out(now, journey.call(), send.candidate));
     };
     let target = &calling.routed.targets[send.candidate];
     let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());

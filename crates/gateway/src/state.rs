@@ -21,6 +21,7 @@ use crate::changes;
 use crate::clock::{Clock, wall};
 use crate::metrics::Metrics;
 use crate::pins::Pins;
+use crate::queue::Waiters;
 use crate::upstream::{HttpClient, Upstream, client};
 use crate::{StartError, tls};
 
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) idle: tokio::sync::Notify,
     pub(crate) reload_refused: Mutex<Option<String>>,
+    pub(crate) waiters: Waiters,
     engine: Mutex<Engine>,
 }
 
@@ -56,6 +58,7 @@ impl Shared {
         let clock = Clock::start();
         let mut engine = Engine::new(config.engine.clone(), clock.draw());
         let metrics = Metrics::default();
+        engine.calendar(clock.now(), wall());
         configure(&mut engine, &metrics, &config);
         let buffers = Buffers::new(config.server.buffer_limit);
         let live = Live::new(config, None).map_err(StartError::Config)?;
@@ -72,24 +75,29 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             idle: tokio::sync::Notify::new(),
             reload_refused: Mutex::new(None),
+            waiters: Waiters::default(),
             engine: Mutex::new(engine),
         })
     }
 
-    /// The engine, for one decision.
+    /// Asks the engine, or tells it something; what that changed for others is written down, and they are woken.
+    pub(crate) fn decide<T>(&self, question: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = self.engine();
+        let answer = question(&mut engine);
+        let (changes, woken) = (engine.take_changes(), engine.take_woken());
+        // The lock must not be held while things are written down.
+        drop(engine);
+        self.note_all(changes);
+        self.waiters.wake(&woken);
+        answer
+    }
+
+    /// The engine, to look at.
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down what changed in the engine since the last look: breakers, benched credentials.
-    pub(crate) fn note_changes(&self) {
-        // In a statement of its own: the lock must not be held while things are written down.
-        let changes = self.engine().take_changes();
-        self.note_all(changes);
-    }
-
-    /// Writes down changes that were taken together with a decision.
-    pub(crate) fn note_all(&self, changes: Vec<Change>) {
+    fn note_all(&self, changes: Vec<Change>) {
         for change in changes {
             let fact = changes::fact(change, &self.clock);
             changes::log(&fact);
@@ -104,7 +112,7 @@ impl Shared {
     pub(crate) fn adopt(&self, config: Config) -> Result<(), String> {
         let before = self.live.load();
         let live = Live::new(config, Some(&before))?;
-        configure(&mut self.engine(), &self.metrics, &live.config);
+        self.decide(|engine| configure(engine, &self.metrics, &live.config));
         self.buffers.store(Arc::new(self.buffers.load().with_limit(live.config.server.buffer_limit)));
         let path = match &live.config.source {
             Source::File(path) => path.display().to_string(),

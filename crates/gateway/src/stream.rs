@@ -26,6 +26,8 @@ use crate::headers;
 use crate::settle::Journey;
 use crate::splice;
 
+/// A token of output, by the rule of thumb, while its provider has not counted.
+const BYTES_PER_TOKEN: u64 = 4;
 /// What is remembered of a text so that it can be spliced; longer answers are not spliced.
 const SPLICEABLE: usize = 256 * 1024;
 /// How long a finished answer may take to say that it is finished.
@@ -214,6 +216,7 @@ async fn relay_on(
                 if progress.events - progress.pings != said_before {
                     flow.progressed();
                 }
+                journey.produced(progress.text_bytes / BYTES_PER_TOKEN);
                 match &progress.error {
                     Some(error) => said(&calling, &send, error),
                     None => continue,
@@ -237,6 +240,9 @@ async fn relay_on(
         let fault = calling.judged(fault);
         // What came whole before the fault is the client's.
         sink.send(&mut ready).await;
+        if let Some(usage) = &relay.progress().usage {
+            journey.used(*usage);
+        }
         journey.failed(&calling.shared, &send, &fault, true);
         if calling.routed.after_cut == AfterCut::Splice && relay.can_splice() && calling.accepted.head.n <= 1 {
             match splice::take_over(&mut calling, &mut journey, relay).await {

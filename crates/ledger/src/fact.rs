@@ -70,6 +70,8 @@ pub enum Fact {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<(String, String)>,
     },
+    /// It got in line for capacity: `limit` of `pool` was in the way, with so many before it.
+    Queued { deployment: String, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
     /// A call was sent upstream.
     AttemptStarted { attempt: u32, deployment: String, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.
@@ -128,6 +130,8 @@ pub enum Fact {
     },
     /// A benched model works again.
     ModelRestored { deployment: String },
+    /// A limit that is kept to changed; `old` is none where there was none.
+    LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -145,6 +149,7 @@ impl Fact {
         match self {
             Self::Admitted { .. } => "Admitted",
             Self::Routed { .. } => "Routed",
+            Self::Queued { .. } => "Queued",
             Self::AttemptStarted { .. } => "AttemptStarted",
             Self::AttemptFailed { .. } => "AttemptFailed",
             Self::AttemptSucceeded { .. } => "AttemptSucceeded",
@@ -164,6 +169,7 @@ impl Fact {
             Self::CredentialRestored { .. } => "CredentialRestored",
             Self::ModelBenched { .. } => "ModelBenched",
             Self::ModelRestored { .. } => "ModelRestored",
+            Self::LimitChanged { .. } => "LimitChanged",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

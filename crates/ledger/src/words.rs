@@ -12,6 +12,14 @@ pub fn in_words(fact: &Value) -> String {
     match fact["fact"].as_str().unwrap_or_default() {
         "Admitted" => admitted(fact),
         "Routed" => routed(fact),
+        "Queued" => format!(
+            "in line for {} of {}, {} ahead, {} ms predicted ({})",
+            get("limit"),
+            get("pool"),
+            get("ahead"),
+            get("predicted_ms"),
+            get("deployment")
+        ),
         "AttemptStarted" => format!("attempt {} sent to {} ({})", get("attempt"), get("deployment"), get("why")),
         "AttemptFailed" => attempt_failed(fact),
         "AttemptSucceeded" => {
@@ -55,6 +63,9 @@ fn of_the_system(fact: &Value) -> String {
         "CredentialRestored" => format!("credential of {} works again", get("provider")),
         "ModelBenched" => benched(&get("deployment"), fact),
         "ModelRestored" => format!("{} works again", get("deployment")),
+        "LimitChanged" => {
+            format!("{} of {} went from {} to {}: {}", get("limit"), get("pool"), get("old"), get("new"), get("how"))
+        }
         "ConfigReloaded" => format!("config reloaded from {}", get("path")),
         "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
         "Started" => format!("Weir {} began to serve", get("version")),

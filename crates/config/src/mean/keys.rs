@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use weir_engine::Priority;
+
 use super::is_name;
 use crate::key::{Key, from_hex, hash_key};
 use crate::log::{At, Log, shown};
@@ -38,6 +40,8 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
             tenant: table.text("tenant").unwrap_or("default").into(),
             routes,
             max_tokens_default: table.count("max-tokens-default"),
+            priority: table.text("priority").and_then(Priority::from_name).unwrap_or_default(),
+            limits: super::limits::limits(table.table("limits")),
         };
         keys.insert(Arc::clone(&key.name), key);
     }

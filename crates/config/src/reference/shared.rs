@@ -19,13 +19,18 @@ pub(super) const fn fixed(key: &'static str, shape: Shape, default: &'static str
 
 /// Ceilings, by dimension.
 pub(super) const LIMITS: &[Setting] = &[
-    later("requests-per-minute", Shape::Count(1), "", "Requests in any minute."),
-    later("requests-per-day", Shape::Count(1), "", "Requests in a day."),
-    later("tokens-per-minute", Shape::Count(1), "", "Tokens in any minute, input and output together."),
-    later("input-tokens-per-minute", Shape::Count(1), "", "Input tokens in any minute."),
-    later("output-tokens-per-minute", Shape::Count(1), "", "Output tokens in any minute."),
-    later("tokens-per-day", Shape::Count(1), "", "Tokens in a day, input and output together."),
-    later("concurrent-requests", Shape::Count(1), "", "Requests at the same time."),
+    acted("requests-per-minute", Shape::Count(1), "", "Requests in any minute."),
+    acted(
+        "requests-per-day",
+        Shape::Count(1),
+        "",
+        "Requests in a day, which begins when the provider's does: at midnight UTC for the kinds of this version.",
+    ),
+    acted("tokens-per-minute", Shape::Count(1), "", "Tokens in any minute, input and output together."),
+    acted("input-tokens-per-minute", Shape::Count(1), "", "Input tokens in any minute."),
+    acted("output-tokens-per-minute", Shape::Count(1), "", "Output tokens in any minute."),
+    acted("tokens-per-day", Shape::Count(1), "", "Tokens in a day, input and output together."),
+    acted("concurrent-requests", Shape::Count(1), "", "Requests at the same time."),
 ];
 
 /// How long each stage of a call may take.

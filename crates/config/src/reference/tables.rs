@@ -149,7 +149,13 @@ const PROVIDERS: &[Setting] = &[
         "The credential. For the kinds `openai` and `anthropic` at their own address the default is `{ env = \"OPENAI_API_KEY\" }` \
          and `{ env = \"ANTHROPIC_API_KEY\" }`; at another address there is none, so that no key goes where nobody sent it.",
     ),
-    later("limits", Shape::Partial(LIMITS), "", "Ceilings of the whole account."),
+    acted(
+        "limits",
+        Shape::Partial(LIMITS),
+        "",
+        "Ceilings of the whole account. What the provider states of a model in its answers counts beside them, and the lower is \
+         kept to.",
+    ),
     acted("headers", Shape::Headers, "", "Sent on each call. A value may be a secret by reference."),
     later("tier", Shape::Text, "", "The account's tier, as the provider calls it."),
     later("contact", Shape::Text, "", "Whom capacity alerts name."),
@@ -164,8 +170,8 @@ const PROVIDERS: &[Setting] = &[
 ];
 
 const MODELS: &[Setting] = &[
-    later("limits", Shape::Partial(LIMITS), "", "Ceilings of this model."),
-    later("pool", Shape::Text, "", "The pool whose limits it shares."),
+    acted("limits", Shape::Partial(LIMITS), "", "Ceilings of this model."),
+    acted("pool", Shape::Text, "", "The pool whose limits it shares."),
     acted(
         "context-window",
         Shape::Count(1),
@@ -176,8 +182,13 @@ const MODELS: &[Setting] = &[
 ];
 
 const POOLS: &[Setting] = &[
-    later("limits", Shape::Partial(LIMITS), "", "Ceilings that its members share."),
-    later("reserve-for-interactive", Shape::Share, "0.2", "The share of each limit that batch may not use."),
+    acted("limits", Shape::Partial(LIMITS), "", "Ceilings that its members share."),
+    acted(
+        "reserve-for-interactive",
+        Shape::Share,
+        "0.2",
+        "The share of each limit that batch may not use. What no pool is named for reserves 0.2, too.",
+    ),
 ];
 
 const ROUTES: &[Setting] = &[
@@ -245,8 +256,21 @@ const BREAKER: &[Setting] = &[
     ),
 ];
 
-const QUEUE: &[Setting] =
-    &[later("max-wait", Shape::Span(0), r#""30s""#, "How long a request without a deadline waits for capacity.")];
+const QUEUE: &[Setting] = &[
+    acted(
+        "max-wait",
+        Shape::Span(0),
+        r#""30s""#,
+        "How long a request waits for capacity, unless it says otherwise with `x-weir-deadline`.",
+    ),
+    acted(
+        "max-requests",
+        Shape::Count(1),
+        "10000",
+        "How many requests may wait. When they are that many, batch is sent away first.",
+    ),
+    acted("max-bytes", Shape::Size, r#""256MiB""#, "How large the bodies of all that wait may be together."),
+];
 
 const PRICES: &[Setting] = &[later(
     "on-unknown",
@@ -282,7 +306,7 @@ const WHEN_LOW: &[Setting] = &[
 const TENANTS: &[Setting] = &[
     later("org", Shape::Text, "", "Who it belongs to."),
     acted("budgets", Shape::Names, "", "Budgets of all its keys together; each must exist under `[budgets]`."),
-    later("weight", Shape::Count(1), "1", "Its share under contention."),
+    acted("weight", Shape::Count(1), "1", "Its share under contention, beside other tenants' weights."),
 ];
 
 const KEYS: &[Setting] = &[
@@ -291,13 +315,13 @@ const KEYS: &[Setting] = &[
     acted("tenant", Shape::Text, r#""default""#, "Who it belongs to."),
     acted("budgets", Shape::Names, "", "Budgets of this key; each must exist under `[budgets]`."),
     acted("routes", Shape::Names, "", "The routes it may use, and nothing else then. Without it, it may use all."),
-    later(
+    acted(
         "priority",
         Shape::Choice(&["interactive", "standard", "batch"]),
         r#""interactive""#,
-        "The highest priority that it may ask for.",
+        "The class of its requests, and the highest that they may ask for with `x-weir-priority`.",
     ),
-    later("limits", Shape::Partial(LIMITS), "", "Ceilings of this key."),
+    acted("limits", Shape::Partial(LIMITS), "", "Ceilings of this key."),
     acted("max-tokens-default", Shape::Count(1), "", "The output limit given to a request that sets none."),
     later("runs", Shape::Partial(RUNS), "", "Guards on agent runs of this key; defaults from `[runs]`."),
 ];

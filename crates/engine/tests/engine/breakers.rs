@@ -199,6 +199,7 @@ fn a_probe_that_never_reports_back_expires_and_one_whose_client_left_is_free_at_
     let later = now + ms(30_000);
     assert!(once(&mut engine, later, &["a"], Outcome::Abandoned).unwrap().probe);
     assert!(once(&mut engine, later, &["a"], fault(FaultClass::RateLimited)).unwrap().probe, "a 429 neither");
+    let later = later + ms(1_000);
     let mut ended = engine.begin(later, ask(&["a"]));
     assert!(first_send(&mut engine, later, &mut ended).probe);
     engine.end(later, ended);
@@ -224,7 +225,12 @@ fn cooldowns_double_only_after_five_minutes_of_outage() {
 #[test]
 fn a_longer_retry_after_wins_over_the_cooldown() {
     let mut engine = engine();
-    let outcome = Outcome::Fault { class: FaultClass::Overloaded, retry_after: Some(ms(60_000)), after_content: false };
+    let outcome = Outcome::Fault {
+        class: FaultClass::Overloaded,
+        retry_after: Some(ms(60_000)),
+        limit: None,
+        after_content: false,
+    };
     for _ in 0..5 {
         once(&mut engine, at(0), &["a"], outcome);
     }

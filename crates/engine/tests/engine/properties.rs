@@ -25,8 +25,9 @@ fn outcome() -> impl proptest::strategy::Strategy<Value = Outcome> {
         Just(FaultClass::FirstByteTimeout),
         Just(FaultClass::Cut),
     ];
-    let fault = (class, proptest::option::of(0_u64..9_000), any::<bool>())
-        .prop_map(|(class, wait, after_content)| Outcome::Fault { class, retry_after: wait.map(ms), after_content });
+    let fault = (class, proptest::option::of(0_u64..9_000), any::<bool>()).prop_map(|(class, wait, after_content)| {
+        Outcome::Fault { class, retry_after: wait.map(ms), limit: None, after_content }
+    });
     prop_oneof![2 => Just(Outcome::Success), 1 => Just(Outcome::Abandoned), 7 => fault]
 }
 
@@ -57,7 +58,7 @@ proptest! {
             let (mut sends, mut steps) = (0, 0);
             loop {
                 steps += 1;
-                prop_assert!(steps <= 2 * MOST_ATTEMPTS + 2, "it ends");
+                prop_assert!(steps <= 3 * MOST_ATTEMPTS + 3, "it ends");
                 match engine.next(now, &mut call) {
                     Step::Send(send) => {
                         sends += 1;
@@ -83,6 +84,11 @@ proptest! {
                     Step::Wait { until, .. } => {
                         prop_assert!(until < deadline);
                         now = until;
+                    }
+                    Step::Queue(queued) => {
+                        prop_assert!(queued.until <= deadline);
+                        now = engine.next_deadline().unwrap_or(queued.until).min(queued.until);
+                        engine.pump(now);
                     }
                     Step::GiveUp(_) => break,
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::world::{advised, all, ask, at, deployment, engine, fault, first_send, ms, path, run};
-use weir_engine::{Engine, GiveUp, Outcome, RetrySettings, SendReason, Settings, Step, Strategy, WaitReason};
+use weir_engine::{Ask, Engine, GiveUp, Outcome, RetrySettings, SendReason, Settings, Step, Strategy, WaitReason};
 use weir_units::{FaultClass, Moment, Tokens};
 
 const ALL: [FaultClass; 17] = [
@@ -48,7 +48,11 @@ fn each_row_of_the_table() {
         (FaultClass::Rejected, "a", "a"),
     ] {
         let gave_up = Some(Step::GiveUp(GiveUp::Fault { class, retry_after: None }));
-        assert_eq!(all(&mut engine(), at(0), &["a"], fault(class)), (alone.to_owned(), gave_up), "{class} alone");
+        assert_eq!(
+            all(&mut engine(), at(0), &["a"], fault(class)),
+            (alone.to_owned(), gave_up.clone()),
+            "{class} alone"
+        );
         let (sent, last) = run(&mut engine(), at(0), ask(&["a", "b"]), |_, send| match send.candidate {
             0 => fault(class),
             _ => Outcome::Success,
@@ -75,11 +79,28 @@ fn a_retry_after_within_patience_is_waited_out_in_place_and_a_longer_one_is_not(
         assert_eq!(path(&sent), "aaa");
         assert!(sent.windows(2).all(|pair| pair[1].0.since(pair[0].0) >= ms(2_500)), "{class}: {sent:?}");
         let long = advised(class, ms(3_001));
-        let (path_alone, last) = all(&mut engine(), at(0), &["a"], long);
-        assert_eq!(path_alone, "a", "{class}");
+        let hasty = Ask { wait_until: Some(at(3_000)), ..ask(&["a"]) };
+        let (sent, last) = run(&mut engine(), at(0), hasty, |_, _| long);
+        assert_eq!(path(&sent), "a", "{class}");
         assert_eq!(last, Some(Step::GiveUp(GiveUp::Fault { class, retry_after: Some(ms(3_001)) })));
-        assert_eq!(all(&mut engine(), at(0), &["a", "b"], long).0, "ab", "{class}");
+        let hasty = Ask { wait_until: Some(at(3_000)), ..ask(&["a", "b"]) };
+        assert_eq!(path(&run(&mut engine(), at(0), hasty, |_, _| long).0), "ab", "{class}");
     }
+}
+
+#[test]
+fn a_long_429_is_waited_for_once_nobody_else_is_left_and_there_is_time() {
+    let long = advised(FaultClass::RateLimited, ms(9_000));
+    let (sent, last) = run(&mut engine(), at(0), ask(&["a"]), |_, _| long);
+    assert_eq!(path(&sent), "aaa");
+    assert!(sent.windows(2).all(|pair| pair[1].0.since(pair[0].0) >= ms(9_000)), "{sent:?}");
+    assert!(matches!(last, Some(Step::GiveUp(GiveUp::Fault { class: FaultClass::RateLimited, .. }))));
+    let (sent, last) = run(&mut engine(), at(0), ask(&["a", "b"]), |now, send| match send.candidate {
+        0 if now == at(0) => long,
+        0 => Outcome::Success,
+        _ => fault(FaultClass::FirstByteTimeout),
+    });
+    assert_eq!((path(&sent).as_str(), last), ("aba", None));
 }
 
 /// The wait before each repeat of one deployment, over many seeds: its least and its most.
@@ -147,7 +168,8 @@ fn context_length_goes_on_only_to_a_window_known_to_be_larger() {
 #[test]
 fn the_last_fault_decides_what_the_client_is_told_unless_it_is_ours() {
     let told = |first: FaultClass, second: FaultClass| {
-        let (_, last) = run(&mut engine(), at(0), ask(&["a", "b"]), |_, send| {
+        let hasty = Ask { wait_until: Some(at(5_000)), ..ask(&["a", "b"]) };
+        let (_, last) = run(&mut engine(), at(0), hasty, |_, send| {
             if send.candidate == 0 { advised(first, ms(9_000)) } else { fault(second) }
         });
         match last {
@@ -164,11 +186,10 @@ fn the_last_fault_decides_what_the_client_is_told_unless_it_is_ours() {
 #[test]
 fn a_stateful_call_goes_on_only_where_it_was_not_started() {
     for class in ALL {
-        let (sent, _) =
-            run(&mut engine(), at(0), weir_engine::Ask { repeatable: false, ..ask(&["a", "b"]) }, |_, send| {
-                assert!(!send.another_eligible, "no first-content timeout: nothing could follow it");
-                fault(class)
-            });
+        let (sent, _) = run(&mut engine(), at(0), Ask { repeatable: false, ..ask(&["a", "b"]) }, |_, send| {
+            assert!(!send.another_eligible, "no first-content timeout: nothing could follow it");
+            fault(class)
+        });
         let goes_on = matches!(
             class,
             FaultClass::Connect
@@ -186,7 +207,7 @@ fn a_stateful_call_goes_on_only_where_it_was_not_started() {
 
 #[test]
 fn a_pinned_call_stays_where_it_is() {
-    let pinned = weir_engine::Ask { pinned: true, ..ask(&["a", "b"]) };
+    let pinned = Ask { pinned: true, ..ask(&["a", "b"]) };
     let (sent, _) = run(&mut engine(), at(0), pinned, |_, _| fault(FaultClass::ServerError));
     assert_eq!(path(&sent), "aaa");
 }
@@ -215,7 +236,7 @@ fn the_wait_says_what_it_is_for() {
 #[test]
 fn a_cut_is_spliced_once_by_a_deployment_that_was_not_asked() {
     let mut engine = engine();
-    let cut = Outcome::Fault { class: FaultClass::Cut, retry_after: None, after_content: true };
+    let cut = Outcome::Fault { class: FaultClass::Cut, retry_after: None, limit: None, after_content: true };
     let mut call = engine.begin(at(0), ask(&["a", "b", "c"]));
     first_send(&mut engine, at(0), &mut call);
     assert_eq!(engine.splice(at(0), &mut call), None, "nothing was cut");
@@ -266,7 +287,7 @@ fn a_benched_deployment_is_no_alternative_that_cuts_the_attempts_of_the_other() 
 #[test]
 fn a_403_benches_the_model_after_three_in_a_row_from_two_tenants() {
     let refuse = |engine: &mut Engine, now, tenant: &str| {
-        let ask = weir_engine::Ask { tenant: Arc::from(tenant), ..ask(&["a", "b"]) };
+        let ask = Ask { tenant: Arc::from(tenant), ..ask(&["a", "b"]) };
         path(
             &run(engine, now, ask, |_, send| match send.candidate {
                 0 => fault(FaultClass::Forbidden),
@@ -304,7 +325,7 @@ fn a_new_credential_leaves_the_bench_and_the_same_one_does_not() {
 #[test]
 fn a_deadline_ends_waits_and_attempts_before_it_is_over() {
     let with = |engine: &mut Engine, now, deadline| {
-        run(engine, now, weir_engine::Ask { deadline: Some(deadline), ..ask(&["a"]) }, |_, _| {
+        run(engine, now, Ask { deadline: Some(deadline), ..ask(&["a"]) }, |_, _| {
             advised(FaultClass::RateLimited, ms(2_000))
         })
     };
@@ -327,7 +348,7 @@ fn a_deadline_ends_waits_and_attempts_before_it_is_over() {
 
 #[test]
 fn balance_also_climbs_down_the_ladder() {
-    let balance = weir_engine::Ask { strategy: Strategy::Balance, ..ask(&["a", "b", "c"]) };
+    let balance = Ask { strategy: Strategy::Balance, ..ask(&["a", "b", "c"]) };
     let (sent, last) = run(&mut engine(), at(0), balance, |_, _| fault(FaultClass::FirstByteTimeout));
     let mut asked: Vec<_> = path(&sent).chars().collect();
     asked.sort_unstable();

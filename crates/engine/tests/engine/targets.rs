@@ -83,6 +83,10 @@ fn no_attempt_starts_after_its_deadline() {
                     assert!(until < deadline);
                     now = until;
                 }
+                weir_engine::Step::Queue(queued) => {
+                    now = engine.next_deadline().unwrap_or(queued.until).min(queued.until);
+                    engine.pump(now);
+                }
                 weir_engine::Step::GiveUp(_) => break,
             }
         }

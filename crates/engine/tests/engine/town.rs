@@ -87,7 +87,10 @@ pub(crate) fn live(
                 calls.push(Some((now, engine.begin(now, ask.clone()))));
                 calls.len() - 1
             }
-            Event::Wake(index) => index,
+            Event::Wake(index) => {
+                engine.pump(now);
+                index
+            }
             Event::Answer(index, took, outcome) => {
                 let (arrived, call) = calls[index].as_mut().unwrap();
                 if outcome == Outcome::Success {
@@ -110,6 +113,9 @@ pub(crate) fn live(
                 schedule(now + took, Event::Answer(index, took, outcome));
             }
             Step::Wait { until, .. } => schedule(until, Event::Wake(index)),
+            Step::Queue(queued) => {
+                schedule(engine.next_deadline().unwrap_or(queued.until).min(queued.until), Event::Wake(index))
+            }
             Step::GiveUp(_) => {
                 story.ended.push(Ended { took: now.since(*arrived), answered: false });
                 engine.end(now, calls[index].take().unwrap().1);

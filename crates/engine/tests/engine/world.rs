@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_engine::{Ask, Call, Candidate, Engine, Outcome, Send, Settings, Step, Strategy};
+use weir_engine::{Ask, Call, Candidate, ChargeModel, Engine, Outcome, Priority, Send, Settings, Step, Strategy};
 use weir_units::{DeploymentId, FaultClass, Moment, Tokens};
 
 pub(crate) fn ms(millis: u64) -> Duration {
@@ -19,7 +19,13 @@ pub(crate) fn deployment(name: &str) -> DeploymentId {
 }
 
 pub(crate) fn candidate(name: &str) -> Candidate {
-    Candidate { deployment: deployment(name), host: Arc::from(name), window: None }
+    Candidate {
+        deployment: deployment(name),
+        host: Arc::from(name),
+        window: None,
+        charge: ChargeModel::METERED,
+        input: Tokens(800),
+    }
 }
 
 pub(crate) fn ask(names: &[&str]) -> Ask {
@@ -29,7 +35,11 @@ pub(crate) fn ask(names: &[&str]) -> Ask {
         tenant: Arc::from("t"),
         cost: 1_000,
         input: Tokens(800),
+        max_output: None,
+        bytes: 4_000,
+        priority: Priority::Interactive,
         deadline: None,
+        wait_until: None,
         repeatable: true,
         pinned: false,
     }
@@ -40,11 +50,11 @@ pub(crate) fn engine() -> Engine {
 }
 
 pub(crate) fn fault(class: FaultClass) -> Outcome {
-    Outcome::Fault { class, retry_after: None, after_content: false }
+    Outcome::Fault { class, retry_after: None, limit: None, after_content: false }
 }
 
 pub(crate) fn advised(class: FaultClass, retry_after: Duration) -> Outcome {
-    Outcome::Fault { class, retry_after: Some(retry_after), after_content: false }
+    Outcome::Fault { class, retry_after: Some(retry_after), limit: None, after_content: false }
 }
 
 /// Runs a call from `now` until it is answered or given up; each attempt lasts no time and ends as `answer` says.
@@ -71,6 +81,10 @@ pub(crate) fn run(
                 }
             }
             Step::Wait { until, .. } => now = until,
+            Step::Queue(queued) => {
+                now = engine.next_deadline().unwrap_or(queued.until).min(queued.until).max(now);
+                engine.pump(now);
+            }
             step @ Step::GiveUp(_) => break Some(step),
         }
     };

@@ -1,0 +1,118 @@
+//! What is learned of limits: from what a provider states in its answers, and from its refusals.
+
+use std::time::Duration;
+
+use weir_units::{Dimension, Moment};
+
+use super::PoolId;
+use super::reserve::Hold;
+use crate::call::Call;
+use crate::change::Change;
+use crate::engine::Engine;
+use crate::limits::{Pool, Side};
+use crate::memory::Handle;
+
+/// How long nobody asks again after a 429 that says nothing, at most and at least.
+const UNTOLD_GATE: Duration = Duration::from_secs(1);
+const SHORTEST_GATE: Duration = Duration::from_millis(50);
+/// A pool this busy in the last minute may be what a refusal is about, in parts per million of its limit.
+const BUSY_PPM: u64 = 500_000;
+
+/// One limit as a provider states it in an answer's headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// What it limits.
+    pub dimension: Dimension,
+    /// The limit.
+    pub limit: u64,
+    /// What is left of it.
+    pub remaining: Option<u64>,
+}
+
+impl Engine {
+    /// The answer to the attempt under way states limits. They hold for the model, or the pool that it shares.
+    pub fn stated(&mut self, now: Moment, call: &mut Call, stated: &[Stated]) {
+        let Some(flight) = call.flight else { return };
+        if stated.is_empty() {
+            return;
+        }
+        let lane = flight.lane;
+        let Some(handle) = self.innermost(call, lane) else { return };
+        let held = flight.hold.and_then(|hold| hold.innermost()).filter(|(known, _)| *known == handle);
+        let wall = self.wall(now);
+        let Some(id) = self.pools.key(handle).cloned() else { return };
+        let Some(pool) = self.pools.get_mut(handle) else { return };
+        for one in stated {
+            let held = held.as_ref().map(|(_, held)| held);
+            if let Some((old, new)) = pool.stated(now, wall, held, one.dimension, one.limit, one.remaining) {
+                let how = "the provider's headers say so";
+                let pool = id.clone();
+                self.changes.push(Change::Limit { pool, dimension: one.dimension, old, new, how });
+            }
+        }
+        self.pump(now);
+    }
+
+    /// A provider refused for want of capacity: its pools are closed for as long as it says, and where the limits had room, less
+    /// of them is used from now on.
+    pub(crate) fn rate_limited(
+        &mut self,
+        now: Moment,
+        call: &mut Call,
+        lane: usize,
+        hold: Option<&Hold>,
+        retry_after: Option<Duration>,
+        dimension: Option<Dimension>,
+    ) {
+        let until = now
+            + match retry_after {
+                // A tenth later at most, so that not all gateways of an account come back at the same instant.
+                Some(after) => after + self.random.gate.up_to(after / 10),
+                None => self.random.gate.up_to(UNTOLD_GATE).max(SHORTEST_GATE),
+            };
+        let binding = dimension.unwrap_or(Dimension::RequestsPerMinute);
+        let innermost = self.innermost(call, lane);
+        let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
+        for handle in pools.into_iter().flatten() {
+            let held = hold.and_then(|hold| hold.parts.iter().flatten().find(|(known, _)| *known == handle));
+            let Some(pool) = self.pools.get_mut(handle) else { continue };
+            if Some(handle) != innermost && pool.use_ppm(now) < BUSY_PPM {
+                continue;
+            }
+            pool.close_gate(until, binding);
+            let before = pool.factor_ppm(now);
+            let Some((_, held)) = held else { continue };
+            if !pool.surprised(now, held) {
+                continue;
+            }
+            let after = pool.factor_ppm(now);
+            let limits: Vec<(Dimension, u64)> = Dimension::ALL
+                .into_iter()
+                .filter(|d| !d.is_daily() && *d != Dimension::ConcurrentRequests)
+                .filter_map(|d| Some((d, pool.limit(d)?)))
+                .collect();
+            let Some(id) = self.pools.key(handle).cloned() else { continue };
+            for (dimension, limit) in limits {
+                let share = |ppm: u64| u64::try_from(u128::from(limit) * u128::from(ppm) / 1_000_000).unwrap_or(limit);
+                let (old, new) = (Some(share(before)), share(after));
+                let how = "it refused below the limit";
+                self.changes.push(Change::Limit { pool: id.clone(), dimension, old, new, how });
+            }
+        }
+    }
+
+    /// The pool that a provider's headers and refusals speak of: the one that the model shares, else its own.
+    fn innermost(&mut self, call: &Call, lane: usize) -> Option<Handle> {
+        let deployment = call.lanes[lane].deployment;
+        let known = self.deployments.get(deployment)?.pools[0];
+        if let Some(handle) = known
+            && self.pools.get(handle).is_some()
+        {
+            return known;
+        }
+        let id = PoolId::Model(call.ask.candidates[lane].deployment.clone());
+        let handle = self.pools.touch(&id, || Pool::new(Side::Provider));
+        self.deployments.get_mut(deployment)?.pools[0] = Some(handle);
+        Some(handle)
+    }
+}

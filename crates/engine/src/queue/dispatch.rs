@@ -1,0 +1,222 @@
+//! Letting those go who fit, in their order.
+
+use weir_units::{Dimension, Moment};
+
+use super::{Line, State, work};
+use crate::call::Call;
+use crate::engine::Engine;
+use crate::limits::{Cost, Room};
+use crate::memory::Handle;
+
+/// How often, and how long, smaller requests may go before one that does not fit.
+const BYPASSES: u32 = 8;
+const BYPASSED_FOR_NANOS: u64 = 2_000_000_000;
+/// How many requests that do not fit are looked at per deployment before the rest are taken not to fit either.
+const LOOKS: usize = 8;
+
+/// What one pass through a queue has found out.
+#[derive(Default)]
+struct Pass {
+    /// Deployments of which nobody fits any more, and how many of each did not.
+    shut: Vec<(Handle, usize)>,
+    /// Limits that are saved up for somebody.
+    saved: Vec<(Handle, Dimension)>,
+    /// Who did not fit, and what was in the way.
+    passed: Vec<(u64, Handle)>,
+    next_try: Option<Moment>,
+}
+
+impl Pass {
+    fn looks(&mut self, deployment: Handle) -> &mut usize {
+        let place = self.shut.iter().position(|(known, _)| *known == deployment).unwrap_or_else(|| {
+            self.shut.push((deployment, 0));
+            self.shut.len() - 1
+        });
+        &mut self.shut[place].1
+    }
+}
+
+impl Engine {
+    /// When [`pump`](Self::pump) has something to do next, if nothing happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        if self.queue.tickets.is_empty() {
+            return None;
+        }
+        let of = |line: &Line| {
+            let first = |set: &std::collections::BTreeSet<(Moment, u64)>| set.first().map(|(at, _)| *at);
+            [line.next_try, first(&line.ages), first(&line.ends)].into_iter().flatten().min()
+        };
+        self.queue.lines.values().filter(|line| line.waiting() > 0).filter_map(of).min()
+    }
+
+    /// Lets everybody go who fits now, ages those whose time it is, and gives up on those whose time is over.
+    ///
+    /// Whoever has something to hear of it is named by [`take_woken`](Self::take_woken).
+    pub fn pump(&mut self, now: Moment) {
+        if self.queue.tickets.is_empty() {
+            return;
+        }
+        let busy: Vec<_> =
+            self.queue.lines.iter().filter(|(_, line)| line.waiting() > 0).map(|(id, _)| id.clone()).collect();
+        for id in busy {
+            let Some(mut line) = self.queue.lines.remove(&id) else { continue };
+            self.expire(now, &mut line);
+            self.age(now, &mut line);
+            self.dispatch(now, &mut line);
+            self.queue.lines.insert(id, line);
+        }
+    }
+
+    /// The tickets of those who wait for something that has come: each should ask [`next`](Self::next) again.
+    pub fn take_woken(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.queue.woken)
+    }
+
+    /// Whether somebody should be woken.
+    #[must_use]
+    pub fn has_woken(&self) -> bool {
+        !self.queue.woken.is_empty()
+    }
+
+    /// One fewer waits.
+    pub(super) fn unqueue(&mut self, bytes: u64) {
+        self.queue.waiting = self.queue.waiting.saturating_sub(1);
+        self.queue.bytes = self.queue.bytes.saturating_sub(bytes);
+    }
+
+    fn expire(&mut self, now: Moment, line: &mut Line) {
+        while let Some(&(_, id)) = line.ends.first().filter(|(until, _)| *until <= now) {
+            self.remove(line, id, State::Expired);
+        }
+    }
+
+    /// Ends a wait without what it was for.
+    pub(super) fn remove(&mut self, line: &mut Line, id: u64, state: State) {
+        let Some(ticket) = self.queue.tickets.get_mut(&id) else { return };
+        line.leave(id, ticket);
+        ticket.state = state;
+        let bytes = ticket.bytes;
+        self.unqueue(bytes);
+        self.queue.woken.push(id);
+    }
+
+    /// After half of its time a request counts in the next class up, and in the one above after another quarter.
+    fn age(&mut self, now: Moment, line: &mut Line) {
+        while let Some(&(at, id)) = line.ages.first().filter(|(at, _)| *at <= now) {
+            let Some(ticket) = self.queue.tickets.get_mut(&id) else {
+                line.ages.remove(&(at, id));
+                continue;
+            };
+            line.leave(id, ticket);
+            ticket.class = ticket.class.above();
+            let quarter = ticket.until.since(ticket.since) / 4;
+            let top = ticket.class == crate::Priority::Interactive;
+            ticket.ages_at = if top { Moment(u64::MAX) } else { at + quarter.max(std::time::Duration::from_millis(1)) };
+            line.enter(id, ticket);
+        }
+    }
+
+    /// Lets requests go as long as one fits.
+    pub(super) fn dispatch(&mut self, now: Moment, line: &mut Line) {
+        loop {
+            let mut pass = Pass::default();
+            let found = self.find(now, line, &mut pass);
+            line.next_try = pass.next_try;
+            let Some(id) = found else { return };
+            self.grant(now, line, id);
+            let Some(deployment) = self.queue.tickets.get(&id).map(|ticket| ticket.deployment) else { return };
+            for (passed, _) in pass.passed.iter().filter(|(_, lane)| *lane == deployment) {
+                if let Some(ticket) = self.queue.tickets.get_mut(passed) {
+                    ticket.bypassed += 1;
+                }
+            }
+        }
+    }
+
+    /// The first in the order of service that fits.
+    fn find(&mut self, now: Moment, line: &Line, pass: &mut Pass) -> Option<u64> {
+        for class in line.due() {
+            for (_, handle) in &class.order {
+                let Some(tenant) = class.tenants.get(handle) else { continue };
+                for (deployment, waiting) in &tenant.lanes {
+                    if *pass.looks(*deployment) >= LOOKS {
+                        continue;
+                    }
+                    let Some(&(_, id)) = waiting.order.first() else { continue };
+                    if self.fits(now, id, pass) {
+                        return Some(id);
+                    }
+                }
+                if !pass.shut.is_empty()
+                    && pass.shut.iter().all(|(_, looks)| *looks >= LOOKS)
+                    && class.order.len() > LOOKS
+                {
+                    break;
+                }
+            }
+        }
+        None
+    }
+
+    fn fits(&mut self, now: Moment, id: u64, pass: &mut Pass) -> bool {
+        let Some(ticket) = self.queue.tickets.get(&id) else { return false };
+        let (pools, cost, priority, deployment) = (ticket.pools, ticket.cost, ticket.priority, ticket.deployment);
+        let saved = pass.saved.iter().any(|(pool, dimension)| pools.contains(&Some(*pool)) && cost.get(*dimension) > 0);
+        if saved {
+            *pass.looks(deployment) += 1;
+            return false;
+        }
+        let Room::Later { at, pool, binding } = self.room(now, &pools, &cost, priority) else { return true };
+        pass.next_try = match (pass.next_try, at) {
+            (Some(known), Some(at)) => Some(known.min(at)),
+            (known, at) => known.or(at),
+        };
+        *pass.looks(deployment) += 1;
+        pass.passed.push((id, deployment));
+        if let Some(ticket) = self.queue.tickets.get_mut(&id) {
+            let since = *ticket.blocked_since.get_or_insert(now);
+            // Work that only may not use what is reserved for others must not hold those others up.
+            let own = ticket.priority == crate::Priority::Batch;
+            let waited = now.since(since).as_nanos() >= u128::from(BYPASSED_FOR_NANOS);
+            if !own && (ticket.bypassed >= BYPASSES || waited) {
+                pass.saved.push((pool, binding));
+            }
+        }
+        false
+    }
+
+    /// What a request was charged when it went is corrected by what it came to.
+    pub(crate) fn serve_rest(&mut self, call: &Call, lane: usize, charged: &Cost, used: &Cost) {
+        if self.queue.waiting == 0 {
+            return;
+        }
+        let Some(id) = self.deployments.get(call.lanes[lane].deployment).and_then(|state| state.line.clone()) else {
+            return;
+        };
+        let weight = self.settings.limits.weights.get(&call.ask.tenant).copied().unwrap_or(1);
+        let more = i128::from(work(used)) - i128::from(work(charged));
+        if let Some(line) = self.queue.lines.get_mut(&id) {
+            line.serve(call.ask.priority, call.tenant, weight, more);
+        }
+    }
+
+    /// Takes what a request needs, and lets it go.
+    fn grant(&mut self, now: Moment, line: &mut Line, id: u64) {
+        let Some(ticket) = self.queue.tickets.get(&id).cloned() else { return };
+        let hold = self.hold(now, &ticket.pools, &ticket.cost, ticket.charge, ticket.priority);
+        line.leave(id, &ticket);
+        line.serve(ticket.class, ticket.tenant, ticket.weight, i128::from(work(&ticket.cost)));
+        self.unqueue(ticket.bytes);
+        let waited = u64::try_from(now.since(ticket.since).as_nanos()).unwrap_or(u64::MAX);
+        // Waits of a moment say nothing of how well longer ones are predicted.
+        if ticket.predicted > 50_000_000 {
+            let ratio = u128::from(waited) * 1_000_000 / u128::from(ticket.predicted);
+            line.calibration.add(u64::try_from(ratio).unwrap_or(u64::MAX).max(1));
+        }
+        if let Some(ticket) = self.queue.tickets.get_mut(&id) {
+            ticket.state = State::Granted(Box::new(hold));
+        }
+        self.queue.woken.push(id);
+    }
+}
