@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use weir_units::{FaultClass, Moment, Tokens, Usage};
+use weir_units::{Dimension, FaultClass, Moment, Tokens, Usage};
 
 use crate::ask::{Ask, GiveUp, WaitReason};
 use crate::breaker::Permit;
-use crate::limits::{Hold, KeyHold};
+use crate::limits::{Hold, KeyHold, PoolId};
 use crate::memory::Handle;
 use crate::queue::{Full, Place};
 
@@ -35,6 +35,8 @@ pub struct Call {
     pub(crate) since: Option<Moment>,
     /// Why no deployment had capacity in time.
     pub(crate) full: Option<Full>,
+    /// Deployments that were passed over for want of capacity, and not told of yet.
+    pub(crate) passed_over: Vec<PassedOver>,
     /// What it took of its key's limits.
     pub(crate) key_hold: Option<KeyHold>,
 }
@@ -53,7 +55,13 @@ impl Call {
     }
 
     /// Notes why a deployment has no capacity in time; of several, what will be over first counts.
-    pub(crate) fn note_full(&mut self, full: Full) {
+    pub(crate) fn note_full(&mut self, lane: usize, full: Full) {
+        self.passed_over.push(PassedOver {
+            candidate: lane,
+            pool: full.pool.clone(),
+            binding: full.binding,
+            wait: full.wait,
+        });
         if self.full.as_ref().is_none_or(|known| full.retry_after < known.retry_after) {
             self.full = Some(full);
         }
@@ -63,6 +71,11 @@ impl Call {
     pub(crate) fn wait_until(&self) -> Moment {
         let forever = Moment(u64::MAX);
         self.ask.wait_until.unwrap_or(forever).min(self.ask.deadline.unwrap_or(forever))
+    }
+
+    /// The deployments that were passed over for want of capacity since the last time this was asked.
+    pub fn take_passed_over(&mut self) -> Vec<PassedOver> {
+        std::mem::take(&mut self.passed_over)
     }
 
     /// Whether limits are kept to for the attempt under way.
@@ -92,6 +105,19 @@ impl Call {
             self.said = Some((class, retry_after));
         }
     }
+}
+
+/// A deployment that had no capacity in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The index into [`Ask::candidates`].
+    pub candidate: usize,
+    /// Whose limit was in the way.
+    pub pool: PoolId,
+    /// Which limit.
+    pub binding: Dimension,
+    /// How long it would have taken.
+    pub wait: Duration,
 }
 
 /// A candidate, as this call sees it.

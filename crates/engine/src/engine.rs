@@ -145,6 +145,7 @@ impl Engine {
             place: None,
             since: None,
             full: None,
+            passed_over: Vec::new(),
             key_hold: None,
         }
     }
@@ -233,7 +234,7 @@ impl Engine {
     }
 
     /// When the gates of a deployment's pools are open.
-    fn gate_of(&self, now: Moment, deployment: Handle) -> Moment {
+    pub(crate) fn gate_of(&self, now: Moment, deployment: Handle) -> Moment {
         let pools = self.deployments.get(deployment).map_or([None; 3], |state| state.pools);
         let gates = pools.iter().flatten().filter_map(|handle| self.pools.get(*handle)?.gate(now));
         gates.map(|(until, _)| until).max().unwrap_or(now)

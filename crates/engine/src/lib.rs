@@ -32,7 +32,7 @@ mod settle;
 mod window;
 
 pub use ask::{Ask, Candidate, GiveUp, Outcome, Priority, Queued, Send, SendReason, Step, Strategy, WaitReason};
-pub use call::Call;
+pub use call::{Call, PassedOver};
 pub use change::{BenchView, BreakerState, Change, DeploymentView, Scope};
 pub use engine::{Engine, MOST_ATTEMPTS};
 pub use limits::{Admitted, ChargeModel, Cost, DayStart, Gauge, KeyFull, OutputCharge, PoolId, PoolView, Size, Stated};

@@ -28,6 +28,9 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
     let mut cannot: Option<Refusal> = None;
     loop {
         let (step, sleeping) = calling.next(&mut journey);
+        for passed in journey.call().take_passed_over() {
+            journey.passed_over(&calling.routed.targets[passed.candidate].name, &passed);
+        }
         match step {
             Step::Queue(_) if calling.shared.is_draining() => {
                 return journey.refuse(&shutting_down(), calling.accepted.endpoint.dialect());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
-use weir_engine::{Call, Outcome as Reported, Queued, Send, WaitReason};
+use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
 use weir_units::{FaultClass, Moment, RequestId, Usage};
 use weir_wire::Dialect;
@@ -109,6 +109,17 @@ impl Journey {
             limit: queued.binding.name(),
             ahead: queued.ahead as u64,
             predicted_ms: millis(queued.predicted),
+        };
+        self.note(Stage::Queue, fact);
+    }
+
+    /// A deployment had no capacity in time, so the next one is asked.
+    pub(crate) fn passed_over(&mut self, deployment: &Arc<str>, passed: &PassedOver) {
+        let fact = Fact::PassedOver {
+            deployment: deployment.to_string(),
+            pool: passed.pool.to_string(),
+            limit: passed.binding.name(),
+            wait_ms: millis(passed.wait),
         };
         self.note(Stage::Queue, fact);
     }

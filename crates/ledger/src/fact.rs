@@ -72,6 +72,8 @@ pub enum Fact {
     },
     /// It got in line for capacity: `limit` of `pool` was in the way, with so many before it.
     Queued { deployment: String, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
+    /// It had no capacity in time: `limit` of `pool` was in the way, for so long.
+    PassedOver { deployment: String, pool: String, limit: &'static str, wait_ms: u64 },
     /// A call was sent upstream.
     AttemptStarted { attempt: u32, deployment: String, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.
@@ -150,6 +152,7 @@ impl Fact {
             Self::Admitted { .. } => "Admitted",
             Self::Routed { .. } => "Routed",
             Self::Queued { .. } => "Queued",
+            Self::PassedOver { .. } => "PassedOver",
             Self::AttemptStarted { .. } => "AttemptStarted",
             Self::AttemptFailed { .. } => "AttemptFailed",
             Self::AttemptSucceeded { .. } => "AttemptSucceeded",

@@ -20,6 +20,13 @@ pub fn in_words(fact: &Value) -> String {
             get("predicted_ms"),
             get("deployment")
         ),
+        "PassedOver" => format!(
+            "{} passed over: {} of {} full for {} ms",
+            get("deployment"),
+            get("limit"),
+            get("pool"),
+            get("wait_ms")
+        ),
         "AttemptStarted" => format!("attempt {} sent to {} ({})", get("attempt"), get("deployment"), get("why")),
         "AttemptFailed" => attempt_failed(fact),
         "AttemptSucceeded" => {

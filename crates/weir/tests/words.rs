@@ -194,7 +194,7 @@ fn by_name(model: &str) -> (u16, &'static str, Value) {
         "slow" => (SLOWLY, "", Value::Null),
         "pinging" => (PINGING, "", Value::Null),
         "bad" => (400, "x-request-id: req_of_openai\r\n", error),
-        "limited" => (429, "request-id: req_of_anthropic\r\nretry-after: 60\r\n", error),
+        "limited" | "limited-too" => (429, "request-id: req_of_anthropic\r\nretry-after: 60\r\n", error),
         "broken" => (500, "", error),
         "large" => (200, "", json!({ "choices": [{ "message": { "content": "w".repeat(200_000) } }] })),
         "claude" => (200, "request-id: req_of_anthropic\r\n", message()),
@@ -214,7 +214,7 @@ async fn an_answer_carries_the_providers_id_and_weirs_own() {
         (CHAT, "o/bad", 400, "req_of_openai"),
         (MESSAGES, "o/bad", 400, "req_of_openai"),
         (MESSAGES, "a/limited", 429, "req_of_anthropic"),
-        (CHAT, "a/limited", 429, "req_of_anthropic"),
+        (CHAT, "a/limited-too", 429, "req_of_anthropic"),
     ] {
         let got = world.ask(path, "x-weir-run: r\r\n", asking(model)).await;
         let header = |name| got.header(name).unwrap_or_default();

@@ -17,7 +17,7 @@ pub(crate) const ROOT: &[Setting] = &[
         "",
         "One account at an LLM API. With none at all, the built-in mock answers as `mock/…`.",
     ),
-    later("pools", Shape::Named(POOLS), "", "What shares one set of limits."),
+    acted("pools", Shape::Named(POOLS), "", "What shares one set of limits."),
     acted(
         "routes",
         Shape::Named(ROUTES),
@@ -33,7 +33,7 @@ pub(crate) const ROOT: &[Setting] = &[
     ),
     acted("retry", Shape::Table(RETRY), "", "When the same deployment is asked again."),
     acted("breaker", Shape::Table(BREAKER), "", "When a deployment that keeps failing is left alone."),
-    later("queue", Shape::Table(QUEUE), "", "Waiting for capacity."),
+    acted("queue", Shape::Table(QUEUE), "", "Waiting for capacity."),
     later("runs", Shape::Table(RUNS), "", "Guards on agent runs."),
     later("prices", Shape::Table(PRICES), "", "What happens where a price is unknown."),
     Setting {

@@ -77,6 +77,8 @@ pub struct Gauge {
 pub(crate) struct Held {
     taken_at: Moment,
     age: u64,
+    /// Of which gate's trial it is a part, if of any.
+    trial: Option<u32>,
     /// How much had been sent, in each dimension of a minute, when this one was.
     sent: [i64; 4],
 }
@@ -94,6 +96,20 @@ struct Minute {
     generous: bool,
 }
 
+/// What follows a gate where no rate is known: one request first, then twice as many for each that is answered.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    allowed: u32,
+    out: u32,
+    /// When the last of them went: one that is never heard of again must not hold the others up for good.
+    went: Moment,
+}
+
+/// A trial that has come this far is passed.
+const PASSED: u32 = 64;
+/// How long an answer in a trial is waited for.
+const TRIAL: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(crate) struct Pool {
     side: Side,
@@ -110,6 +126,9 @@ pub(crate) struct Pool {
     /// How long a place is mostly taken, for predictions; nanoseconds.
     usual_stay: u64,
     gate: Option<(Moment, Dimension)>,
+    trial: Option<Trial>,
+    /// How many gates there were, to tell whose trial an answer belongs to.
+    gates: u32,
     cubic: Cubic,
 }
 
@@ -128,6 +147,8 @@ impl Pool {
             high_water: None,
             usual_stay: 0,
             gate: None,
+            trial: None,
+            gates: 0,
             cubic: Cubic::new(),
         }
     }
@@ -141,7 +162,7 @@ impl Pool {
 
     /// Whether there is anything to keep to.
     pub(crate) fn binds(&self) -> bool {
-        !self.declared.is_empty() || !self.stated.is_empty() || self.gate.is_some()
+        !self.declared.is_empty() || !self.stated.is_empty() || self.gate.is_some() || self.trial.is_some()
     }
 
     /// The limit in force: the lower of what is declared and what the provider states.
@@ -162,6 +183,9 @@ impl Pool {
         };
         if let Some((until, binding)) = self.gate.filter(|(until, _)| *until > now) {
             say(Some(until), binding);
+        }
+        if let Some(trial) = self.trial.filter(|trial| trial.out >= trial.allowed && now < trial.went + TRIAL) {
+            say(Some(trial.went + TRIAL), Dimension::ConcurrentRequests);
         }
         for (place, dimension) in PER_MINUTE.into_iter().enumerate() {
             let Some(wait) = self.minute_wait(now, place, dimension, cost, batch) else { continue };
@@ -218,7 +242,11 @@ impl Pool {
         if self.limit(Dimension::ConcurrentRequests).is_some() {
             self.high_water.get_or_insert_with(|| Box::new(HighWater::new())).note(now, self.under_way.count());
         }
-        Held { taken_at: now, age, sent }
+        if let Some(trial) = &mut self.trial {
+            trial.out += 1;
+            trial.went = now;
+        }
+        Held { taken_at: now, age, trial: self.trial.map(|_| self.gates), sent }
     }
 
     fn count_day(&mut self, wall: WallTime, cost: &Cost, batch: bool) {
@@ -272,6 +300,16 @@ impl Pool {
                 self.days[place].take(i64::try_from(after).unwrap_or(0) - i64::try_from(before).unwrap_or(0), batch);
             }
         }
+        if held.trial == Some(self.gates)
+            && let Some(trial) = &mut self.trial
+        {
+            trial.out = trial.out.saturating_sub(1);
+            // What used nothing was refused, or never sent.
+            if used.get(Dimension::RequestsPerMinute) > 0 {
+                trial.allowed = trial.allowed.saturating_mul(2);
+            }
+            self.trial = self.trial.filter(|trial| trial.allowed < PASSED);
+        }
         self.under_way.end(now, held.age);
         if batch {
             self.batch_under_way.end(now, held.age);
@@ -285,12 +323,18 @@ impl Pool {
         if self.gate.is_none_or(|(before, _)| before < until) {
             self.gate = Some((until, binding));
         }
+        self.gates = self.gates.wrapping_add(1);
+        self.trial = (!self.has_rate()).then_some(Trial { allowed: 1, out: 0, went: Moment::ZERO });
+    }
+
+    /// Whether a limit per minute is known.
+    fn has_rate(&self) -> bool {
+        PER_MINUTE.into_iter().any(|dimension| self.limit(dimension).is_some())
     }
 
     /// The provider refused what the limits allowed. True if less of them is used from now on.
     pub(crate) fn surprised(&mut self, now: Moment, held: &Held) -> bool {
-        let has_rate = PER_MINUTE.into_iter().any(|dimension| self.limit(dimension).is_some());
-        has_rate && self.cubic.refused(now, held.taken_at)
+        self.has_rate() && self.cubic.refused(now, held.taken_at)
     }
 
     /// The share of its limits that is used, in parts per million.

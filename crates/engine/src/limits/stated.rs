@@ -73,6 +73,7 @@ impl Engine {
         let binding = dimension.unwrap_or(Dimension::RequestsPerMinute);
         let innermost = self.innermost(call, lane);
         let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
+        let mut closed = Vec::new();
         for handle in pools.into_iter().flatten() {
             let held = hold.and_then(|hold| hold.parts.iter().flatten().find(|(known, _)| *known == handle));
             let Some(pool) = self.pools.get_mut(handle) else { continue };
@@ -80,6 +81,7 @@ impl Engine {
                 continue;
             }
             pool.close_gate(until, binding);
+            closed.push(handle);
             let before = pool.factor_ppm(now);
             let Some((_, held)) = held else { continue };
             if !pool.surprised(now, held) {
@@ -99,6 +101,7 @@ impl Engine {
                 self.changes.push(Change::Limit { pool: id.clone(), dimension, old, new, how });
             }
         }
+        self.hurry(now, &closed);
     }
 
     /// The pool that a provider's headers and refusals speak of: the one that the model shares, else its own.

@@ -1,8 +1,10 @@
 //! Letting those go who fit, in their order.
 
+use std::time::Duration;
+
 use weir_units::{Dimension, Moment};
 
-use super::{Line, State, work};
+use super::{Line, Queue, State, Ticket, work};
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::limits::{Cost, Room};
@@ -11,6 +13,8 @@ use crate::memory::Handle;
 /// How often, and how long, smaller requests may go before one that does not fit.
 const BYPASSES: u32 = 8;
 const BYPASSED_FOR_NANOS: u64 = 2_000_000_000;
+/// How long what was granted is kept for who does not come for it.
+const UNCLAIMED: Duration = Duration::from_secs(10);
 /// How many requests that do not fit are looked at per deployment before the rest are taken not to fit either.
 const LOOKS: usize = 8;
 
@@ -57,6 +61,7 @@ impl Engine {
         if self.queue.tickets.is_empty() {
             return;
         }
+        self.reclaim(now);
         let busy: Vec<_> =
             self.queue.lines.iter().filter(|(_, line)| line.waiting() > 0).map(|(id, _)| id.clone()).collect();
         for id in busy {
@@ -79,13 +84,38 @@ impl Engine {
         !self.queue.woken.is_empty()
     }
 
+    /// These pools' provider refuses: who could go elsewhere does not wait for it much longer.
+    pub(crate) fn hurry(&mut self, now: Moment, closed: &[Handle]) {
+        let end = now + self.settings.retry.patience;
+        let Queue { lines, tickets, .. } = &mut self.queue;
+        for (id, ticket) in tickets.iter_mut() {
+            let waits = matches!(ticket.state, State::Waiting) && ticket.alternative && ticket.until > end;
+            if waits && ticket.pools.iter().flatten().any(|pool| closed.contains(pool)) {
+                let Some(line) = lines.get_mut(&ticket.line) else { continue };
+                line.ends.remove(&(ticket.until, *id));
+                ticket.until = end;
+                line.ends.insert((end, *id));
+            }
+        }
+    }
+
     /// One fewer waits.
     pub(super) fn unqueue(&mut self, bytes: u64) {
         self.queue.waiting = self.queue.waiting.saturating_sub(1);
         self.queue.bytes = self.queue.bytes.saturating_sub(bytes);
     }
 
-    fn expire(&mut self, now: Moment, line: &mut Line) {
+    /// Takes back what was granted to those who never came for it.
+    pub(super) fn reclaim(&mut self, now: Moment) {
+        while let Some(&(at, id)) = self.queue.granted.first().filter(|(at, _)| now.since(*at) >= UNCLAIMED) {
+            self.queue.granted.remove(&(at, id));
+            if let Some(Ticket { state: State::Granted(hold), .. }) = self.queue.tickets.remove(&id) {
+                self.settle_hold(now, &hold, None);
+            }
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Moment, line: &mut Line) {
         while let Some(&(_, id)) = line.ends.first().filter(|(until, _)| *until <= now) {
             self.remove(line, id, State::Expired);
         }
@@ -112,7 +142,7 @@ impl Engine {
             ticket.class = ticket.class.above();
             let quarter = ticket.until.since(ticket.since) / 4;
             let top = ticket.class == crate::Priority::Interactive;
-            ticket.ages_at = if top { Moment(u64::MAX) } else { at + quarter.max(std::time::Duration::from_millis(1)) };
+            ticket.ages_at = if top { Moment(u64::MAX) } else { at + quarter.max(Duration::from_millis(1)) };
             line.enter(id, ticket);
         }
     }
@@ -214,7 +244,9 @@ impl Engine {
             let ratio = u128::from(waited) * 1_000_000 / u128::from(ticket.predicted);
             line.calibration.add(u64::try_from(ratio).unwrap_or(u64::MAX).max(1));
         }
+        self.queue.granted.insert((now, id));
         if let Some(ticket) = self.queue.tickets.get_mut(&id) {
+            ticket.order = now;
             ticket.state = State::Granted(Box::new(hold));
         }
         self.queue.woken.push(id);

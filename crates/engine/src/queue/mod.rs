@@ -10,7 +10,7 @@ mod line;
 mod place;
 mod predict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weir_units::{Dimension, Moment};
 
@@ -29,6 +29,8 @@ pub(crate) struct Queue {
     next_ticket: u64,
     waiting: usize,
     bytes: u64,
+    /// Who was let go and has not come for it yet, and when.
+    granted: BTreeSet<(Moment, u64)>,
     /// Tickets of those who have something to hear.
     woken: Vec<u64>,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Ticket {
     pub(crate) order: Moment,
     pub(crate) since: Moment,
     pub(crate) until: Moment,
+    /// Another deployment could take over: then a provider's refusal is not waited out for long.
+    pub(crate) alternative: bool,
     pub(crate) ages_at: Moment,
     pub(crate) predicted: u64,
     /// How many went before it although it was their turn's end, and since when it does not fit.

@@ -13,6 +13,9 @@ use crate::engine::Engine;
 use crate::limits::{Hold, PoolId, Room, whole_seconds};
 use crate::memory::Handle;
 
+/// Nobody waits longer, whatever was asked.
+const LONGEST: Duration = Duration::from_secs(1_800);
+
 /// A call's place in line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -26,6 +29,8 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) retry_after: Duration,
+    /// How long it would have taken.
+    pub(crate) wait: Duration,
     pub(crate) pool: PoolId,
     pub(crate) binding: Dimension,
 }
@@ -33,6 +38,15 @@ pub(crate) struct Full {
 impl Engine {
     /// Sends to a deployment, or waits for its limits; none where that would take too long.
     pub(crate) fn go(&mut self, now: Moment, call: &mut Call, lane: usize, why: SendReason, paid: i64) -> Option<Step> {
+        // Its provider has refused this call once, and refuses others still: who is not busy is asked instead.
+        let gate = self.gate_of(now, call.lanes[lane].deployment);
+        if call.lanes[lane].attempts > 0 && gate > now && self.another_eligible(now, call, lane) {
+            let wait = gate.since(now);
+            let pool = PoolId::Model(call.ask.candidates[lane].deployment.clone());
+            let binding = Dimension::RequestsPerMinute;
+            call.note_full(lane, Full { retry_after: whole_seconds(wait), wait, pool, binding });
+            return None;
+        }
         let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
         let binds = pools.iter().flatten().any(|handle| self.pools.get(*handle).is_some_and(|pool| pool.binds()));
         if !binds {
@@ -65,6 +79,8 @@ impl Engine {
         line: &mut Line,
         id: PoolId,
     ) -> Option<Step> {
+        self.reclaim(now);
+        self.expire(now, line);
         let ticket = self.ticket(now, call, lane, why, id);
         let new = Newcomer { pools: ticket.pools, tenant: ticket.tenant, class: ticket.class, cost: ticket.cost };
         let forecast = self.forecast(now, Some(line), &new);
@@ -72,10 +88,10 @@ impl Engine {
         self.queue.next_ticket += 1;
         if !self.make_room(line, &ticket) {
             let full = self.full(now, line, &ticket, &forecast);
-            call.note_full(full);
+            call.note_full(lane, full);
             return None;
         }
-        let late = self.is_late(now, call, lane, line, &forecast);
+        let late = self.is_late(now, call, lane, line, &ticket, &forecast);
         let ticket = Ticket { predicted: nanos(forecast.wait), ..ticket };
         self.queue.bytes += ticket.bytes;
         self.queue.waiting += 1;
@@ -87,6 +103,7 @@ impl Engine {
             && let Some(Ticket { state: State::Granted(hold), .. }) = self.queue.tickets.remove(&number)
         {
             self.queue.woken.retain(|id| *id != number);
+            self.queue.granted.remove(&(now, number));
             return Some(Step::Send(self.send(now, call, lane, why, paid, Some(*hold))));
         }
         if late {
@@ -94,7 +111,7 @@ impl Engine {
             line.leave(number, &ticket);
             self.unqueue(ticket.bytes);
             let full = self.full(now, line, &ticket, &forecast);
-            call.note_full(full);
+            call.note_full(lane, full);
             return None;
         }
         call.place = Some(place);
@@ -123,16 +140,18 @@ impl Engine {
         call.place = None;
         let ticket = self.queue.tickets.remove(&place.id)?;
         self.queue.woken.retain(|id| *id != place.id);
+        self.queue.granted.remove(&(ticket.order, place.id));
         if let State::Granted(hold) = ticket.state {
             return Some(Step::Send(self.send(now, call, place.lane, place.why, place.paid, Some(*hold))));
         }
         let pool = ticket.pools.iter().flatten().next().and_then(|handle| self.pools.key(*handle)).cloned();
         let full = Full {
             retry_after: whole_seconds(Duration::from_nanos(ticket.predicted)),
+            wait: Duration::from_nanos(ticket.predicted),
             pool: pool.unwrap_or(ticket.line),
             binding: Dimension::RequestsPerMinute,
         };
-        call.note_full(full);
+        call.note_full(place.lane, full);
         call.lanes[place.lane].full = true;
         self.give_back(call, place.lane, place.paid);
         None
@@ -146,6 +165,7 @@ impl Engine {
         self.queue.woken.retain(|id| *id != place.id);
         match ticket.state {
             State::Granted(hold) => {
+                self.queue.granted.remove(&(ticket.order, place.id));
                 self.settle_hold(now, &hold, None);
                 self.pump(now);
             }
@@ -171,7 +191,11 @@ impl Engine {
 
     fn ticket(&self, now: Moment, call: &Call, lane: usize, why: SendReason, line: PoolId) -> Ticket {
         let state = self.deployments.get(call.lanes[lane].deployment);
-        let until = call.wait_until().max(now);
+        let alternative = self.another_eligible(now, call, lane);
+        let mut until = call.wait_until().max(now).min(now + LONGEST);
+        if alternative && self.gate_of(now, call.lanes[lane].deployment) > now {
+            until = until.min(now + self.settings.retry.patience);
+        }
         let weight = self.settings.limits.weights.get(&call.ask.tenant).copied().unwrap_or(1);
         // Who was sent away by the provider although it was its turn comes before all others of its tenant.
         let order = if why == SendReason::Retry { Moment(0) } else { until };
@@ -191,6 +215,7 @@ impl Engine {
             order,
             since,
             until,
+            alternative,
             ages_at: if top { Moment(u64::MAX) } else { since + until.since(since) / 2 },
             predicted: 0,
             bypassed: 0,
@@ -200,12 +225,19 @@ impl Engine {
     }
 
     /// Whether its turn will probably come too late.
-    fn is_late(&self, now: Moment, call: &Call, lane: usize, line: &Line, forecast: &Forecast) -> bool {
+    fn is_late(
+        &self,
+        now: Moment,
+        call: &Call,
+        lane: usize,
+        line: &Line,
+        ticket: &Ticket,
+        forecast: &Forecast,
+    ) -> bool {
         let usual = self.deployments.get(call.lanes[lane].deployment).map_or(Duration::ZERO, Deployment::ttft_p50);
         let wait = line.careful(forecast.wait);
         // What waits by `max-wait` is answered after it; what has a deadline is answered before it.
-        let end = call.wait_until();
-        now + wait > end || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
+        now + wait > ticket.until || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
     }
 
     /// Why a deployment has no capacity in time, and when it will.
@@ -223,6 +255,7 @@ impl Engine {
         let pool = forecast.pool.and_then(|handle| self.pools.key(handle)).cloned();
         Full {
             retry_after: whole_seconds(wait),
+            wait: forecast.wait,
             pool: pool.unwrap_or_else(|| ticket.line.clone()),
             binding: forecast.binding,
         }

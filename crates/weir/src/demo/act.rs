@@ -45,7 +45,7 @@ impl Act {
     pub(super) fn announcement(self) -> &'static str {
         match self {
             Self::Calm => "openai answers everything",
-            Self::Storm => "openai answers most calls with 429, some with a short retry-after, some with a long one",
+            Self::Storm => "openai answers most calls with 429, and asks to be left alone for a second or two",
             Self::Outage => "openai is down: 503s, resets, silence",
             Self::Recovery => "openai is back; probes find out",
         }
@@ -68,7 +68,7 @@ impl Act {
             Self::Calm | Self::Recovery => {}
             Self::Storm => {
                 primary.order(Standing::share(limited(1), 350_000));
-                primary.order(Standing::share(limited(20), 400_000));
+                primary.order(Standing::share(limited(2), 400_000));
             }
             Self::Outage => {
                 primary.order(Standing::share(FaultOrder::Silence, 60_000));

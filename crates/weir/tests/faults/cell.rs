@@ -99,8 +99,13 @@ impl Cell {
 
         first.clear();
         let next = world.ask(self.client, &body).await?;
-        check("the next answer", self.check_whole(&next));
-        check("the next record", check_clean(&world.record(&next).await?));
+        if self.next_is_told_to_wait() {
+            check("the next answer", check_told_to_wait(&next));
+            check("the next calls", check_calls(way.calls, &first, second.as_ref()));
+        } else {
+            check("the next answer", self.check_whole(&next));
+            check("the next record", check_clean(&world.record(&next).await?));
+        }
         let records = world.records().await?.len();
         check("the ledger", same("records of two requests", &records, &2));
         check("the end", world.end().await);
@@ -142,6 +147,11 @@ impl Cell {
             Sees::No(status, code, again) => self.check_refusal(status, code, again, got),
             Sees::Broken(status, code) => self.check_broken(status, code, got),
         }
+    }
+
+    /// Who was told to stay away for longer than a request waits stays away, and says so without asking.
+    fn next_is_told_to_wait(&self) -> bool {
+        self.row.fault == "429:30" && self.beside == Beside::Nobody
     }
 
     fn check_whole(&self, got: &Got) -> Result<(), String> {
@@ -233,6 +243,17 @@ fn attempts(record: &Value) -> Vec<(&str, Option<&str>)> {
 fn check_calls(expected: (usize, usize), first: &Mock, second: Option<&Mock>) -> Result<(), String> {
     let counted = (first.stats().requests as usize, second.map_or(0, |mock| mock.stats().requests as usize));
     same("as the providers counted them", &counted, &expected)
+}
+
+/// The request after a refusal that names a time: told when to come back, and not sent.
+fn check_told_to_wait(got: &Got) -> Result<(), String> {
+    same("the status", &got.status, &503)?;
+    same("x-weir-refused-by", &got.header("x-weir-refused-by"), &Some("weir"))?;
+    let wait = got.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
+    if wait.is_some_and(|wait| (1..=120).contains(&wait)) {
+        return Ok(());
+    }
+    Err(format!("retry-after is {wait:?}"))
 }
 
 /// The request after the fault: one call, without a fault.
