@@ -1,14 +1,20 @@
-//! Models of what lies around the engine, without clock or socket: for now a provider's latency, limits and faults.
+//! Models of what lies around the engine, without clock or socket: providers, and the clients that call them.
 //!
 //! They are pure because the same model is played twice: over HTTP by `mock`, where a test waits for it, and in invented
 //! time, where a day passes in minutes and a seed replays it to the bit.
 
 mod bucket;
+mod charge;
+mod counters;
 mod fault;
 mod profile;
 mod provider;
+mod window;
 
 pub use bucket::{Bucket, Gauge};
+pub use charge::{Charge, Sizes};
+pub use counters::Hold;
 pub use fault::{Extent, FaultError, FaultOrder, Standing};
-pub use profile::{Latency, Limits, Profile};
-pub use provider::{Arrival, Charge, Flaw, Plan, Provider, Rejection, RejectionKind, Serving};
+pub use profile::{Event, EventKind, Latency, LimitRules, Profile};
+pub use provider::{Arrival, Flaw, Plan, Provider, Rejection, RejectionKind, Serving};
+pub use window::Window;
