@@ -6,10 +6,13 @@
 mod bucket;
 mod charge;
 mod counters;
+mod draw;
 mod fault;
 mod profile;
 mod provider;
+mod trace_hash;
 mod window;
+mod workload;
 
 pub use bucket::{Bucket, Gauge};
 pub use charge::{Charge, Sizes};
@@ -17,4 +20,9 @@ pub use counters::Hold;
 pub use fault::{Extent, FaultError, FaultOrder, Standing};
 pub use profile::{Event, EventKind, Latency, LimitRules, Profile};
 pub use provider::{Arrival, Flaw, Plan, Provider, Rejection, RejectionKind, Serving};
+pub use trace_hash::TraceHash;
 pub use window::Window;
+pub use workload::{
+    Arrivals, Client, ClientRetry, ClientStep, Distribution, Drawn, MaxTokens, Pattern, Priority, Request, Stream,
+    Trace, TraceError, TraceRow, Workload,
+};
