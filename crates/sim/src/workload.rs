@@ -171,6 +171,8 @@ pub struct Request {
     pub client: u32,
     /// When it came.
     pub at: Moment,
+    /// When it came for the first time, where it was sent again.
+    pub first_at: Moment,
     /// Input tokens.
     pub input: Tokens,
     /// What a gateway estimates them to be.

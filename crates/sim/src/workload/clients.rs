@@ -48,6 +48,7 @@ mod tests {
         workload: 0,
         client: 0,
         at: Moment(0),
+        first_at: Moment(0),
         input: Tokens(1),
         estimate: Tokens(1),
         cached: Tokens(0),

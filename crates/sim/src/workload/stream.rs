@@ -74,6 +74,7 @@ impl Stream {
             workload: self.number,
             client,
             at,
+            first_at: at,
             input,
             estimate: Tokens(part(input, share).max(1)),
             cached: Tokens(part(input, u64::from(workload.cached_ppm.min(1_000_000)))),
