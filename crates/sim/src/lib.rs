@@ -12,6 +12,7 @@ mod gateway;
 mod profile;
 mod provider;
 mod record;
+mod report;
 mod run;
 mod scenario;
 mod trace_hash;
@@ -26,6 +27,7 @@ pub use gateway::{Answer, AnswerEnd, CallId, Gateway, PassThrough, Refusal, Refu
 pub use profile::{Event, EventKind, Latency, LimitRules, Profile};
 pub use provider::{Arrival, Flaw, Plan, Provider, Rejection, RejectionKind, Serving};
 pub use record::{Outcome, ProviderSample, Record, RecordEnd, Sample};
+pub use report::{Attempts, End, Group, LimitUse, Predictions, Report, Spread};
 pub use run::run;
 pub use scenario::{GatewayConfig, Pool, Route, Scenario, SimulatedProvider, Strategy, Zone};
 pub use trace_hash::TraceHash;
