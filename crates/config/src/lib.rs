@@ -23,7 +23,7 @@ pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Place, Report};
 pub use key::{Key, generate_key, hash_key, hex, may_use};
 pub use load::{from_environment, load};
-pub use log::{At, Log, shown};
+pub use log::{At, Log, shown, shown_within};
 pub use meant::{AfterCut, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Timeouts, Tls};
 pub use nearest::nearest;
 pub use reference::reference_markdown;

@@ -71,12 +71,19 @@ impl<'a> Log<'a> {
 }
 
 /// A value as it may be shown: control and bidirectional marks replaced, and no longer than a name should be.
+#[must_use]
 pub fn shown(text: &str) -> String {
+    shown_within(text, 64)
+}
+
+/// A text as it may be shown: control and bidirectional marks replaced, and cut after so many characters.
+#[must_use]
+pub fn shown_within(text: &str, most: usize) -> String {
     let hostile = |c: char| {
         c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
-    let mut shown: String = text.chars().take(64).map(|c| if hostile(c) { '\u{FFFD}' } else { c }).collect();
-    if text.chars().nth(64).is_some() {
+    let mut shown: String = text.chars().take(most).map(|c| if hostile(c) { '\u{FFFD}' } else { c }).collect();
+    if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     shown

@@ -20,19 +20,22 @@ impl Report {
             0 => format!("none of {} got a 429", counted(attempts.sent, "attempt")),
             n => format!("{} of {} got a 429", share(n, attempts.sent), counted(attempts.sent, "attempt")),
         };
-        let binding = self.limits.iter().filter(|of| of.binds).max_by_key(|of| of.used_ppm());
-        let binding = binding.map_or_else(String::new, |of| {
-            let (name, used) = (name_of(of), share(of.used, of.available));
-            format!("; {name} is used most, to {used}")
-        });
-        format!("{answered} of {} answered; {refused}{binding}", counted(all.requests, "request"))
+        format!("{answered} of {} answered; {refused}", counted(all.requests, "request"))
+    }
+
+    /// Which limit is used most, and how much of it.
+    fn binding(&self) -> Option<String> {
+        let of = self.limits.iter().filter(|of| of.binds).max_by_key(|of| of.used_ppm())?;
+        Some(format!("{} is used most, to {} of {}", name_of(of), share(of.used, of.available), short(of.limit)))
     }
 }
 
 /// Some lines of at most 100 columns.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n", self.headline())?;
+        writeln!(f, "{}", self.headline())?;
+        self.binding().map_or(Ok(()), |binding| writeln!(f, "{binding}"))?;
+        writeln!(f)?;
         row(f, "REQUESTS", ["requests", "answered", "wait p50", "wait p95", "token p50", "token p95", "whole p95"])?;
         group(f, "all", &self.all)?;
         if self.by_priority.len() > 1 {
