@@ -27,7 +27,7 @@ impl Draw {
     /// A whole number from `least` to `most`, both among them.
     pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
         let range = u128::from(most.saturating_sub(least)) + 1;
-        least + u64::try_from(u128::from(self.0.next_u64()) * range >> 64).unwrap_or(0)
+        least + u64::try_from((u128::from(self.0.next_u64()) * range) >> 64).unwrap_or(0)
     }
 
     /// The time to the next of independent events, in their mean distance (the exponential distribution).
@@ -43,7 +43,6 @@ impl Draw {
 
 /// Below which value the share `p` of the standard normal distribution lies (Wichura 1988, "Algorithm AS 241", PPND7: right
 /// to about one part in 10⁷).
-#[expect(clippy::excessive_precision, reason = "as published")]
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {

@@ -35,6 +35,6 @@ pub use scenario::{GatewayConfig, Pool, Route, Scenario, SimulatedProvider, Stra
 pub use trace_hash::TraceHash;
 pub use window::Window;
 pub use workload::{
-    Arrivals, Client, ClientRetry, ClientStep, Distribution, Drawn, MaxTokens, Pattern, Priority, Request, Stream,
-    Trace, TraceError, TraceRow, Workload,
+    Client, ClientRetry, ClientStep, Distribution, MaxTokens, Pattern, Priority, Request, Stream, Trace, TraceError,
+    TraceRow, Workload,
 };

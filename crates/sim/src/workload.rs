@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use weir_units::{Moment, Tokens};
 
-pub use arrivals::Arrivals;
 pub use clients::{Client, ClientStep};
 pub use sizes::Distribution;
-pub use stream::{Drawn, Stream};
+pub use stream::Stream;
 pub use trace::{Trace, TraceError, TraceRow};
 
 /// One kind of client and what it sends.
@@ -109,7 +108,7 @@ pub enum Pattern {
         rate: f64,
         /// From 0, even, to 1, silent at the other end of the day.
         swing: f64,
-        /// When it is highest, from the beginning of the run.
+        /// When it is highest, from the workload's beginning.
         peak: Duration,
     },
     /// As recorded.

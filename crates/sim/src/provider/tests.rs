@@ -1,7 +1,10 @@
 //! The provider model's rules, one story each.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::profile::{Event, Latency, LimitRules};
+use crate::window::Window;
 
 const ASK: Arrival = Arrival {
     input: Tokens(100),
@@ -233,4 +236,51 @@ fn outages_and_slow_downs_keep_to_their_schedule() {
         (Tokens(0), Tokens(1), Tokens(20))
     );
     assert_eq!(serving(provider.arrive(at(300), &ASK)).first_token_at, at(310));
+}
+
+proptest! {
+    /// Whatever the window and the charge, what is let in was there: a minute's worth at once, and what time brings.
+    #[test]
+    fn no_provider_lets_in_more_than_its_windows_hold(
+        window in prop_oneof![
+            (1_u64..=60).prop_map(|s| Window::Bucket { burst: Duration::from_secs(s) }),
+            (1_u64..=60).prop_map(|s| Window::Fixed { span: Duration::from_secs(s) }),
+            Just(Window::Sliding { span: Duration::from_secs(60) }),
+        ],
+        charge in prop_oneof![
+            Just(Charge::Reserve), Just(Charge::ReserveSum), Just(Charge::Settle { burndown: 5 }), Just(Charge::Metered),
+            Just(Charge::Input),
+        ],
+        slice in proptest::option::of(Just(Duration::from_secs(1))),
+        arrivals in proptest::collection::vec((0_u64..3_000, 1_u64..400, 0_u64..400), 1..150),
+    ) {
+        let limits = Limits::NONE
+            .with(Dimension::RequestsPerMinute, 60)
+            .with(Dimension::TokensPerMinute, 5_000)
+            .with(Dimension::ConcurrentRequests, 7);
+        let rules = LimitRules { window, slice, ..LimitRules::default() };
+        let mut provider = Provider::new(Profile { limits, rules, ..Profile::default() }, 1, Moment::ZERO);
+        let (mut now, mut admitted, mut reserved) = (0, 0, 0);
+        let mut open = Vec::new();
+        for (gap, input, most) in arrivals {
+            now += gap;
+            let ask = Arrival { input: Tokens(input), max_output: Some(Tokens(most)), charge, ..ASK };
+            if let Plan::Serve(plan) = provider.arrive(at(now), &ask) {
+                admitted += 1;
+                let sizes = Sizes { input: Tokens(input), cached: Tokens(0), most: Tokens(most) };
+                reserved += charge.at_arrival(Dimension::TokensPerMinute, sizes);
+                open.push(plan);
+            }
+            prop_assert!(open.len() <= 7);
+            if open.len() > 5 {
+                let mut done = open.remove(0);
+                // All that was reserved is used, or more: nothing comes back that could be used again.
+                provider.settle(at(now), &mut done.hold, Tokens(10_000));
+            }
+        }
+        // Two counts let in a minute's worth on either side of a boundary, and a slice's last request what it borrows.
+        let minutes = |limit: u64| limit + limit * (now + 60_000) / 60_000;
+        prop_assert!(admitted <= minutes(60) + 1, "{} requests in {} ms", admitted, now);
+        prop_assert!(reserved <= minutes(5_000) + 800, "{} tokens in {} ms", reserved, now);
+    }
 }

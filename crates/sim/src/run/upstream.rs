@@ -11,6 +11,8 @@ use crate::provider::{Arrival, Flaw, Plan, Provider, Serving};
 
 /// How long nothing may come before an attempt is given up (`first-byte` in weir.toml).
 const FIRST_BYTE: Duration = Duration::from_secs(20);
+/// How long nothing more may come before a stream is given up (`stall` in weir.toml).
+const STALL: Duration = Duration::from_secs(30);
 /// How often output that is charged as it comes is charged.
 const METER_EVERY: Duration = Duration::from_secs(1);
 
@@ -92,11 +94,11 @@ impl<G: Gateway> Run<'_, G> {
         let Some(serving) = calling.serving.as_mut() else { return };
         let output = done(serving);
         self.providers[provider].settle(self.now, &mut serving.hold, output);
-        let flawed = serving.flaw.is_some();
+        let (flawed, stalls) = (serving.flaw.is_some(), matches!(serving.flaw, Some(Flaw::StallAfter(_))));
         let usage = calling.usage(output);
         calling.output = output;
         calling.end = Some(if flawed { AnswerEnd::Broken(usage) } else { AnswerEnd::Whole(usage) });
-        let back = self.now + self.way(deployment);
+        let back = self.now + self.way(deployment) + if stalls { STALL } else { Duration::ZERO };
         self.agenda.put(back, Due::End(call, attempt));
     }
 

@@ -10,7 +10,7 @@ use crate::window::DAY;
 
 /// The arrivals of one workload, in order and without end; a trace ends.
 #[derive(Clone, Debug)]
-pub struct Arrivals {
+pub(super) struct Arrivals {
     pattern: Pattern,
     /// In seconds since the workload began, so that rounding does not add up.
     seconds: f64,
@@ -22,13 +22,12 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// The arrivals of a pattern. There are none of [`Pattern::Clients`]: when they send depends on what they get.
-    #[must_use]
-    pub fn new(pattern: Pattern) -> Self {
+    pub(super) fn new(pattern: Pattern) -> Self {
         Self { pattern, seconds: 0.0, count: 0, row: 0, rounds: 0, copies: 0 }
     }
 
     /// How long after the workload's beginning the next request comes, and which row of the trace it is, if it is of one.
-    pub(crate) fn next(&mut self, draw: &mut Draw) -> Option<(Duration, Option<usize>)> {
+    pub(super) fn next(&mut self, draw: &mut Draw) -> Option<(Duration, Option<usize>)> {
         let seconds =
             match self.pattern.clone() {
                 Pattern::Constant { rate } => {

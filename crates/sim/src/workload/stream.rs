@@ -8,9 +8,6 @@ use super::arrivals::{Arrivals, within};
 use super::{MaxTokens, Pattern, Request, Workload};
 use crate::draw::Draw;
 
-/// What an open loop has to send next.
-pub type Drawn = Option<Request>;
-
 /// One workload's requests. When they come and how large they are is drawn apart, so that a change of the one leaves the
 /// other as it was.
 #[derive(Clone, Debug)]
@@ -38,7 +35,7 @@ impl Stream {
     }
 
     /// The next request of an open loop; there is none after the last, and none of clients.
-    pub fn next_request(&mut self) -> Drawn {
+    pub fn next_request(&mut self) -> Option<Request> {
         let (span, row) = self.arrivals.next(&mut self.times)?;
         let at = within(self.workload.from, span, self.workload.until)?;
         let mut request = self.request(at, 0);
