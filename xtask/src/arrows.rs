@@ -40,8 +40,11 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that decide and do nothing else, and all outside crates that they may use.
-const DECIDING: [(&str, &[&str]); 3] =
-    [("weir-units", &[]), ("weir-engine", &["rand_chacha"]), ("weir-sim", &["rand_chacha"])];
+const DECIDING: [(&str, &[&str]); 3] = [
+    ("weir-units", &[]),
+    ("weir-engine", &["rand_chacha"]),
+    ("weir-sim", &["libm", "rand_chacha", "serde", "toml", "twox-hash"]),
+];
 
 /// What speaks HTTP, and who may.
 const HTTP: [&str; 4] = ["hyper", "hyper-util", "hyper-rustls", "axum"];

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::{Fault, Place};
 
 /// Where something was written, in bytes from the file's beginning; `None` for what was not written.
-pub(crate) type At = Option<usize>;
+pub type At = Option<usize>;
 
 /// Faults and warnings, each with its place in one text.
 #[derive(Debug)]
-pub(crate) struct Log<'a> {
+pub struct Log<'a> {
     file: Arc<str>,
     text: &'a str,
     faults: Vec<(At, Fault)>,
@@ -19,39 +19,39 @@ pub(crate) struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// An empty log about `text`, which was read from `file`.
-    pub(crate) fn new(file: &Path, text: &'a str) -> Self {
+    pub fn new(file: &Path, text: &'a str) -> Self {
         Self { file: file.to_string_lossy().into(), text, faults: Vec::new(), warnings: Vec::new() }
     }
 
     /// Notes that something is wrong.
-    pub(crate) fn fault(&mut self, at: At, message: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub fn fault(&mut self, at: At, message: impl Into<String>, hint: impl Into<Option<String>>) {
         let fault = self.entry(at, message.into(), hint.into());
         self.faults.push((at, fault));
     }
 
     /// Notes that a person should know something.
-    pub(crate) fn warn(&mut self, at: At, message: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub fn warn(&mut self, at: At, message: impl Into<String>, hint: impl Into<Option<String>>) {
         let warning = self.entry(at, message.into(), hint.into());
         self.warnings.push((at, warning));
     }
 
     /// Whether nothing is wrong so far.
-    pub(crate) fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.faults.is_empty()
     }
 
     /// What is written from `start` to `end`.
-    pub(crate) fn written(&self, span: std::ops::Range<usize>) -> &'a str {
+    pub fn written(&self, span: std::ops::Range<usize>) -> &'a str {
         self.text.get(span).unwrap_or_default()
     }
 
     /// The line of a place, from 1.
-    pub(crate) fn line(&self, at: usize) -> usize {
+    pub fn line(&self, at: usize) -> usize {
         self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
     }
 
     /// Faults and warnings, each in the order of the file; those without a place come first.
-    pub(crate) fn finish(mut self) -> (Vec<Fault>, Vec<Fault>) {
+    pub fn finish(mut self) -> (Vec<Fault>, Vec<Fault>) {
         self.faults.sort_by_key(|(at, _)| *at);
         self.warnings.sort_by_key(|(at, _)| *at);
         let plain = |entries: Vec<(At, Fault)>| entries.into_iter().map(|(_, entry)| entry).collect();
@@ -71,12 +71,19 @@ impl<'a> Log<'a> {
 }
 
 /// A value as it may be shown: control and bidirectional marks replaced, and no longer than a name should be.
-pub(crate) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
+    shown_within(text, 64)
+}
+
+/// A text as it may be shown: control and bidirectional marks replaced, and cut after so many characters.
+#[must_use]
+pub fn shown_within(text: &str, most: usize) -> String {
     let hostile = |c: char| {
         c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
-    let mut shown: String = text.chars().take(64).map(|c| if hostile(c) { '\u{FFFD}' } else { c }).collect();
-    if text.chars().nth(64).is_some() {
+    let mut shown: String = text.chars().take(most).map(|c| if hostile(c) { '\u{FFFD}' } else { c }).collect();
+    if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     shown

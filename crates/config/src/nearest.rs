@@ -1,7 +1,7 @@
 //! The name that was probably meant.
 
 /// The candidate nearest to `name`, if one is near enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     // What is so long is no slip, and the table below grows with the square.
     if length > 200 {

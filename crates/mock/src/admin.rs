@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use serde_json::{Value, json};
-use weir_sim::{FaultOrder, Profile, Standing};
+use weir_sim::{FaultOrder, Profile, Standing, Window};
+use weir_units::Dimension;
 
 use crate::house::House;
 use crate::playing::Playing;
@@ -91,10 +92,19 @@ fn profile(house: &House, body: &[u8]) -> Result<Value, String> {
             "latency_ms" => next.latency.base = Duration::from_millis(whole?),
             "jitter_ms" => next.latency.jitter = Duration::from_millis(whole?),
             "tokens_per_second" => next.tokens_per_second = whole?,
-            "requests_per_minute" => next.limits.requests_per_minute = limit?,
-            "tokens_per_minute" => next.limits.tokens_per_minute = limit?,
+            "burst_seconds" => next.rules.window = Window::Bucket { burst: Duration::from_secs(whole?) },
+            "fixed_window_seconds" => next.rules.window = Window::Fixed { span: Duration::from_secs(whole?.max(1)) },
+            "slice_ms" => next.rules.slice = limit?.map(|ms| Duration::from_millis(ms.max(1))),
+            "limit_headers" => {
+                next.rules.headers = value.as_bool().ok_or_else(|| format!("`{name}` is not true or false"))?;
+            }
             "context_window" => next.context_window = limit?,
-            other => return Err(format!("`{other}` is not part of a profile")),
+            // The limits, by the config's names with underscores.
+            other => {
+                let dimension = Dimension::from_name(&other.replace('_', "-"));
+                let dimension = dimension.ok_or_else(|| format!("`{other}` is not part of a profile"))?;
+                next.limits.set(dimension, limit?);
+            }
         }
     }
     inner.provider.handle_profile(now, next);

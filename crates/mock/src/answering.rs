@@ -59,6 +59,8 @@ impl Endpoint {
 pub(crate) struct Reply {
     pub(crate) model: String,
     pub(crate) input_tokens: u64,
+    /// Those of them that the cache had.
+    pub(crate) cached_input: u64,
     pub(crate) max_output: Option<u64>,
     pub(crate) output_tokens: u64,
     /// The stream, if one was asked for; else `whole`.
@@ -82,11 +84,22 @@ impl Reply {
 
     fn unary(model: String, input_tokens: u64, whole: &Value, free: bool) -> Self {
         let whole = Bytes::from(whole.to_string());
-        Self { model, input_tokens, max_output: None, output_tokens: 0, script: None, whole, free, responses: false }
+        Self {
+            model,
+            input_tokens,
+            cached_input: 0,
+            max_output: None,
+            output_tokens: 0,
+            script: None,
+            whole,
+            free,
+            responses: false,
+        }
     }
 
     fn spoken(ask: &Ask, answers: &[Answer], script: Option<Script>, whole: &Value) -> Self {
         Self {
+            cached_input: ask.cached_input,
             max_output: ask.max_output,
             output_tokens: answers.iter().map(|answer| answer.output_tokens).sum(),
             script,

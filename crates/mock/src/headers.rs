@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weir_sim::Gauge;
-use weir_units::WallTime;
+use weir_units::{Dimension, WallTime};
 
 use crate::ask::Dialect;
 use crate::house::{House, wall};
@@ -18,7 +18,6 @@ pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 
 /// Identity and limits.
 pub(crate) fn common(headers: &mut HeaderMap, house: &House, dialect: Dialect, request_id: &str, began: Instant) {
-    let (requests, tokens) = house.gauges();
     set(headers, "x-mock", &house.name);
     match dialect {
         Dialect::OpenAi => {
@@ -26,57 +25,67 @@ pub(crate) fn common(headers: &mut HeaderMap, house: &House, dialect: Dialect, r
             set(headers, "openai-processing-ms", &began.elapsed().as_millis().to_string());
             set(headers, "openai-version", "2020-10-01");
             set(headers, "openai-organization", "org-mock");
-            if let Some(gauge) = requests {
-                openai(
-                    headers,
-                    gauge,
-                    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-                );
-            }
-            if let Some(gauge) = tokens {
-                openai(
-                    headers,
-                    gauge,
-                    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-                );
+            for (dimension, names) in OPENAI {
+                if let Some(gauge) = house.told(dimension) {
+                    openai(headers, gauge, names);
+                }
             }
         }
         Dialect::Anthropic => {
             set(headers, "request-id", request_id);
             set(headers, "anthropic-organization-id", "00000000-0000-4000-8000-00000000mock");
-            if let Some(gauge) = requests {
-                anthropic(
-                    headers,
-                    gauge,
-                    [
-                        "anthropic-ratelimit-requests-limit",
-                        "anthropic-ratelimit-requests-remaining",
-                        "anthropic-ratelimit-requests-reset",
-                    ],
-                );
+            if let Some(gauge) = house.told(Dimension::RequestsPerMinute) {
+                anthropic(headers, gauge, ANTHROPIC_REQUESTS);
             }
-            if let Some(gauge) = tokens {
-                anthropic(
-                    headers,
-                    gauge,
-                    [
-                        "anthropic-ratelimit-tokens-limit",
-                        "anthropic-ratelimit-tokens-remaining",
-                        "anthropic-ratelimit-tokens-reset",
-                    ],
-                );
-                anthropic(
-                    headers,
-                    gauge,
-                    [
-                        "anthropic-ratelimit-input-tokens-limit",
-                        "anthropic-ratelimit-input-tokens-remaining",
-                        "anthropic-ratelimit-input-tokens-reset",
-                    ],
-                );
+            let total = house.told(Dimension::TokensPerMinute);
+            let input = house.told(Dimension::InputTokensPerMinute);
+            let output = house.told(Dimension::OutputTokensPerMinute);
+            // Where only the sum is limited, the input's limit is that one: a client looks for `input-tokens`.
+            if let Some(gauge) = input.or(total) {
+                anthropic(headers, gauge, ANTHROPIC_INPUT);
+            }
+            if let Some(gauge) = output {
+                anthropic(headers, gauge, ANTHROPIC_OUTPUT);
+            }
+            if let Some(gauge) = [total, input, output].into_iter().flatten().min_by_key(left_ppm) {
+                anthropic(headers, gauge, ANTHROPIC_TOKENS);
             }
         }
     }
+}
+
+const OPENAI: [(Dimension, [&str; 3]); 2] = [
+    (
+        Dimension::RequestsPerMinute,
+        ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+    ),
+    (
+        Dimension::TokensPerMinute,
+        ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+    ),
+];
+const ANTHROPIC_REQUESTS: [&str; 3] = [
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+];
+/// The most restrictive of the limits on tokens.
+const ANTHROPIC_TOKENS: [&str; 3] =
+    ["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"];
+const ANTHROPIC_INPUT: [&str; 3] = [
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+];
+const ANTHROPIC_OUTPUT: [&str; 3] = [
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+];
+
+/// The share that is left, in parts per million.
+fn left_ppm(gauge: &Gauge) -> u128 {
+    u128::from(gauge.remaining) * 1_000_000 / u128::from(gauge.limit.max(1))
 }
 
 fn openai(headers: &mut HeaderMap, gauge: Gauge, names: [&'static str; 3]) {

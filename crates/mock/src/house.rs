@@ -5,18 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use weir_sim::{Charge, Gauge, Provider};
-use weir_units::{Moment, Tokens, WallTime};
+use weir_sim::{Charge, Gauge, Hold, Provider};
+use weir_units::{Dimension, Moment, Tokens, WallTime};
 
 use crate::ask::mix;
 use crate::stats::{Log, Seen, Stats, count};
 
+/// Frames between two looks at what a stream has produced so far.
+const METER_EVERY: u64 = 16;
 /// Responses that are kept for `previous_response_id`.
 const KEPT_RESPONSES: usize = 256;
 
 pub(crate) struct House {
     pub(crate) name: String,
     pub(crate) api_key: Option<String>,
+    pub(crate) charge: Option<Charge>,
     seed: u64,
     began: Instant,
     inner: Mutex<Inner>,
@@ -45,6 +48,7 @@ impl House {
         Self {
             name: options.name.clone(),
             api_key: options.api_key.clone(),
+            charge: options.charge,
             seed: options.seed,
             began: Instant::now(),
             inner: Mutex::new(inner),
@@ -71,9 +75,10 @@ impl House {
         format!("{prefix}{:016x}{:08x}", mix(mix(self.seed) ^ inner.ids), inner.ids)
     }
 
-    pub(crate) fn gauges(&self) -> (Option<Gauge>, Option<Gauge>) {
+    /// What the headers say of a limit.
+    pub(crate) fn told(&self, dimension: Dimension) -> Option<Gauge> {
         let now = self.now();
-        self.inner().provider.gauges(now)
+        self.inner().provider.told(now, dimension)
     }
 
     pub(crate) fn keep_response(&self, id: String, body: Bytes) {
@@ -103,9 +108,9 @@ pub(crate) fn wall() -> WallTime {
 pub(crate) struct Flight {
     house: Arc<House>,
     number: u64,
-    charge: Charge,
+    hold: Hold,
     output: u64,
-    pub(crate) sent: u64,
+    sent: u64,
     finished: bool,
 }
 
@@ -120,13 +125,22 @@ impl Flight {
         inner.stats.in_flight_most = inner.stats.in_flight_most.max(inner.stats.in_flight);
         count(&mut inner.stats.by_path, path);
         drop(inner);
-        Self { house: Arc::clone(house), number, charge: Charge::Reserve, output: 0, sent: 0, finished: false }
+        Self { house: Arc::clone(house), number, hold: Hold::default(), output: 0, sent: 0, finished: false }
     }
 
     /// What the answer will come to, known once it is composed.
-    pub(crate) fn expect(&mut self, charge: Charge, input: u64, output: u64) {
-        (self.charge, self.output) = (charge, output);
+    pub(crate) fn expect(&mut self, hold: Hold, input: u64, output: u64) {
+        (self.hold, self.output) = (hold, output);
         self.house.inner().stats.input_tokens += input;
+    }
+
+    /// A piece went out. Output that is charged as it comes is charged now and then, not only at the end.
+    pub(crate) fn sent_one(&mut self) {
+        self.sent += 1;
+        if self.hold.is_open() && self.sent.is_multiple_of(METER_EVERY) {
+            let (now, produced) = (self.house.now(), Tokens(self.sent.min(self.output)));
+            self.house.inner().provider.meter(now, &mut self.hold, produced);
+        }
     }
 
     pub(crate) fn answered(&self, status: u16) {
@@ -154,6 +168,6 @@ impl Drop for Flight {
             inner.stats.cancelled += 1;
         }
         let produced = if self.finished { self.output } else { self.sent.min(self.output) };
-        inner.provider.settle(now, self.charge, Tokens(produced));
+        inner.provider.settle(now, &mut self.hold, Tokens(produced));
     }
 }

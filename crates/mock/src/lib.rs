@@ -40,7 +40,10 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
-pub use weir_sim::{Extent, FaultError, FaultOrder, Latency, Limits, Profile, Standing};
+pub use weir_sim::{
+    Charge, Event, EventKind, Extent, FaultError, FaultOrder, Latency, LimitRules, Profile, Standing, Window,
+};
+pub use weir_units::{Dimension, Limits};
 
 use crate::house::House;
 use crate::line::{Line, ResetWish};
@@ -57,6 +60,8 @@ pub struct Options {
     pub profile: Profile,
     /// What chance is drawn from. Answers do not depend on it: equal conversations get equal words from every mock.
     pub seed: u64,
+    /// How requests are charged; if unset, as OpenAI or Anthropic do it, by the dialect that they come in.
+    pub charge: Option<Charge>,
     /// If set, any other credential gets a 401 in the dialect.
     pub api_key: Option<String>,
 }
@@ -65,7 +70,7 @@ impl Default for Options {
     /// A mock on a free loopback port, as fast as can be, without limits.
     fn default() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { listen, name: "mock".to_owned(), profile: Profile::default(), seed: 1, api_key: None }
+        Self { listen, name: "mock".to_owned(), profile: Profile::default(), seed: 1, charge: None, api_key: None }
     }
 }
 

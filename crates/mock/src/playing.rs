@@ -95,7 +95,7 @@ impl Body for Playing {
             return match act {
                 Act::Send(bytes) => {
                     if let Some(flight) = &mut self.flight {
-                        flight.sent += 1;
+                        flight.sent_one();
                     }
                     Poll::Ready(Some(Ok(Frame::data(bytes))))
                 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use weir_sim::RejectionKind as Kind;
+use weir_units::Dimension;
 
 use crate::ask::{Dialect, Invalid};
 
@@ -57,15 +58,9 @@ impl Refusal {
     /// What the provider model said no with.
     pub(crate) fn of(status: u16, kind: Kind, model: &str) -> Self {
         let (message, openai, code, anthropic) = match kind {
-            Kind::RequestLimit => (
-                format!("Rate limit reached for {model} on requests per min (RPM). Please try again later."),
-                "requests",
-                Some("rate_limit_exceeded"),
-                ("rate_limit_error", None),
-            ),
-            Kind::TokenLimit => (
-                format!("Rate limit reached for {model} on tokens per min (TPM). Please try again later."),
-                "tokens",
+            Kind::Limit(dimension) => (
+                format!("Rate limit reached for {model} on {}. Please try again later.", words(dimension)),
+                if counts_requests(dimension) { "requests" } else { "tokens" },
                 Some("rate_limit_exceeded"),
                 ("rate_limit_error", None),
             ),
@@ -154,4 +149,22 @@ impl Refusal {
     pub(crate) fn openai(&self) -> Value {
         json!({ "message": self.message, "type": self.kind, "param": self.param, "code": self.code })
     }
+}
+
+/// A limit as OpenAI's messages name it.
+fn words(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::RequestsPerMinute => "requests per min (RPM)",
+        Dimension::InputTokensPerMinute => "input tokens per min (ITPM)",
+        Dimension::OutputTokensPerMinute => "output tokens per min (OTPM)",
+        Dimension::TokensPerMinute => "tokens per min (TPM)",
+        Dimension::RequestsPerDay => "requests per day (RPD)",
+        Dimension::TokensPerDay => "tokens per day (TPD)",
+        Dimension::ConcurrentRequests => "concurrent requests",
+    }
+}
+
+fn counts_requests(dimension: Dimension) -> bool {
+    use Dimension::{ConcurrentRequests, RequestsPerDay, RequestsPerMinute};
+    matches!(dimension, RequestsPerMinute | RequestsPerDay | ConcurrentRequests)
 }

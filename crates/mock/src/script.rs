@@ -129,6 +129,7 @@ mod tests {
             input: Tokens(1),
             max_output: None,
             output: Tokens(2),
+            cached: Tokens(0),
             charge: weir_sim::Charge::Reserve,
             order: Some(order),
         };

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
-use weir_sim::{Arrival, Charge, FaultOrder, Flaw, Plan, Rejection, Serving};
+use weir_sim::{Arrival, Charge, FaultOrder, Flaw, Hold, Plan, Rejection, Serving};
 use weir_units::Tokens;
 
 use crate::admin;
@@ -134,8 +134,7 @@ impl Call {
             }
             Plan::Silence => std::future::pending().await,
             Plan::Serve(serving) => {
-                let charge = self.charge();
-                flight.expect(charge, reply.input_tokens, reply.output_tokens);
+                flight.expect(serving.hold, reply.input_tokens, reply.output_tokens);
                 tokio::time::sleep_until(house.instant(serving.headers_at).into()).await;
                 Ok(self.play(&house, reply, serving, &request_id, flight))
             }
@@ -169,11 +168,11 @@ impl Call {
         })
     }
 
-    fn charge(&self) -> Charge {
-        match self.dialect {
+    fn charge(&self, house: &House) -> Charge {
+        house.charge.unwrap_or(match self.dialect {
             Dialect::OpenAi => Charge::Reserve,
             Dialect::Anthropic => Charge::Metered,
-        }
+        })
     }
 
     fn plan(&self, house: &House, reply: &Reply, order: Option<FaultOrder>) -> Plan {
@@ -185,13 +184,15 @@ impl Call {
                 per_token: std::time::Duration::ZERO,
                 tokens: Tokens(0),
                 flaw: None,
+                hold: Hold::default(),
             });
         }
         let arrival = Arrival {
             input: Tokens(reply.input_tokens),
+            cached: Tokens(reply.cached_input),
             max_output: reply.max_output.map(Tokens),
             output: Tokens(reply.output_tokens),
-            charge: self.charge(),
+            charge: self.charge(house),
             order,
         };
         let mut inner = house.inner();

@@ -1,4 +1,4 @@
-//! A limit per minute as a provider enforces it: a bucket that holds one minute's worth and refills continuously.
+//! A limit per minute as a provider enforces it: a bucket that refills continuously and holds a minute's worth, or less.
 //!
 //! The level is kept in millionths so that slow rates refill exactly, and it may fall below zero: a provider that meters
 //! output while it is produced (Anthropic) finds out afterwards that too much was used, and what follows has to wait.
@@ -14,6 +14,7 @@ const MINUTE_NANOS: i128 = 60_000_000_000;
 #[derive(Clone, Debug)]
 pub struct Bucket {
     per_minute: u64,
+    burst_nanos: i128,
     level_micro: i128,
     last: Moment,
 }
@@ -33,16 +34,40 @@ impl Bucket {
     /// A full bucket for `per_minute` units a minute; zero admits nothing.
     #[must_use]
     pub fn new(per_minute: u64, now: Moment) -> Self {
-        Self { per_minute, level_micro: i128::from(per_minute) * MICRO, last: now }
+        Self::with_burst(per_minute, Duration::from_secs(60), now)
     }
 
-    /// How long until `cost` could be taken; `None` if it never can, because it is more than the bucket holds.
+    /// A full bucket that holds what `burst` brings, for providers which hand out less than a minute's worth at once.
+    #[must_use]
+    pub fn with_burst(per_minute: u64, burst: Duration, now: Moment) -> Self {
+        let burst_nanos = i128::try_from(burst.as_nanos()).unwrap_or(MINUTE_NANOS).clamp(1, MINUTE_NANOS);
+        let mut bucket = Self { per_minute, burst_nanos, level_micro: 0, last: now };
+        bucket.level_micro = bucket.capacity_micro();
+        bucket
+    }
+
+    /// How long until `cost` could be taken; `None` if it never can, because it is more than a minute's worth.
+    ///
+    /// What costs more than the bucket holds is taken from a full one, and what follows waits for the debt.
     pub fn wait(&mut self, now: Moment, cost: u64) -> Option<Duration> {
         self.refill(now);
         if cost > self.per_minute {
             return None;
         }
-        Some(self.time_to(i128::from(cost) * MICRO))
+        Some(self.time_to((i128::from(cost) * MICRO).min(self.capacity_micro())))
+    }
+
+    /// Another limit from now on; what is left stays, as far as the bucket still holds it.
+    pub fn set_limit(&mut self, now: Moment, per_minute: u64) {
+        self.refill(now);
+        self.per_minute = per_minute;
+        self.level_micro = self.level_micro.min(self.capacity_micro());
+    }
+
+    /// Gives back what was taken and not used.
+    pub fn refund(&mut self, now: Moment, cost: u64) {
+        self.refill(now);
+        self.level_micro = (self.level_micro + i128::from(cost) * MICRO).min(self.capacity_micro());
     }
 
     /// Takes `cost`, also when that leaves a debt.
@@ -61,13 +86,17 @@ impl Bucket {
         }
     }
 
-    fn capacity_micro(&self) -> i128 {
+    fn rate_micro(&self) -> i128 {
         i128::from(self.per_minute) * MICRO
+    }
+
+    fn capacity_micro(&self) -> i128 {
+        self.rate_micro() * self.burst_nanos / MINUTE_NANOS
     }
 
     fn refill(&mut self, now: Moment) {
         let nanos = i128::try_from(now.since(self.last).as_nanos()).unwrap_or(MINUTE_NANOS * 1_000_000);
-        let gained = self.capacity_micro() * nanos / MINUTE_NANOS;
+        let gained = self.rate_micro() * nanos / MINUTE_NANOS;
         // Time that bought less than a millionth is kept for the next call, else frequent calls would refill nothing.
         if gained > 0 {
             self.level_micro = (self.level_micro + gained).min(self.capacity_micro());
@@ -80,7 +109,7 @@ impl Bucket {
         if missing <= 0 || self.per_minute == 0 {
             return Duration::ZERO;
         }
-        let nanos = (missing * MINUTE_NANOS + self.capacity_micro() - 1) / self.capacity_micro();
+        let nanos = (missing * MINUTE_NANOS + self.rate_micro() - 1) / self.rate_micro();
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
@@ -100,6 +129,17 @@ mod tests {
         assert_eq!(bucket.wait(Moment::ZERO, 61), None, "more than it ever holds");
         let later = Moment::ZERO + Duration::from_secs(5);
         assert_eq!(bucket.gauge(later), Gauge { limit: 60, remaining: 5, full_in: Duration::from_secs(55) });
+    }
+
+    #[test]
+    fn a_bucket_of_ten_seconds_gives_ten_seconds_at_once_and_a_large_request_its_debt() {
+        let mut bucket = Bucket::with_burst(60, Duration::from_secs(10), Moment::ZERO);
+        assert_eq!(bucket.gauge(Moment::ZERO).remaining, 10);
+        assert_eq!(bucket.wait(Moment::ZERO, 30), Some(Duration::ZERO), "more than it holds, from a full one");
+        bucket.take(Moment::ZERO, 30);
+        assert_eq!(bucket.wait(Moment::ZERO, 1), Some(Duration::from_secs(21)));
+        bucket.refund(Moment::ZERO, 15);
+        assert_eq!(bucket.wait(Moment::ZERO, 1), Some(Duration::from_secs(6)));
     }
 
     #[test]

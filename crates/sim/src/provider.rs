@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use weir_units::{Moment, Tokens};
+use weir_units::{Dimension, Limits, Moment, Tokens};
 
-use crate::bucket::{Bucket, Gauge};
+use crate::bucket::Gauge;
+use crate::charge::{Charge, Sizes};
+use crate::counters::{Counters, Hold};
 use crate::fault::{Extent, FaultOrder, Standing};
-use crate::profile::{Limits, Profile};
+use crate::profile::{EventKind, Profile};
 
 /// What a provider needs to know of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Input tokens, as the provider estimates them.
     pub input: Tokens,
+    /// Those of them that it reads from its prompt cache.
+    pub cached: Tokens,
     /// The caller's bound on output, if it set one.
     pub max_output: Option<Tokens>,
     /// What the answer would come to without that bound.
@@ -26,15 +30,6 @@ pub struct Arrival {
     pub charge: Charge,
     /// A fault that this one request asks for; it goes before every standing one.
     pub order: Option<FaultOrder>,
-}
-
-/// What a limit on tokens is charged with, by the providers' own pages on rate limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Charge {
-    /// OpenAI: `max(input estimate, max_tokens)`, at arrival, whatever is used of it.
-    Reserve,
-    /// Anthropic: input at arrival, output when it was produced (see [`Provider::settle`]); `max_tokens` does not matter.
-    Metered,
 }
 
 /// What happens to a request.
@@ -69,10 +64,8 @@ pub struct Rejection {
 /// The reason that an error gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectionKind {
-    /// Too many requests a minute.
-    RequestLimit,
-    /// Too many tokens a minute.
-    TokenLimit,
+    /// A limit is used up.
+    Limit(Dimension),
     /// The account has no money left.
     Quota,
     /// Payment is required.
@@ -108,6 +101,32 @@ pub struct Serving {
     pub tokens: Tokens,
     /// What goes wrong on the way.
     pub flaw: Option<Flaw>,
+    /// What it holds of the limits, to be settled when it ends, however it ends (see [`Provider::settle`]).
+    pub hold: Hold,
+}
+
+impl Serving {
+    /// When the last token is due, if nothing goes wrong.
+    #[must_use]
+    pub fn ends_at(&self) -> Moment {
+        let after_the_first = u32::try_from(self.tokens.0.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first_token_at + self.per_token.saturating_mul(after_the_first)
+    }
+
+    /// The tokens that are out at `now`.
+    #[must_use]
+    pub fn produced(&self, now: Moment) -> Tokens {
+        if now < self.first_token_at {
+            return Tokens(0);
+        }
+        let nanos = self.per_token.as_nanos();
+        let so_far = now
+            .since(self.first_token_at)
+            .as_nanos()
+            .checked_div(nanos)
+            .map_or(u64::MAX, |n| u64::try_from(n).unwrap_or(u64::MAX).saturating_add(1));
+        Tokens(so_far.min(self.tokens.0))
+    }
 }
 
 /// What is wrong with a 200.
@@ -131,26 +150,24 @@ pub enum Flaw {
     Garbage,
 }
 
-/// One provider's state: its buckets, its standing faults, its chance.
+/// One provider's state: what is used of its limits, its standing faults, its chance.
 #[derive(Debug)]
 pub struct Provider {
     profile: Profile,
-    requests: Option<Bucket>,
-    tokens: Option<Bucket>,
+    counters: Counters,
     standing: Vec<Standing>,
     applied: Option<FaultOrder>,
     random: ChaCha8Rng,
 }
 
 impl Provider {
-    /// A provider whose buckets are full at `now`; equal seeds and arrivals give equal plans.
+    /// A provider of whose limits nothing is used at `now`; equal seeds and arrivals give equal plans.
     #[must_use]
     pub fn new(profile: Profile, seed: u64, now: Moment) -> Self {
         let standing = profile.faults.clone();
         let random = ChaCha8Rng::seed_from_u64(seed);
-        let mut provider = Self { profile, requests: None, tokens: None, standing, applied: None, random };
-        provider.fill(now);
-        provider
+        let counters = Counters::new(profile.limits, profile.rules, now);
+        Self { profile, counters, standing, applied: None, random }
     }
 
     /// How it behaves.
@@ -159,12 +176,13 @@ impl Provider {
         &self.profile
     }
 
-    /// Behaves otherwise from now on. Buckets whose limit changed start full; standing faults stay as they were ordered.
+    /// Behaves otherwise from now on. If limits or their rules changed, nothing is used of them; standing faults stay as
+    /// they were ordered.
     pub fn handle_profile(&mut self, now: Moment, profile: Profile) {
-        let changed = profile.limits != self.profile.limits;
+        let changed = profile.limits != self.profile.limits || profile.rules != self.counters.rules();
         self.profile = profile;
         if changed {
-            self.fill(now);
+            self.counters.restart(self.profile.limits, self.profile.rules, now);
         }
     }
 
@@ -190,19 +208,47 @@ impl Provider {
         self.applied
     }
 
-    /// The requests and the tokens of this minute, for headers; `None` where there is no limit.
-    pub fn gauges(&mut self, now: Moment) -> (Option<Gauge>, Option<Gauge>) {
-        (self.requests.as_mut().map(|b| b.gauge(now)), self.tokens.as_mut().map(|b| b.gauge(now)))
+    /// What answers say at `now` of a limit: nothing where there is none or where no headers are sent.
+    ///
+    /// A stated limit that is not the one that is held is told with what would be left of it.
+    pub fn told(&mut self, now: Moment, dimension: Dimension) -> Option<Gauge> {
+        if !self.profile.rules.headers {
+            return None;
+        }
+        self.keep_up(now);
+        let stated = match self.profile.rules.stated {
+            Some(stated) => stated.get(dimension)?,
+            None => self.limits_at(now, true).get(dimension)?,
+        };
+        let Some(gauge) = self.counters.gauge(now, dimension) else {
+            return Some(Gauge { limit: stated, remaining: stated, full_in: Duration::ZERO });
+        };
+        let used = gauge.limit.saturating_sub(gauge.remaining);
+        Some(Gauge { limit: stated, remaining: stated.saturating_sub(used), full_in: gauge.full_in })
+    }
+
+    /// The ceilings that hold at `now`, whatever headers say.
+    pub fn limits(&mut self, now: Moment) -> Limits {
+        self.keep_up(now);
+        self.counters.limits()
+    }
+
+    /// All that was ever charged in each dimension, in the order of [`Dimension::ALL`]; of concurrent requests, those in
+    /// flight now.
+    #[must_use]
+    pub fn charged(&self) -> [i64; Dimension::ALL.len()] {
+        self.counters.charged()
     }
 
     /// Takes in a request and says what happens to it.
     pub fn arrive(&mut self, now: Moment, request: &Arrival) -> Plan {
-        let fault = request.order.or_else(|| self.draw());
+        self.keep_up(now);
+        let fault = request.order.or_else(|| self.draw()).or_else(|| self.befalls(now));
         self.applied = fault;
         let reject = |status, kind, retry_after| Plan::Reject(Rejection { at: now, status, kind, retry_after });
         use RejectionKind as Kind;
         let early = match fault {
-            Some(FaultOrder::RateLimit(wait)) => Some(reject(429, Kind::TokenLimit, wait)),
+            Some(FaultOrder::RateLimit(wait)) => Some(reject(429, Kind::Limit(Dimension::TokensPerMinute), wait)),
             Some(FaultOrder::ServerError) => Some(reject(500, Kind::Server, None)),
             Some(FaultOrder::BadGateway) => Some(reject(502, Kind::Server, None)),
             Some(FaultOrder::Unavailable) => Some(reject(503, Kind::Overloaded, None)),
@@ -225,62 +271,84 @@ impl Provider {
         if self.profile.context_window.is_some_and(|window| request.input.0 > window) {
             return reject(400, Kind::Context, None);
         }
-        if let Some((kind, wait)) = self.refuse(now, request) {
-            return reject(429, kind, wait);
-        }
-        Plan::Serve(self.serve(now, request, fault))
-    }
-
-    /// Charges the output that a request produced, where the charge is [`Charge::Metered`].
-    pub fn settle(&mut self, now: Moment, charge: Charge, produced: Tokens) {
-        if charge == Charge::Metered
-            && let Some(bucket) = &mut self.tokens
-        {
-            bucket.take(now, produced.0);
-        }
-    }
-
-    fn fill(&mut self, now: Moment) {
-        let Limits { requests_per_minute, tokens_per_minute } = self.profile.limits;
-        self.requests = requests_per_minute.map(|limit| Bucket::new(limit, now));
-        self.tokens = tokens_per_minute.map(|limit| Bucket::new(limit, now));
-    }
-
-    /// Takes the request's cost from every bucket, or from none and says which refused and how long it asks to wait.
-    fn refuse(&mut self, now: Moment, request: &Arrival) -> Option<(RejectionKind, Option<Duration>)> {
-        let tokens = match request.charge {
-            Charge::Reserve => request.input.0.max(request.max_output.map_or(0, |max| max.0)),
-            Charge::Metered => request.input.0,
-        };
-        let costs = [
-            (RejectionKind::RequestLimit, 1, &mut self.requests),
-            (RejectionKind::TokenLimit, tokens, &mut self.tokens),
-        ];
-        for (kind, cost, bucket) in costs {
-            let Some(bucket) = bucket else { continue };
-            match bucket.wait(now, cost) {
-                Some(Duration::ZERO) => {}
-                // Whole seconds, at least one: providers never ask for less.
-                Some(wait) => {
-                    return Some((kind, Some(Duration::from_secs(wait.as_millis().div_ceil(1_000).max(1) as u64))));
-                }
-                None => return Some((kind, None)),
+        let most = request.max_output.unwrap_or(Tokens(self.profile.rules.assumed_output));
+        let sizes = Sizes { input: request.input, cached: request.cached.min(request.input), most };
+        match self.counters.admit(now, request.charge, sizes) {
+            Ok(hold) => Plan::Serve(self.serve(now, request, fault, hold)),
+            // Whole seconds, at least one: providers never ask for less.
+            Err((dimension, wait)) => {
+                let wait = wait.map(|wait| Duration::from_secs(wait.as_millis().div_ceil(1_000).max(1) as u64));
+                reject(429, Kind::Limit(dimension), wait)
             }
         }
-        if let Some(bucket) = &mut self.requests {
-            bucket.take(now, 1);
+    }
+
+    /// Charges the output that a request has produced so far, where it is charged as it comes.
+    pub fn meter(&mut self, now: Moment, hold: &mut Hold, produced: Tokens) {
+        self.counters.meter(now, hold, produced);
+    }
+
+    /// Ends what a request holds, after it produced so many tokens. Doing so again changes nothing.
+    pub fn settle(&mut self, now: Moment, hold: &mut Hold, produced: Tokens) {
+        self.counters.settle(now, hold, produced);
+    }
+
+    /// Puts into force what the events say of limits at `now`.
+    fn keep_up(&mut self, now: Moment) {
+        if !self.profile.events.is_empty() {
+            let limits = self.limits_at(now, false);
+            self.counters.set_limits(now, limits);
         }
-        if let Some(bucket) = &mut self.tokens {
-            bucket.take(now, tokens);
+    }
+
+    /// The limits at `now`; `told` leaves out the events that headers are silent about.
+    fn limits_at(&self, now: Moment, told_only: bool) -> Limits {
+        let mut limits = self.profile.limits;
+        for event in self.profile.events.iter().filter(|event| event.is_on(now)) {
+            let EventKind::Limits { share_ppm, told } = event.kind else { continue };
+            if told_only && !told {
+                continue;
+            }
+            for (dimension, limit) in limits.iter().collect::<Vec<_>>() {
+                let cut = u128::from(limit) * u128::from(share_ppm) / 1_000_000;
+                limits.set(dimension, Some(u64::try_from(cut).unwrap_or(u64::MAX)));
+            }
+        }
+        limits
+    }
+
+    /// The fault of an event that goes on, if it befalls this request.
+    fn befalls(&mut self, now: Moment) -> Option<FaultOrder> {
+        for at in 0..self.profile.events.len() {
+            let event = self.profile.events[at];
+            if let EventKind::Fault { fault, share_ppm } = event.kind
+                && event.is_on(now)
+                && self.chance(share_ppm)
+            {
+                return Some(fault);
+            }
         }
         None
     }
 
-    fn serve(&mut self, now: Moment, request: &Arrival, fault: Option<FaultOrder>) -> Serving {
+    fn chance(&mut self, share_ppm: u32) -> bool {
+        share_ppm >= 1_000_000 || self.random.next_u64() % 1_000_000 < u64::from(share_ppm)
+    }
+
+    /// How much longer than else everything takes at `now`, in percent.
+    fn percent(&self, now: Moment) -> u32 {
+        self.profile.events.iter().filter(|event| event.is_on(now)).fold(100, |percent, event| match event.kind {
+            EventKind::Latency { percent: more } => percent.saturating_mul(more) / 100,
+            _ => percent,
+        })
+    }
+
+    fn serve(&mut self, now: Moment, request: &Arrival, fault: Option<FaultOrder>, hold: Hold) -> Serving {
         let latency = self.profile.latency;
         let per_input = latency.per_input_token.saturating_mul(u32::try_from(request.input.0).unwrap_or(u32::MAX));
         let jitter = self.up_to(latency.jitter);
-        let mut first_token_at = now + latency.base + per_input + jitter;
+        let percent = self.percent(now);
+        let mut first_token_at = now + (latency.base + per_input + jitter).saturating_mul(percent) / 100;
         let mut headers_at = first_token_at;
         let mut flaw = None;
         match fault {
@@ -298,10 +366,10 @@ impl Provider {
         }
         let per_token = match self.profile.tokens_per_second {
             0 => Duration::ZERO,
-            rate => Duration::from_nanos(1_000_000_000 / rate),
+            rate => Duration::from_nanos(1_000_000_000 / rate).saturating_mul(percent) / 100,
         };
         let tokens = request.max_output.map_or(request.output, |max| max.min(request.output));
-        Serving { headers_at, first_token_at, per_token, tokens, flaw }
+        Serving { headers_at, first_token_at, per_token, tokens, flaw, hold }
     }
 
     /// The first standing fault that befalls this request; one that is used up is lifted.
@@ -322,7 +390,7 @@ impl Provider {
                     }
                 }
                 Extent::Share(ppm) => {
-                    if self.random.next_u64() % 1_000_000 < u64::from(ppm) {
+                    if self.chance(ppm) {
                         return Some(fault);
                     }
                     at += 1;

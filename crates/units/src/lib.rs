@@ -7,6 +7,7 @@ mod duration;
 mod fault;
 mod ids;
 mod limits;
+pub mod numbers;
 mod time;
 mod tokens;
 

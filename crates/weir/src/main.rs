@@ -48,7 +48,7 @@ enum Command {
     /// Watch a provider's bad day: calm, a storm of 429s, an outage, recovery; all on this machine
     Demo(demo::Arguments),
     /// Play a provider on this machine: both dialects, limits, faults on order
-    Mock(mock::Arguments),
+    Mock(Box<mock::Arguments>),
     /// Show what happened to one request, as a timeline
     Trace(trace::Arguments),
     /// Make keys for clients

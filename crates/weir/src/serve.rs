@@ -128,11 +128,9 @@ pub(crate) async fn start_mocks(config: &mut weir_config::Config) -> std::io::Re
 /// A mock that answers at a pace that a person can watch.
 fn built_in(name: &str) -> weir_mock::Options {
     weir_mock::Options {
-        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         name: name.to_owned(),
         profile: weir_mock::Profile { tokens_per_second: 200, ..weir_mock::Profile::default() },
-        seed: 1,
-        api_key: None,
+        ..weir_mock::Options::default()
     }
 }
 

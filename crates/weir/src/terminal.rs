@@ -1,9 +1,9 @@
 //! Talking to the terminal: data to stdout, talk to stderr, and the exit codes.
 
-pub(crate) mod numbers;
-
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+
+pub(crate) use weir_units::numbers;
 
 /// The answer is no.
 pub(crate) const NO: u8 = 1;

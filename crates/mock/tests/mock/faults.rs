@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{End, Got, chat, messages, send};
-use weir_mock::{Mock, Options, Standing};
+use weir_mock::{Dimension, LimitRules, Limits, Mock, Options, Profile, Standing};
 
 async fn ask(mock: &Mock, fault: &str, anthropic: bool, stream: bool) -> Got {
     let body = format!(
@@ -157,6 +157,35 @@ async fn limits_are_enforced_and_told_in_headers() {
     let third = chat(mock.address(), body).await;
     assert_eq!((third.status, third.json()["error"]["type"].as_str()), (429, Some("requests")));
     assert!((1..=30).contains(&third.header("retry-after").unwrap().parse::<u64>().unwrap()));
+}
+
+#[tokio::test]
+async fn input_and_output_limits_are_told_as_anthropic_tells_them() {
+    let limits = Limits::NONE.with(Dimension::InputTokensPerMinute, 5_000).with(Dimension::OutputTokensPerMinute, 20);
+    let profile = Profile { limits, ..Profile::default() };
+    let mock = Mock::start(Options { profile, ..Options::default() }).await.unwrap();
+    let body = r#"{"model":"fast","max_tokens":100,"messages":[{"role":"user","content":"words=50"}]}"#;
+    let first = messages(mock.address(), body).await;
+    assert_eq!(first.header("anthropic-ratelimit-input-tokens-limit"), Some("5000"));
+    assert_eq!(first.header("anthropic-ratelimit-output-tokens-limit"), Some("20"));
+    assert_eq!(first.header("anthropic-ratelimit-output-tokens-remaining"), Some("20"), "nothing is out yet");
+    assert_eq!(first.header("anthropic-ratelimit-tokens-limit"), Some("5000"), "the tightest: input was charged");
+    let second = messages(mock.address(), body).await;
+    assert_eq!((second.status, second.header("anthropic-ratelimit-tokens-limit")), (429, Some("20")), "output is owed");
+    assert!(second.header("retry-after").unwrap().parse::<u64>().unwrap() > 60, "more than a minute's worth");
+}
+
+#[tokio::test]
+async fn a_silent_provider_holds_its_limits_all_the_same() {
+    let profile = Profile {
+        limits: Limits::NONE.with(Dimension::ConcurrentRequests, 0),
+        rules: LimitRules { headers: false, ..LimitRules::default() },
+        ..Profile::default()
+    };
+    let mock = Mock::start(Options { profile, ..Options::default() }).await.unwrap();
+    let refused = chat(mock.address(), r#"{"model":"fast","messages":[{"role":"user","content":"hi"}]}"#).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, None));
+    assert!(!refused.head.contains("x-ratelimit"), "{}", refused.head);
 }
 
 #[tokio::test]

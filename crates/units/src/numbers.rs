@@ -7,7 +7,8 @@
 const GAP: char = '\u{202f}';
 
 /// A count, exact: `1,234,567`.
-pub(crate) fn count(n: u64) -> String {
+#[must_use]
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -20,13 +21,32 @@ pub(crate) fn count(n: u64) -> String {
 }
 
 /// A count with its noun, which takes an `s` for more than one: `1 retry` is not of this kind, `1 request` is.
-pub(crate) fn counted(n: u64, noun: &str) -> String {
+#[must_use]
+pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A count in three digits, for axes and tiles: `950`, `1.25k`, `12.3k`, `4.56M`, `1.9B`; exact below 1,000.
+#[must_use]
+pub fn short(n: u64) -> String {
+    for (unit, name) in [(1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")] {
+        if n >= unit {
+            let (whole, hundredths) = (n / unit, n % unit * 100 / unit);
+            let text = match whole {
+                0..10 => format!("{whole}.{hundredths:02}"),
+                10..100 => format!("{whole}.{}", hundredths / 10),
+                _ => return format!("{whole}{name}"),
+            };
+            return format!("{}{name}", text.trim_end_matches('0').trim_end_matches('.'));
+        }
+    }
+    n.to_string()
 }
 
 /// A part of a whole, to the nearest tenth of a percent: `97.3 %`. More than nothing is at least `< 0.1 %`, less than all
 /// is at most `> 99.9 %`, and a part of nothing is unknown.
-pub(crate) fn share(part: u64, of: u64) -> String {
+#[must_use]
+pub fn share(part: u64, of: u64) -> String {
     let tenths = match of {
         0 => return "—".to_owned(),
         _ => (u128::from(part) * 2_000 / u128::from(of)).div_ceil(2),
@@ -41,7 +61,8 @@ pub(crate) fn share(part: u64, of: u64) -> String {
 }
 
 /// What share of `of` was answered, rounded down to a tenth of a percent: `100 %` only if all were.
-pub(crate) fn availability(answered: u64, of: u64) -> String {
+#[must_use]
+pub fn availability(answered: u64, of: u64) -> String {
     match of {
         0 => "—".to_owned(),
         _ => {
@@ -55,7 +76,8 @@ pub(crate) fn availability(answered: u64, of: u64) -> String {
 }
 
 /// A span of microseconds: `340 µs`, `4.2 ms`, `340 ms`, `1.2 s`, `4 min 10 s`, `3 h 12 min`, `2 d 4 h`, rounded down.
-pub(crate) fn micros(us: u64) -> String {
+#[must_use]
+pub fn micros(us: u64) -> String {
     let tenth = |unit: u64, name: &str| format!("{}.{}{GAP}{name}", us / unit, us % unit * 10 / unit);
     let two =
         |large: u64, l: &str, small: u64, s: &str| format!("{}{GAP}{l} {}{GAP}{s}", us / large, us % large / small);
@@ -72,7 +94,8 @@ pub(crate) fn micros(us: u64) -> String {
 }
 
 /// A span of milliseconds, as [`micros`] says it.
-pub(crate) fn millis(ms: u64) -> String {
+#[must_use]
+pub fn millis(ms: u64) -> String {
     match ms {
         0 => format!("0{GAP}ms"),
         _ => micros(ms.saturating_mul(1_000)),
@@ -98,6 +121,11 @@ mod tests {
             (count(999), "999"),
             (counted(1, "request"), "1 request"),
             (counted(0, "request"), "0 requests"),
+            (short(999), "999"),
+            (short(1_250), "1.25k"),
+            (short(12_345), "12.3k"),
+            (short(300_000), "300k"),
+            (short(1_900_000_000), "1.9B"),
             (share(973, 1_000), "97.3 %"),
             (share(1, 100_000), "< 0.1 %"),
             (share(99_999, 100_000), "> 99.9 %"),

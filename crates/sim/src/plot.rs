@@ -1,0 +1,104 @@
+//! A run as a drawing: one SVG file that needs nothing else, no script and no font, and follows the reader's light or dark.
+//!
+//! Grid and words lie in an outer drawing without a scale of its own, lines in inner ones that stretch; so the file fills any
+//! width and its words stay as large as they are.
+
+mod panel;
+mod series;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use weir_units::{Dimension, Moment};
+
+use crate::record::Outcome;
+use crate::scenario::Scenario;
+use panel::{HEIGHT, Panel, Tone};
+use series::{Buckets, last_minute};
+
+const STYLE: &str = "\
+:root{--page:#ffffff;--line:#d5d9e0;--ink:#161b22;--ink-3:#606976;--bad:#9d1710;--warn:#c07f00;--s1:#066bb8;--s2:#b4813a;\
+--s3:#9e71fd}\
+@media (prefers-color-scheme:dark){:root{--page:#161b22;--line:#2c353f;--ink:#e8ebef;--ink-3:#939dab;--bad:#e5534b;\
+--warn:#ffcf66;--s1:#539af2;--s2:#c39803;--s3:#7e58ce}}\
+text{font:11px system-ui,sans-serif;fill:var(--ink-3)}.t{font-size:13px;fill:var(--ink)}.e{text-anchor:end}\
+.m{text-anchor:middle}.g{stroke:var(--line);stroke-width:1}\
+path{fill:none;stroke-width:1.5;vector-effect:non-scaling-stroke;stroke-linejoin:round}\
+.s1{stroke:var(--s1)}.s2{stroke:var(--s2);stroke-dasharray:6 3}.s3{stroke:var(--s3);stroke-dasharray:2 3}\
+.w{stroke:var(--warn)}.l{stroke:var(--bad);stroke-width:2}\
+.k1{fill:var(--s1)}.k2{fill:var(--s2)}.k3{fill:var(--s3)}.kw{fill:var(--warn)}.kl{fill:var(--bad)}";
+
+/// Draws a run: each limit and its use, who waits, for how long, and what was refused.
+#[must_use]
+pub fn plot(scenario: &Scenario, outcome: &Outcome) -> String {
+    let buckets = Buckets::over(scenario.duration);
+    let mut panels = Vec::new();
+    for (number, (name, real)) in scenario.providers.iter().enumerate() {
+        for (dimension, _) in real.profile.limits.iter().filter(|(dimension, _)| !dimension.is_daily()) {
+            panels.push(of_limit(name, number, dimension, outcome, &buckets));
+        }
+    }
+    panels.push(of_queues(outcome, &buckets));
+    panels.push(of_waits(outcome, &buckets));
+    panels.push(of_refusals(outcome, &buckets));
+    let height = panels.len() * HEIGHT + 24;
+    let mut svg = String::new();
+    let _ = write!(
+        svg,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" height=\"{height}\" role=\"img\"><title>{}</title>\
+         <style>{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"var(--page)\"/>",
+        panel::escaped(&format!("a run of {}, seed {}", weir_units::format_duration(scenario.duration), scenario.seed))
+    );
+    for (number, panel) in panels.iter().enumerate() {
+        panel.draw(&mut svg, number * HEIGHT, scenario.duration);
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn of_limit(name: &str, provider: usize, dimension: Dimension, outcome: &Outcome, buckets: &Buckets) -> Panel {
+    let samples = &outcome.samples;
+    let used = if dimension == Dimension::ConcurrentRequests {
+        buckets.highest(samples.iter().map(|sample| (sample.at, sample.providers[provider].charged[dimension.index()])))
+    } else {
+        let charged = |at: usize| samples[at].providers[provider].charged[dimension.index()];
+        buckets.highest((0..samples.len()).map(|at| (samples[at].at, last_minute(samples, at, charged))))
+    };
+    let limit = buckets.lowest(samples.iter().map(|sample| {
+        (sample.at, i64::try_from(sample.providers[provider].limits.get(dimension).unwrap_or(0)).unwrap_or(i64::MAX))
+    }));
+    let span = if dimension == Dimension::ConcurrentRequests { "in flight" } else { "in the last minute" };
+    Panel::new(format!("{name} {}, {span}", dimension.words())).line("used", Tone::First, used).line(
+        "limit",
+        Tone::Limit,
+        limit,
+    )
+}
+
+fn of_queues(outcome: &Outcome, buckets: &Buckets) -> Panel {
+    let waiting = |class: usize| {
+        let queued = outcome.samples.iter().map(move |sample| (sample.at, sample.queued[class]));
+        buckets.highest(queued.map(|(at, n)| (at, i64::try_from(n).unwrap_or(i64::MAX))))
+    };
+    Panel::new("requests that wait for capacity".to_owned())
+        .line("interactive", Tone::First, waiting(0))
+        .line("standard", Tone::Second, waiting(1))
+        .line("batch", Tone::Third, waiting(2))
+}
+
+fn of_waits(outcome: &Outcome, buckets: &Buckets) -> Panel {
+    let waits: Vec<(Moment, Duration)> = outcome.records.iter().map(|record| (record.at, record.queued)).collect();
+    Panel::new("wait of the requests that came then, ms".to_owned())
+        .line("p95", Tone::First, buckets.ranked(&waits, 95))
+        .line("p50", Tone::Second, buckets.ranked(&waits, 50))
+}
+
+fn of_refusals(outcome: &Outcome, buckets: &Buckets) -> Panel {
+    let samples = &outcome.samples;
+    let refused = |at: usize| i64::try_from(samples[at].refused_429).unwrap_or(i64::MAX);
+    let points = buckets.highest((0..samples.len()).map(|at| (samples[at].at, last_minute(samples, at, refused))));
+    Panel::new("429s of providers, in the last minute".to_owned()).line("429s", Tone::Warn, points)
+}
+
+#[cfg(test)]
+mod tests;
