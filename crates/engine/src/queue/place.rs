@@ -97,7 +97,11 @@ impl Engine {
         self.queue.waiting += 1;
         line.enter(number, &ticket);
         self.queue.tickets.insert(number, ticket);
-        self.dispatch(now, line);
+        // Nobody fitted before `next_try`, and nothing has changed but this one.
+        match (forecast.room, line.next_try) {
+            (Room::Later { at: Some(at), .. }, Some(next)) if next > now => line.next_try = Some(next.min(at)),
+            _ => self.dispatch(now, line),
+        }
         let place = Place { id: number, lane, why, paid };
         if let Some(Ticket { state: State::Granted(_), .. }) = self.queue.tickets.get(&number)
             && let Some(Ticket { state: State::Granted(hold), .. }) = self.queue.tickets.remove(&number)
@@ -174,7 +178,6 @@ impl Engine {
                 if let Some(line) = self.queue.lines.get_mut(&ticket.line) {
                     line.leave(place.id, &ticket);
                 }
-                self.pump(now);
             }
             State::Expired | State::Shed => {}
         }

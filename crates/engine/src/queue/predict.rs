@@ -17,7 +17,7 @@ use crate::limits::{Cost, Room};
 use crate::memory::Handle;
 
 /// Over how many tenants it is summed exactly; beyond, all that waits counts as before it.
-const TENANTS: usize = 64;
+const TENANTS: usize = 32;
 
 /// What a prediction is made for.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Newcomer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forecast {
     pub(crate) wait: Duration,
+    /// Whether, and when, there is room for it if nobody were before it.
+    pub(crate) room: Room,
     /// How many stand before it.
     pub(crate) ahead: usize,
     /// What it waits for; the first pool where nothing does.
@@ -45,6 +47,7 @@ impl Engine {
         let (ahead, before) = line.map_or_else(Default::default, |line| before(line, new));
         let mut forecast = Forecast {
             wait: Duration::ZERO,
+            room: Room::Now,
             ahead,
             pool: new.pools.iter().flatten().next().copied(),
             binding: Dimension::RequestsPerMinute,
@@ -54,7 +57,8 @@ impl Engine {
                 (forecast.wait, forecast.pool, forecast.binding) = (wait, Some(pool), binding);
             }
         };
-        if let Room::Later { at: Some(at), pool, binding } = self.room(now, &new.pools, &new.cost, new.class) {
+        let room = self.room(now, &new.pools, &new.cost, new.class);
+        if let Room::Later { at: Some(at), pool, binding } = room {
             say(at.since(now), pool, binding);
         }
         for handle in new.pools.iter().flatten() {
@@ -72,6 +76,7 @@ impl Engine {
                 }
             }
         }
+        forecast.room = room;
         forecast
     }
 }
