@@ -41,8 +41,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
 
 /// Crates that decide and do nothing else, and all outside crates that they may use.
 const DECIDING: [(&str, &[&str]); 3] = [
-    ("weir-units", &[]),
-    ("weir-engine", &["rand_chacha"]),
+    ("weir-units", &["serde"]),
+    ("weir-engine", &["rand_chacha", "serde"]),
     ("weir-sim", &["libm", "rand_chacha", "serde", "toml", "twox-hash"]),
 ];
 

@@ -3,8 +3,6 @@
 //! `cargo bench -p weir-engine`. The bar is 5 µs at the median for one admission with 10,000 waiting, and 1 µs for reserving
 //! and settling.
 
-#![expect(missing_docs, reason = "criterion's macro makes a function without one")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

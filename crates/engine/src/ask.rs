@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use weir_units::{DeploymentId, Dimension, FaultClass, Moment, Tokens};
 
 use crate::limits::{ChargeModel, PoolId};
 
 /// In which order the deployments of a route are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Strategy {
     /// As listed: the next is for when the one before fails.
     #[default]
@@ -18,7 +19,7 @@ pub enum Strategy {
 }
 
 /// A deployment that can express the request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Which deployment; its provider is the scope of a benched credential.
     pub deployment: DeploymentId,
@@ -33,7 +34,7 @@ pub struct Candidate {
 }
 
 /// Which class of traffic a request is of. Classes share capacity by 16 : 4 : 1, so none ever starves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Priority {
     /// Somebody waits for it.
     #[default]
@@ -74,7 +75,7 @@ impl Priority {
 }
 
 /// One request, as far as the engine cares.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     /// Who may serve it, best first.
     pub candidates: Vec<Candidate>,
@@ -202,7 +203,7 @@ impl WaitReason {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The answer is whole.
     Success,

@@ -15,6 +15,8 @@ use crate::queue::{Full, Place};
 /// One that is dropped without [`Engine::end`](crate::Engine::end) wedges nothing: what it held expires.
 #[derive(Debug)]
 pub struct Call {
+    /// Which call of its engine it is, from 1.
+    pub(crate) number: u64,
     pub(crate) ask: Ask,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) tenant: Handle,

@@ -7,6 +7,7 @@ use weir_units::Moment;
 
 use crate::call::Call;
 use crate::engine::Engine;
+use crate::tape::Question;
 
 impl Engine {
     /// This candidate cannot be asked: it is not eligible for the rest of the call, and nothing is held against it.
@@ -22,7 +23,9 @@ impl Engine {
             call.lanes[candidate].attempts = call.lanes[candidate].attempts.saturating_sub(1);
         }
         call.lanes[candidate].out = true;
-        self.pump(now);
+        self.let_go(now);
+        let number = call.number;
+        self.put(now, |_| Question::RuleOut { call: number, candidate }, &());
     }
 
     /// Whether another deployment than the one whose attempt is under way could take over now.

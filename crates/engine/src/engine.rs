@@ -20,6 +20,7 @@ use crate::memory::{Handle, Memory};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::settings::Settings;
+use crate::tape::{Question, Tape};
 
 /// At most so many attempts per call, whatever the settings (ARCHITECTURE.md).
 pub const MOST_ATTEMPTS: u32 = 5;
@@ -47,6 +48,9 @@ pub struct Engine {
     credentials: BTreeMap<Arc<str>, u64>,
     pub(crate) proven: usize,
     pub(crate) changes: Changes,
+    pub(crate) seed: u64,
+    calls: u64,
+    pub(crate) tape: Option<Box<Tape>>,
 }
 
 impl Engine {
@@ -66,6 +70,9 @@ impl Engine {
             credentials: BTreeMap::new(),
             proven: 0,
             changes: Changes::default(),
+            seed,
+            calls: 0,
+            tape: None,
         }
     }
 
@@ -74,6 +81,15 @@ impl Engine {
     /// The memory of everything that stays is kept; a provider whose credential changed leaves the bench, and so do its
     /// models, since another credential may see other models.
     pub fn configure(&mut self, settings: Settings, declared: Vec<DeploymentId>, credentials: BTreeMap<Arc<str>, u64>) {
+        self.put(
+            Moment::ZERO,
+            |tape| Question::Configure {
+                settings: Box::new(settings.clone()),
+                declared: declared.clone(),
+                credentials: tape.numbered(&credentials),
+            },
+            &(),
+        );
         self.settings = settings;
         self.declare_pools();
         for (_, deployment) in self.deployments.iter_mut() {
@@ -107,6 +123,9 @@ impl Engine {
 
     /// A call begins. It owes one [`end`](Self::end).
     pub fn begin(&mut self, now: Moment, mut ask: Ask) -> Call {
+        self.calls += 1;
+        let number = self.calls;
+        self.put(now, |_| Question::Begin { call: number, ask: Box::new(ask.clone()) }, &());
         ask.cost = ask.cost.max(1);
         if ask.pinned {
             ask.candidates.truncate(1);
@@ -130,6 +149,7 @@ impl Engine {
         }
         let tenant = self.tenants.touch(&ask.tenant, Budget::new);
         Call {
+            number,
             ask,
             lanes,
             tenant,
@@ -155,14 +175,18 @@ impl Engine {
     /// An attempt that is still outstanding is taken for abandoned.
     pub fn next(&mut self, now: Moment, call: &mut Call) -> Step {
         self.abandon(now, call);
-        if let Some(done) = &call.done {
-            return Step::GiveUp(done.clone());
-        }
-        self.revive(call);
-        let step = self.decide(now, call);
+        let step = match &call.done {
+            Some(done) => Step::GiveUp(done.clone()),
+            None => {
+                self.revive(call);
+                self.decide(now, call)
+            }
+        };
         if let Step::GiveUp(done) = &step {
             call.done = Some(done.clone());
         }
+        let number = call.number;
+        self.put(now, |_| Question::Next { call: number }, &step);
         step
     }
 
@@ -170,6 +194,13 @@ impl Engine {
     ///
     /// Only a deployment that this call has not asked yet, that is not benched and whose breaker admits it will do.
     pub fn splice(&mut self, now: Moment, call: &mut Call) -> Option<Send> {
+        let send = self.take_over(now, call);
+        let number = call.number;
+        self.put(now, |_| Question::Splice { call: number }, &send);
+        send
+    }
+
+    fn take_over(&mut self, now: Moment, call: &mut Call) -> Option<Send> {
         self.abandon(now, call);
         if !call.ask.repeatable || !call.cut || call.spliced || call.attempts >= MOST_ATTEMPTS {
             return None;

@@ -29,6 +29,7 @@ mod random;
 mod router;
 mod settings;
 mod settle;
+mod tape;
 mod window;
 
 pub use ask::{Ask, Candidate, GiveUp, Outcome, Priority, Queued, Send, SendReason, Step, Strategy, WaitReason};
@@ -41,3 +42,4 @@ pub use settings::{
     BreakerSettings, LimitSettings, ModelLimits, PoolLimits, ProviderLimits, QueueSettings,
     RESERVE_FOR_INTERACTIVE_PPM, RetrySettings, Settings,
 };
+pub use tape::{Entry, Question};

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use weir_units::{DeploymentId, Limits};
 
 use crate::limits::DayStart;
 
 /// The engine's settings, already checked by whoever read them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// When the same deployment is asked again.
     pub retry: RetrySettings,
@@ -22,7 +23,7 @@ pub struct Settings {
 }
 
 /// When, how often and at what price the same deployment is asked again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrySettings {
     /// Attempts on the last deployment left; 3 by default. While another is eligible there are at most two.
     pub attempts: u32,
@@ -49,7 +50,7 @@ impl Default for RetrySettings {
 }
 
 /// When a breaker opens, and for how long.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BreakerSettings {
     /// Faults in a row that open it, or as many as three seconds bring if those are more; 5 by default.
     pub consecutive_failures: u32,
@@ -75,7 +76,7 @@ impl Default for BreakerSettings {
 }
 
 /// What is declared of limits.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LimitSettings {
     /// Of each provider's account, by its name.
     pub providers: BTreeMap<Arc<str>, ProviderLimits>,
@@ -90,7 +91,7 @@ pub struct LimitSettings {
 }
 
 /// A provider's account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderLimits {
     /// Its ceilings.
     pub limits: Limits,
@@ -99,7 +100,7 @@ pub struct ProviderLimits {
 }
 
 /// A model's own ceilings, and the pool it shares others with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelLimits {
     /// Its ceilings.
     pub limits: Limits,
@@ -108,7 +109,7 @@ pub struct ModelLimits {
 }
 
 /// A pool that models share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolLimits {
     /// Its ceilings.
     pub limits: Limits,
@@ -120,7 +121,7 @@ pub struct PoolLimits {
 pub const RESERVE_FOR_INTERACTIVE_PPM: u32 = 200_000;
 
 /// How much may wait for capacity, all queues together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueSettings {
     /// Requests; 10,000 by default.
     pub max_requests: usize,

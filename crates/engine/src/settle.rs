@@ -11,6 +11,7 @@ use crate::call::{Call, Fault, Flight};
 use crate::change::{Change, Scope};
 use crate::engine::{Engine, PROVEN};
 use crate::ladder::{counts_against_deployment, proves_not_started};
+use crate::tape::Question;
 
 impl Engine {
     /// The first content, or the whole of a unary answer, arrived `after` the send: a success, and a latency sample.
@@ -24,10 +25,18 @@ impl Engine {
             call.flight = Some(flight);
             self.good(now, call, flight, Some(after));
         }
+        let number = call.number;
+        self.put(now, |_| Question::Content { call: number, after }, &());
     }
 
     /// Ends the attempt that was handed out last; exactly one per [`Send`](crate::Send). Without one it does nothing.
     pub fn report(&mut self, now: Moment, call: &mut Call, outcome: Outcome) {
+        self.ended(now, call, outcome);
+        let number = call.number;
+        self.put(now, |_| Question::Report { call: number, outcome }, &());
+    }
+
+    fn ended(&mut self, now: Moment, call: &mut Call, outcome: Outcome) {
         let Some(flight) = call.flight.take() else { return };
         if let Some(state) = self.deployments.get_mut(call.lanes[flight.lane].deployment) {
             state.ended(now, flight.began);
@@ -66,6 +75,8 @@ impl Engine {
         if let Some(hold) = &call.key_hold {
             self.settle_key(now, hold);
         }
+        let number = call.number;
+        self.put(now, |_| Question::End { call: number }, &());
     }
 
     /// The attempt under way used so much, as its provider reports it.
@@ -74,6 +85,8 @@ impl Engine {
         if let Some(flight) = &mut call.flight {
             flight.used = Some(usage);
         }
+        let number = call.number;
+        self.put(Moment::ZERO, |_| Question::Used { call: number, usage }, &());
     }
 
     /// Replaces what was held of the limits by what was used, as far as that is known; nothing was used where the provider did not
@@ -89,7 +102,7 @@ impl Engine {
         if let Some(used) = &used {
             self.serve_rest(call, flight.lane, &hold.cost, used);
         }
-        self.pump(now);
+        self.let_go(now);
     }
 
     fn learn_output(&mut self, call: &Call, flight: Flight) {
@@ -102,7 +115,7 @@ impl Engine {
 
     pub(crate) fn abandon(&mut self, now: Moment, call: &mut Call) {
         if call.flight.is_some() {
-            self.report(now, call, Outcome::Abandoned);
+            self.ended(now, call, Outcome::Abandoned);
         }
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Crockford's base 32: no I, L, O, U, so that a person can read an id aloud.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -67,7 +69,8 @@ impl FromStr for RequestId {
 }
 
 /// What a call is sent to, `provider/model`: one model at one account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct DeploymentId {
     /// The provider's name in the config.
     pub provider: Arc<str>,
@@ -79,6 +82,23 @@ impl DeploymentId {
     /// The deployment of `model` at `provider`.
     pub fn new(provider: impl Into<Arc<str>>, model: impl Into<Arc<str>>) -> Self {
         Self { provider: provider.into(), model: model.into() }
+    }
+}
+
+impl From<DeploymentId> for String {
+    fn from(deployment: DeploymentId) -> Self {
+        deployment.to_string()
+    }
+}
+
+/// What is written before the first slash is the provider.
+impl TryFrom<String> for DeploymentId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((provider, model)) => Ok(Self::new(provider, model)),
+            None => Err(format!("`{text}` names no deployment: expected `provider/model`")),
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// What a limit counts. Its name in config, facts, metrics and pages is [`name`](Self::name).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Dimension {
     /// Requests in a minute.
     RequestsPerMinute,
@@ -87,7 +89,7 @@ impl fmt::Display for Dimension {
 }
 
 /// A ceiling in each dimension that has one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits([Option<u64>; 7]);
 
 impl Limits {

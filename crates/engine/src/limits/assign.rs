@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use weir_units::{DeploymentId, Limits, Moment, WallTime};
 
-use super::day::Today;
 use super::pool::{Pool, Side};
 use super::{Gauge, PoolId};
 use crate::engine::Engine;
 use crate::memory::Handle;
 use crate::queue::QueueView;
 use crate::settings::{PoolLimits, ProviderLimits, RESERVE_FOR_INTERACTIVE_PPM};
+use crate::tape::Question;
 
 /// A pool as pages and metrics show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ impl Engine {
     /// Tells what time it is by the calendar. Days of limits turn by it; nothing else does.
     pub fn calendar(&mut self, now: Moment, wall: WallTime) {
         self.anchor = (now, wall);
+        self.put(now, |_| Question::Calendar { wall }, &());
     }
 
     /// The calendar's time at a moment.
@@ -115,10 +116,11 @@ impl Engine {
     }
 
     /// Every pool that has limits, with its queue.
-    pub fn headroom(&mut self, now: Moment) -> Vec<PoolView> {
+    #[must_use]
+    pub fn headroom(&self, now: Moment) -> Vec<PoolView> {
         let wall = self.wall(now);
         let mut views = Vec::new();
-        for (id, pool) in self.pools.iter_mut() {
+        for (id, pool) in self.pools.iter() {
             let waiting = self
                 .queue
                 .lines
@@ -137,11 +139,5 @@ impl Engine {
             });
         }
         views
-    }
-
-    /// When a provider's present day ends, for limits per day.
-    #[must_use]
-    pub fn day_left(&self, now: Moment, start: super::DayStart) -> std::time::Duration {
-        Today::at(self.wall(now), start).left
     }
 }

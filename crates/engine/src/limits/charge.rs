@@ -5,10 +5,11 @@
 //! input when it arrives (cache reads are free) and output as it is produced, whatever `max_tokens` says; Gemini input alone.
 //! Where nobody says, what was used is taken to be what counts.
 
+use serde::{Deserialize, Serialize};
 use weir_units::{Dimension, Usage};
 
 /// How output counts towards limits on tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OutputCharge {
     /// As it is produced: a learned quantile is reserved, and corrected by what came.
     Metered,
@@ -21,7 +22,7 @@ pub enum OutputCharge {
 }
 
 /// Where a provider's day begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DayStart {
     /// Midnight UTC.
     #[default]
@@ -31,7 +32,7 @@ pub enum DayStart {
 }
 
 /// What counts towards a provider's limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeModel {
     /// How output counts.
     pub output: OutputCharge,

@@ -452,40 +452,42 @@ impl Pool {
         }
     }
 
-    /// Every limit as pages show it.
-    pub(crate) fn gauges(&mut self, now: Moment, wall: WallTime) -> Vec<Gauge> {
-        let mut gauges = Vec::new();
-        for dimension in Dimension::ALL {
-            let Some(limit) = self.limit(dimension) else { continue };
-            let mut gauge = Gauge {
-                dimension,
-                limit,
-                declared: self.declared.get(dimension),
-                stated: self.stated.get(dimension),
-                used: self.used(now, dimension),
-                peak: 0,
-                remaining: 0,
-                reset: Duration::ZERO,
-            };
-            if let Some(place) = PER_MINUTE.iter().position(|d| *d == dimension) {
-                let flow = self.flow(now, place, dimension);
-                let minute = self.minute(now, place, dimension);
-                gauge.peak = minute.meter.peak_of_hour(now);
-                gauge.remaining = u64::try_from(minute.bucket.level() / 1_000_000).unwrap_or(0);
-                gauge.reset = flow.time_for(flow.most().saturating_sub(minute.bucket.level()));
-            } else if let Some(place) = PER_DAY.iter().position(|d| *d == dimension) {
-                let today = Today::at(wall, self.day_start);
-                self.days[place].turn(&today);
-                gauge.used = self.days[place].used();
-                (gauge.peak, gauge.reset) = (gauge.used, today.left);
-                gauge.remaining = limit.saturating_sub(gauge.used);
-            } else {
-                gauge.peak = self.high_water.as_ref().map_or(0, |high| u64::from(high.peak(now)));
-                gauge.remaining = limit.saturating_sub(gauge.used);
-            }
-            gauges.push(gauge);
+    /// Every limit as pages show it. Looking changes nothing.
+    pub(crate) fn gauges(&self, now: Moment, wall: WallTime) -> Vec<Gauge> {
+        Dimension::ALL.into_iter().filter_map(|dimension| self.gauge(now, wall, dimension)).collect()
+    }
+
+    fn gauge(&self, now: Moment, wall: WallTime, dimension: Dimension) -> Option<Gauge> {
+        let limit = self.limit(dimension)?;
+        let used = self.used(now, dimension);
+        let mut gauge = Gauge {
+            dimension,
+            limit,
+            declared: self.declared.get(dimension),
+            stated: self.stated.get(dimension),
+            used,
+            peak: used,
+            remaining: limit.saturating_sub(used),
+            reset: Duration::ZERO,
+        };
+        if let Some(place) = PER_MINUTE.iter().position(|d| *d == dimension) {
+            let flow = self.flow(now, place, dimension);
+            let minute = self.minutes[place].as_ref();
+            let mut bucket = minute.map_or_else(|| Bucket::full(flow, now), |minute| minute.bucket);
+            bucket.refill(flow, now);
+            gauge.peak = minute.map_or(0, |minute| minute.meter.peak_of_hour(now));
+            gauge.remaining = u64::try_from(bucket.level() / 1_000_000).unwrap_or(0);
+            gauge.reset = flow.time_for(flow.most().saturating_sub(bucket.level()));
+        } else if let Some(place) = PER_DAY.iter().position(|d| *d == dimension) {
+            let today = Today::at(wall, self.day_start);
+            let mut count = self.days[place];
+            count.turn(&today);
+            (gauge.used, gauge.peak, gauge.reset) = (count.used(), count.used(), today.left);
+            gauge.remaining = limit.saturating_sub(gauge.used);
+        } else {
+            gauge.peak = self.high_water.as_ref().map_or(0, |high| u64::from(high.peak(now)));
         }
-        gauges
+        Some(gauge)
     }
 
     fn minute_wait(

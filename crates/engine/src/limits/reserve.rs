@@ -12,6 +12,7 @@ use crate::ask::Priority;
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::memory::Handle;
+use crate::tape::Question;
 
 /// Output beyond what was held is taken in steps of so many tokens while it streams.
 const STEP: u64 = 64;
@@ -136,6 +137,12 @@ impl Engine {
     ///
     /// Cheap to ask often: it acts once per 64 tokens.
     pub fn produced(&mut self, now: Moment, call: &mut Call, output: u64) {
+        self.count_output(now, call, output);
+        let number = call.number;
+        self.put(now, |_| Question::Produced { call: number, output }, &());
+    }
+
+    fn count_output(&mut self, now: Moment, call: &mut Call, output: u64) {
         let Some(hold) = call.flight.as_mut().and_then(|flight| flight.hold.as_mut()) else { return };
         let held = hold.cost.get(Dimension::OutputTokensPerMinute).max(hold.produced);
         if output < held + STEP {
@@ -184,6 +191,19 @@ impl Engine {
         if !self.settings.limits.keys.contains_key(key) {
             return Ok(None);
         }
+        let admitted = self.take_from_key(now, key, input, max_output);
+        let question = |_: &mut _| Question::AdmitKey { key: Arc::clone(key), input, max_output };
+        self.put(now, question, &admitted.as_ref().err());
+        admitted
+    }
+
+    fn take_from_key(
+        &mut self,
+        now: Moment,
+        key: &Arc<str>,
+        input: u64,
+        max_output: Option<u64>,
+    ) -> Result<Option<Admitted>, KeyFull> {
         let likely = max_output.map_or(UNKNOWN_OUTPUT / 4, |max| (max / 4).clamp(1, UNKNOWN_OUTPUT));
         let cost = ChargeModel::METERED.reserve(&Size { input, max_output, likely_output: likely });
         let wall = self.wall(now);
@@ -204,22 +224,17 @@ impl Engine {
 
     /// Gives a call what was taken from its key's limits.
     pub fn charge_key(&mut self, call: &mut Call, admitted: Option<Admitted>) {
-        call.key_hold = admitted.map(|admitted| admitted.0);
-    }
-
-    /// Gives back what was taken from a key's limits for a request that never became a call.
-    pub fn release_key(&mut self, now: Moment, admitted: Admitted) {
-        self.settle_key(now, &KeyHold { used: Some(Cost::default()), ..admitted.0 });
+        let Some(admitted) = admitted else { return };
+        call.key_hold = Some(admitted.0);
+        let number = call.number;
+        self.put(Moment::ZERO, |_| Question::ChargeKey { call: number }, &());
     }
 
     /// A key's limits as its answers' headers state them.
-    pub fn key_gauges(&mut self, now: Moment, key: &Arc<str>) -> Vec<Gauge> {
-        if !self.settings.limits.keys.contains_key(key) {
-            return Vec::new();
-        }
-        let wall = self.wall(now);
-        let handle = self.key_pool(key);
-        self.pools.get_mut(handle).map_or_else(Vec::new, |pool| pool.gauges(now, wall))
+    #[must_use]
+    pub fn key_gauges(&self, now: Moment, key: &Arc<str>) -> Vec<Gauge> {
+        let pool = self.pools.find(&PoolId::Key(Arc::clone(key))).and_then(|handle| self.pools.get(handle));
+        pool.map_or_else(Vec::new, |pool| pool.gauges(now, self.wall(now)))
     }
 
     /// An attempt used so much: it counts towards the key's limits when the call ends.

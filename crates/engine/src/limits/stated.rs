@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use weir_units::{Dimension, Moment};
 
 use super::PoolId;
@@ -11,6 +12,7 @@ use crate::change::Change;
 use crate::engine::Engine;
 use crate::limits::{Pool, Side};
 use crate::memory::Handle;
+use crate::tape::Question;
 
 /// How long nobody asks again after a 429 that says nothing, at most and at least.
 const UNTOLD_GATE: Duration = Duration::from_secs(1);
@@ -19,7 +21,7 @@ const SHORTEST_GATE: Duration = Duration::from_millis(50);
 const BUSY_PPM: u64 = 500_000;
 
 /// One limit as a provider states it in an answer's headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stated {
     /// What it limits.
     pub dimension: Dimension,
@@ -32,6 +34,12 @@ pub struct Stated {
 impl Engine {
     /// The answer to the attempt under way states limits. They hold for the model, or the pool that it shares.
     pub fn stated(&mut self, now: Moment, call: &mut Call, stated: &[Stated]) {
+        self.learn(now, call, stated);
+        let number = call.number;
+        self.put(now, |_| Question::Stated { call: number, limits: stated.to_vec() }, &());
+    }
+
+    fn learn(&mut self, now: Moment, call: &mut Call, stated: &[Stated]) {
         let Some(flight) = call.flight else { return };
         if stated.is_empty() {
             return;
@@ -50,7 +58,7 @@ impl Engine {
                 self.changes.push(Change::Limit { pool, dimension: one.dimension, old, new, how });
             }
         }
-        self.pump(now);
+        self.let_go(now);
     }
 
     /// A provider refused for want of capacity: its pools are closed for as long as it says, and where the limits had room, less

@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::engine::Engine;
 use crate::limits::{Cost, Room};
 use crate::memory::Handle;
+use crate::tape::Question;
 
 /// How often, and how long, smaller requests may go before one that does not fit.
 const BYPASSES: u32 = 8;
@@ -61,6 +62,14 @@ impl Engine {
         if self.queue.tickets.is_empty() {
             return;
         }
+        self.let_go(now);
+        self.put(now, |_| Question::Pump, &());
+    }
+
+    pub(crate) fn let_go(&mut self, now: Moment) {
+        if self.queue.tickets.is_empty() {
+            return;
+        }
         self.reclaim(now);
         let busy: Vec<_> =
             self.queue.lines.iter().filter(|(_, line)| line.waiting() > 0).map(|(id, _)| id.clone()).collect();
@@ -76,12 +85,6 @@ impl Engine {
     /// The tickets of those who wait for something that has come: each should ask [`next`](Self::next) again.
     pub fn take_woken(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.queue.woken)
-    }
-
-    /// Whether somebody should be woken.
-    #[must_use]
-    pub fn has_woken(&self) -> bool {
-        !self.queue.woken.is_empty()
     }
 
     /// These pools' provider refuses: who could go elsewhere does not wait for it much longer.

@@ -139,7 +139,7 @@ impl Engine {
                 };
                 return Some(Step::Queue(queued));
             }
-            self.pump(now);
+            self.let_go(now);
         }
         call.place = None;
         let ticket = self.queue.tickets.remove(&place.id)?;
@@ -171,7 +171,7 @@ impl Engine {
             State::Granted(hold) => {
                 self.queue.granted.remove(&(ticket.order, place.id));
                 self.settle_hold(now, &hold, None);
-                self.pump(now);
+                self.let_go(now);
             }
             State::Waiting => {
                 self.unqueue(ticket.bytes);
