@@ -433,7 +433,7 @@ impl Engine {
         }
     }
 
-    fn give_up(&self, now: Moment, call: &Call, late: bool) -> Step {
+    fn give_up(&mut self, now: Moment, call: &Call, late: bool) -> Step {
         if let Some((class, retry_after)) = call.said {
             return Step::GiveUp(GiveUp::Fault { class, retry_after });
         }
@@ -442,7 +442,7 @@ impl Engine {
         }
         if let Some(full) = &call.full {
             return Step::GiveUp(GiveUp::NoCapacity {
-                retry_after: full.retry_after,
+                retry_after: self.promise(now, full),
                 pool: full.pool.clone(),
                 binding: full.binding,
             });

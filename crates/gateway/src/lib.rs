@@ -20,6 +20,7 @@ mod models;
 mod pins;
 mod probe;
 mod queue;
+mod recorder;
 mod reload;
 mod reply;
 mod route;
@@ -33,6 +34,7 @@ mod upstream;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -44,6 +46,7 @@ use weir_ledger::{Event, Fact, Ledger, Options, Stage};
 
 use crate::clock::wall;
 use crate::listen::Phase;
+use crate::recorder::Recorder;
 use crate::serve::Door;
 use crate::state::Shared;
 
@@ -68,6 +71,8 @@ pub enum StartError {
     Listen(SocketAddr, std::io::Error),
     /// A ledger that cannot be opened.
     Ledger(weir_ledger::OpenError),
+    /// A tape that cannot be begun.
+    Tape(PathBuf, std::io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -76,6 +81,7 @@ impl fmt::Display for StartError {
             Self::Config(why) => f.write_str(why),
             Self::Listen(address, error) => write!(f, "`{address}` cannot be listened on: {error}"),
             Self::Ledger(error) => write!(f, "the ledger cannot be opened: {error}"),
+            Self::Tape(path, error) => write!(f, "the tape `{}` cannot be begun: {error}", path.display()),
         }
     }
 }
@@ -99,6 +105,20 @@ impl Gateway {
     /// # Errors
     /// When an address or the ledger is taken or cannot be used.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, None).await
+    }
+
+    /// Serves as [`start`](Self::start) does, and writes down every question to the engine and its answer, for the simulator to
+    /// replay. The file must not exist.
+    ///
+    /// # Errors
+    /// As above, and when the file cannot be made.
+    pub async fn start_recording(config: Config, tape: &Path) -> Result<Self, StartError> {
+        let recorder = Recorder::start(tape).map_err(|e| StartError::Tape(tape.to_owned(), e))?;
+        Self::start_with(config, Some(recorder)).await
+    }
+
+    async fn start_with(config: Config, recorder: Option<Recorder>) -> Result<Self, StartError> {
         let server = config.server.clone();
         let main = listen::bind(server.listen).map_err(|e| StartError::Listen(server.listen, e))?;
         let admin = server
@@ -114,7 +134,7 @@ impl Gateway {
         let (ledger, writer) = weir_ledger::open(options).await.map_err(StartError::Ledger)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         ledger.note(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
-        let shared = Arc::new(Shared::new(config, ledger)?);
+        let shared = Arc::new(Shared::new(config, ledger, recorder)?);
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -145,6 +165,12 @@ impl Gateway {
     #[must_use]
     pub fn reloading(&self) -> Reloading {
         Reloading::new(Arc::clone(&self.shared))
+    }
+
+    /// How many requests wait in line for capacity.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.waiters.count()
     }
 
     /// The ledger it writes.

@@ -55,6 +55,11 @@ impl Waiters {
         }
     }
 
+    /// How many sleep.
+    pub(crate) fn count(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn forget(&self, ticket: u64) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
     }

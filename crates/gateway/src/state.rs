@@ -22,6 +22,7 @@ use crate::clock::{Clock, wall};
 use crate::metrics::Metrics;
 use crate::pins::Pins;
 use crate::queue::Waiters;
+use crate::recorder::Recorder;
 use crate::upstream::{HttpClient, Upstream, client};
 use crate::{StartError, tls};
 
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) idle: tokio::sync::Notify,
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
+    recorder: Option<Recorder>,
     engine: Mutex<Engine>,
 }
 
@@ -54,10 +56,13 @@ pub(crate) struct Live {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, ledger: Ledger) -> Result<Self, StartError> {
+    pub(crate) fn new(config: Config, ledger: Ledger, recorder: Option<Recorder>) -> Result<Self, StartError> {
         let clock = Clock::start();
         let mut engine = Engine::new(config.engine.clone(), clock.draw());
         let metrics = Metrics::default();
+        if recorder.is_some() {
+            engine.record();
+        }
         engine.calendar(clock.now(), wall());
         configure(&mut engine, &metrics, &config);
         let buffers = Buffers::new(config.server.buffer_limit);
@@ -76,6 +81,7 @@ impl Shared {
             idle: tokio::sync::Notify::new(),
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
+            recorder,
             engine: Mutex::new(engine),
         })
     }
@@ -85,6 +91,9 @@ impl Shared {
         let mut engine = self.engine();
         let answer = question(&mut engine);
         let (changes, woken) = (engine.take_changes(), engine.take_woken());
+        if let Some(recorder) = &self.recorder {
+            recorder.take(engine.take_tape());
+        }
         // The lock must not be held while things are written down.
         drop(engine);
         self.note_all(changes);

@@ -42,7 +42,7 @@ struct Common {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the gateway (the default)
-    Serve,
+    Serve(serve::Arguments),
     /// Check the configuration: every fault at once, with its place and a hint
     Check(check::Arguments),
     /// Watch a provider's bad day: calm, a storm of 429s, an outage, recovery; all on this machine
@@ -57,8 +57,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&cli.common),
+    match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+        Command::Serve(arguments) => serve::run(&cli.common, &arguments),
         Command::Check(arguments) => check::run(&cli.common, &arguments),
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),

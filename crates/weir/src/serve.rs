@@ -1,8 +1,9 @@
 //! `weir serve`: the gateway until a signal ends it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use weir_config::{Environment, ProcessEnvironment, Report};
@@ -20,8 +21,16 @@ pub(crate) fn read_config(path: Option<&Path>, environment: &dyn Environment) ->
     }
 }
 
+/// What `weir serve` is told.
+#[derive(Args, Default)]
+pub(crate) struct Arguments {
+    /// Write every question to the engine, and its answer, to this new file, for `weir simulate --replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
 /// Runs the gateway.
-pub(crate) fn run(common: &Common) -> ExitCode {
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     start_log();
     let report = read_config(common.config.as_deref(), &ProcessEnvironment);
     for warning in &report.warnings {
@@ -38,10 +47,10 @@ pub(crate) fn run(common: &Common) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
-    runtime.block_on(serve(common, config))
+    runtime.block_on(serve(common, arguments, config))
 }
 
-async fn serve(common: &Common, mut config: weir_config::Config) -> ExitCode {
+async fn serve(common: &Common, arguments: &Arguments, mut config: weir_config::Config) -> ExitCode {
     // Before anyone can reach it: a signal that comes at once must find somebody who listens.
     let Ok(signals) = Signals::listen() else {
         return fail(UNREACHABLE, "signals cannot be listened to");
@@ -51,7 +60,11 @@ async fn serve(common: &Common, mut config: weir_config::Config) -> ExitCode {
         Err(error) => return fail(UNREACHABLE, format_args!("the built-in mock provider cannot start: {error}")),
     };
     let source = config.source.clone();
-    let gateway = match Gateway::start(config.clone()).await {
+    let started = match &arguments.record {
+        Some(tape) => Gateway::start_recording(config.clone(), tape).await,
+        None => Gateway::start(config.clone()).await,
+    };
+    let gateway = match started {
         Ok(gateway) => gateway,
         Err(error) => return fail(UNREACHABLE, error),
     };

@@ -396,15 +396,16 @@ impl Pool {
         self.minute(now, place, dimension).bucket.agree(flow, left);
     }
 
-    /// How long `cost` units more than what is there take to flow in; zero where there is no such limit.
-    pub(crate) fn flows_in(&mut self, now: Moment, dimension: Dimension, cost: u64) -> Duration {
+    /// How long until `own` may be taken once `before` was; zero where there is no such limit.
+    pub(crate) fn flows_in(&mut self, now: Moment, dimension: Dimension, before: u64, own: u64) -> Duration {
         let Some(place) = PER_MINUTE.iter().position(|d| *d == dimension) else { return Duration::ZERO };
         if self.limit(dimension).is_none() {
             return Duration::ZERO;
         }
         let flow = self.flow(now, place, dimension);
         let level = self.minute(now, place, dimension).bucket.level();
-        flow.time_for(micro(cost).saturating_sub(level))
+        let needed = micro(before).saturating_add(micro(own).min(flow.most()));
+        flow.time_for(needed.saturating_sub(level))
     }
 
     /// How long a cost takes of a limit, by its rate alone.

@@ -16,6 +16,9 @@ use crate::memory::Handle;
 /// Nobody waits longer, whatever was asked.
 const LONGEST: Duration = Duration::from_secs(1_800);
 
+/// No one is told to come back for more than two minutes of what others were promised.
+const MOST_PROMISED: u64 = 120_000_000_000;
+
 /// A call's place in line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -31,6 +34,9 @@ pub(crate) struct Full {
     pub(crate) retry_after: Duration,
     /// How long it would have taken.
     pub(crate) wait: Duration,
+    /// How long it takes of the limit by itself.
+    own: Duration,
+    line: PoolId,
     pub(crate) pool: PoolId,
     pub(crate) binding: Dimension,
 }
@@ -44,7 +50,15 @@ impl Engine {
             let wait = gate.since(now);
             let pool = PoolId::Model(call.ask.candidates[lane].deployment.clone());
             let binding = Dimension::RequestsPerMinute;
-            call.note_full(lane, Full { retry_after: whole_seconds(wait), wait, pool, binding });
+            let full = Full {
+                retry_after: whole_seconds(wait),
+                wait,
+                own: Duration::ZERO,
+                line: self.line_of(call, lane),
+                pool,
+                binding,
+            };
+            call.note_full(lane, full);
             return None;
         }
         let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
@@ -152,6 +166,8 @@ impl Engine {
         let full = Full {
             retry_after: whole_seconds(Duration::from_nanos(ticket.predicted)),
             wait: Duration::from_nanos(ticket.predicted),
+            own: Duration::ZERO,
+            line: ticket.line.clone(),
             pool: pool.unwrap_or(ticket.line),
             binding: Dimension::RequestsPerMinute,
         };
@@ -244,24 +260,30 @@ impl Engine {
     }
 
     /// Why a deployment has no capacity in time, and when it will.
-    fn full(&mut self, now: Moment, line: &mut Line, ticket: &Ticket, forecast: &Forecast) -> Full {
+    fn full(&mut self, now: Moment, line: &Line, ticket: &Ticket, forecast: &Forecast) -> Full {
         let slack = ticket.until.since(now);
-        let promised = Duration::from_nanos(line.promised(now));
-        let wait = line.careful(forecast.wait).saturating_sub(slack) + promised;
-        // Who is told to come back takes its turn then, so the next one is told to come later.
-        if let Some(handle) = forecast.pool
-            && let Some(pool) = self.pools.get_mut(handle)
-        {
-            let own = pool.time_of(now, forecast.binding, ticket.cost.get(forecast.binding));
-            line.promised = line.promised.saturating_add(nanos(own)).min(120_000_000_000);
-        }
+        let own = forecast
+            .pool
+            .and_then(|handle| self.pools.get(handle))
+            .map_or(Duration::ZERO, |pool| pool.time_of(now, forecast.binding, ticket.cost.get(forecast.binding)));
         let pool = forecast.pool.and_then(|handle| self.pools.key(handle)).cloned();
         Full {
-            retry_after: whole_seconds(wait),
+            retry_after: whole_seconds(line.careful(forecast.wait).saturating_sub(slack)),
             wait: forecast.wait,
+            own,
+            line: ticket.line.clone(),
             pool: pool.unwrap_or_else(|| ticket.line.clone()),
             binding: forecast.binding,
         }
+    }
+
+    /// When a call that is sent away should come back. Who was told a time takes a turn then, so the next one is told a later one:
+    /// else all would come back at once, and most be sent away again.
+    pub(crate) fn promise(&mut self, now: Moment, full: &Full) -> Duration {
+        let Some(line) = self.queue.lines.get_mut(&full.line) else { return full.retry_after };
+        let promised = Duration::from_nanos(line.promised(now));
+        line.promised = line.promised.saturating_add(nanos(full.own)).min(MOST_PROMISED);
+        whole_seconds(full.retry_after + promised)
     }
 
     fn queued(&self, call: &Call, lane: usize, forecast: &Forecast) -> Option<Queued> {

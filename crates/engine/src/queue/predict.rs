@@ -65,11 +65,11 @@ impl Engine {
             let Some(pool) = self.pools.get_mut(*handle) else { continue };
             let gate = pool.gate(now).map_or(Duration::ZERO, |(until, _)| until.since(now));
             for dimension in Dimension::ALL {
-                let cost = before.cost[dimension.index()].saturating_add(new.cost.get(dimension));
+                let (before, own) = (before.cost[dimension.index()], new.cost.get(dimension));
                 let wait = if dimension == Dimension::ConcurrentRequests {
-                    pool.places_in(cost)
+                    pool.places_in(before.saturating_add(own))
                 } else {
-                    pool.flows_in(now, dimension, cost)
+                    pool.flows_in(now, dimension, before, own)
                 };
                 if !wait.is_zero() {
                     say(wait.max(gate), *handle, dimension);
