@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::line::{Cells, Look, Tone};
 use super::snapshot::{Snapshot, Waiting};
-use super::words::{clip, clock, spark};
+use super::words::{clock, spark, wrap};
 
 /// Puts the right side beside `left`, whose lines are `width` wide at most.
 pub(super) fn beside(
@@ -45,13 +45,19 @@ fn lines(snapshot: &Snapshot, look: Look, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// What happened to the system lately, each in one line.
+/// How many lines a fact may take.
+const LINES: usize = 3;
+
+/// What happened to the system lately, in a few lines each.
 pub(super) fn facts(snapshot: &Snapshot, look: Look, width: usize) -> Vec<Line<'static>> {
-    let told = |at: &str, words: &str| {
-        let words = clip(words, width.saturating_sub(11));
-        Cells::new(look).left(clock(at), 9, Tone::Faint).text(&words, Tone::Plain).done()
-    };
-    snapshot.facts.iter().map(|fact| told(&fact.at, &fact.words)).collect()
+    let mut lines = Vec::new();
+    for fact in &snapshot.facts {
+        for (place, part) in wrap(&fact.words, width.saturating_sub(11), LINES).into_iter().enumerate() {
+            let at = if place == 0 { clock(&fact.at) } else { "" };
+            lines.push(Cells::new(look).left(at, 9, Tone::Faint).text(&part, Tone::Plain).done());
+        }
+    }
+    lines
 }
 
 /// Who waits, by class, in all queues together.

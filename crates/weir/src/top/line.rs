@@ -45,11 +45,6 @@ impl Cells {
         Self { look, spans: Vec::new(), width: 0 }
     }
 
-    /// How wide it is by now.
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
     /// Text as it is.
     pub(super) fn text(mut self, text: &str, tone: Tone) -> Self {
         let text = self.look.text(text);

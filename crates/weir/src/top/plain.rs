@@ -64,7 +64,7 @@ pub(crate) fn pools(pools: &[Pool], at: &str) -> Vec<String> {
 }
 
 fn time(ms: Option<u64>) -> String {
-    ms.map_or_else(|| "-".to_owned(), |ms| numbers::millis(ms).replace('\u{202f}', "").replace(' ', ""))
+    ms.map_or_else(|| "-".to_owned(), |ms| numbers::millis(ms).replace(['\u{202f}', ' '], ""))
 }
 
 /// A name as one word, so that fields stay fields.

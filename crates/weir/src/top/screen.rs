@@ -2,6 +2,7 @@
 
 use std::io::{Stdout, Write, stdout};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -12,6 +13,8 @@ use ratatui::text::Line;
 use rustix::process::{Signal, kill_current_process_group};
 
 static GIVES_BACK_ON_PANIC: Once = Once::new();
+/// Whether the terminal is ours. It is given back once: leaving its other screen twice would move the cursor over what a panic said.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that was taken; dropping it gives it back.
 pub(super) struct Screen(Terminal<CrosstermBackend<Stdout>>);
@@ -71,11 +74,15 @@ impl Drop for Screen {
 
 fn enter() -> std::io::Result<()> {
     enable_raw_mode()?;
+    TAKEN.store(true, Ordering::Release);
     execute!(stdout(), EnterAlternateScreen, Hide)
 }
 
-/// Twice does no harm; a terminal that went away needs nothing.
+/// A terminal that went away needs nothing.
 fn give_back() {
+    if !TAKEN.swap(false, Ordering::AcqRel) {
+        return;
+    }
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
     let _ = stdout().flush();

@@ -31,7 +31,7 @@ pub(super) fn part(part: u64, of: u64) -> String {
 /// A span of seconds: `2.1 s`, `41 s`, `9 h 13 min`.
 pub(crate) fn span(seconds: f64) -> String {
     match seconds {
-        ..0.0005 => format!("0\u{202f}s"),
+        ..0.0005 => "0\u{202f}s".to_owned(),
         10.0..59.5 => format!("{seconds:.0}\u{202f}s"),
         _ => numbers::micros((seconds * 1e6) as u64),
     }
@@ -65,6 +65,25 @@ pub(super) fn clip(text: &str, width: usize) -> String {
     let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+/// `text` in lines of at most `width` cells, broken between words; the last of `most` lines loses its end.
+pub(super) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { break };
+        let needed = line.chars().count() + usize::from(!line.is_empty()) + word.chars().count();
+        if needed <= width || line.is_empty() || lines.len() == most {
+            let Some(line) = lines.last_mut() else { break };
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.iter().map(|line| clip(line, width)).collect()
 }
 
 /// A limit's bar: `#` for the last minute, dots up to the peak, `|` at the peak. The whole width is the limit.
@@ -111,6 +130,13 @@ mod tests {
         assert_eq!(bar(0.001, 0.2, 10), "#|        ");
         assert_eq!(bar(0.3, 1.4, 10), "###......|");
         assert_eq!(bar(2.0, 2.0, 10), "#########|");
+    }
+
+    #[test]
+    fn sentences_break_between_words() {
+        assert_eq!(wrap("one two three four", 9, 3), ["one two", "three", "four"]);
+        assert_eq!(wrap("one two three four", 9, 2), ["one two", "three fo…"]);
+        assert_eq!(wrap("incomprehensibilities", 9, 2), ["incompre…"]);
     }
 
     #[test]
