@@ -15,8 +15,10 @@ use weir_wire::Dialect;
 use crate::admit::{self, shown};
 use crate::body::ReplyBody;
 use crate::clock::wall;
+use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
+use crate::{headroom, live};
 
 /// Wrong admin keys a peer may try in a minute.
 const TRIES: u32 = 10;
@@ -60,6 +62,11 @@ pub(crate) async fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: So
         "/metrics" => metrics(shared),
         "/admin/v1/openapi.json" => json(StatusCode::OK, include_str!("openapi.json")),
         "/admin/v1/deployments" => deployments(shared),
+        "/admin/v1/headroom" => json(
+            StatusCode::OK,
+            format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
+        ),
+        "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/requests" => requests(shared, parts).await.unwrap_or_else(refused),
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await.unwrap_or_else(refused),
@@ -127,9 +134,19 @@ fn matches(secret: &Secret, presented: &str) -> bool {
 }
 
 fn metrics(shared: &Shared) -> Response<ReplyBody> {
-    let views = shared.engine().view(shared.clock.now());
-    let in_flight = shared.in_flight.load(std::sync::atomic::Ordering::Relaxed);
-    let page = shared.metrics.page(&views, &shared.ledger.behind(), in_flight, shared.buffers.load().used());
+    let now = shared.clock.now();
+    let (deployments, pools) = {
+        let engine = shared.engine();
+        (engine.view(now), engine.headroom(now))
+    };
+    let page = shared.metrics.page(&Seen {
+        deployments: &deployments,
+        pools: &pools,
+        now,
+        behind: &shared.ledger.behind(),
+        in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
+        buffered: shared.buffers.load().used(),
+    });
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }
 

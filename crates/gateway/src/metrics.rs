@@ -3,18 +3,33 @@
 //! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
 //! Labels exist for deployments that are declared or once answered; all others are counted as `other`.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use weir_engine::DeploymentView;
-use weir_ledger::{Behind, Entry};
+use weir_engine::{DeploymentView, PoolView};
+use weir_ledger::{Behind, Entry, Fact};
+use weir_units::Moment;
+
+use crate::pulse::Pulse;
 
 /// Most deployments that nobody declared with labels of their own.
 const LABELS: usize = 500;
 /// Upper bounds of the duration histogram, in seconds.
 const BOUNDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+
+/// What the page shows beside the counters.
+pub(crate) struct Seen<'a> {
+    pub(crate) deployments: &'a [DeploymentView],
+    pub(crate) pools: &'a [PoolView],
+    pub(crate) now: Moment,
+    pub(crate) behind: &'a Behind,
+    pub(crate) in_flight: usize,
+    pub(crate) buffered: usize,
+}
 
 /// Counters since the start.
 #[derive(Default)]
@@ -29,9 +44,17 @@ struct Counters {
     refused: BTreeMap<(Arc<str>, Arc<str>), u64>,
     attempts: BTreeMap<(Arc<str>, &'static str), u64>,
     tokens: BTreeMap<(Arc<str>, &'static str), u64>,
-    durations: [u64; BOUNDS.len() + 1],
-    duration_sum: Duration,
+    durations: Histogram,
+    queue_waits: Histogram,
     overhead_sum_us: u64,
+    pulse: Pulse,
+}
+
+/// How long things took.
+#[derive(Default)]
+struct Histogram {
+    counts: [u64; BOUNDS.len() + 1],
+    sum: Duration,
 }
 
 impl Metrics {
@@ -40,18 +63,23 @@ impl Metrics {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).declared = declared;
     }
 
-    /// Counts a request that has ended.
-    pub(crate) fn count(&self, entry: &Entry, took: Duration) {
+    /// Counts a request that has ended, at `now`.
+    pub(crate) fn count(&self, entry: &Entry, took: Duration, now: Moment) {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (entry.endpoint, entry.outcome.name(), entry.status.unwrap_or(0));
         *counters.requests.entry(key).or_default() += 1;
         if let (Some(by), Some(code)) = (&entry.refused_by, &entry.code) {
             *counters.refused.entry((Arc::clone(by), Arc::clone(code))).or_default() += 1;
         }
-        for attempt in &entry.attempts {
+        counters.pulse.request(now, entry);
+        for (attempt, number) in entry.attempts.iter().zip(1..) {
             let class = attempt.class.map_or(if attempt.status.is_some() { "ok" } else { "cancelled" }, |c| c.name());
             let deployment = counters.label(&attempt.deployment, class == "ok");
             *counters.attempts.entry((Arc::clone(&deployment), class)).or_default() += 1;
+            if class != "cancelled" {
+                let first = entry.stream.then(|| first_content_ms(entry, number)).flatten();
+                counters.pulse.attempt(now, &deployment, attempt, first);
+            }
             if let Some(usage) = &attempt.usage {
                 for (kind, tokens) in
                     [("input", usage.input), ("cached_input", usage.cached_input), ("output", usage.output)]
@@ -60,32 +88,41 @@ impl Metrics {
                 }
             }
         }
-        let bucket = BOUNDS.iter().position(|b| took.as_secs_f64() <= *b).unwrap_or(BOUNDS.len());
-        counters.durations[bucket] += 1;
-        counters.duration_sum += took;
+        counters.durations.add(took);
+        // One that was never admitted was never in line.
+        if entry.route.is_some() {
+            counters.queue_waits.add(Duration::from_millis(entry.queued_ms));
+        }
         counters.overhead_sum_us += entry.overhead_us.unwrap_or(0);
     }
 
+    /// Reads the last minutes, with a way to tell which deployments have names of their own.
+    pub(crate) fn read_pulse<T>(&self, read: impl FnOnce(&Pulse, &dyn Fn(&str) -> bool) -> T) -> T {
+        let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&counters.pulse, &|deployment| counters.knows(deployment))
+    }
+
     /// The page.
-    pub(crate) fn page(&self, engine: &[DeploymentView], behind: &Behind, in_flight: usize, buffered: usize) -> String {
+    pub(crate) fn page(&self, seen: &Seen) -> String {
         let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::with_capacity(8 * 1024);
         counters.write(&mut page);
         head(&mut page, "weir_breaker_open", "gauge", "1 while a deployment's breaker is not closed.");
-        for view in engine {
+        for view in seen.deployments {
             let deployment = view.deployment.to_string();
             if counters.knows(&deployment) {
                 let open = u8::from(view.breaker.name() != "closed");
                 line(&mut page, "weir_breaker_open", &[("deployment", &deployment)], open);
             }
         }
+        limits::write(&mut page, seen.pools, seen.now, |deployment| counters.knows(deployment));
         drop(counters);
         head(&mut page, "weir_in_flight_requests", "gauge", "Requests that are running.");
-        line(&mut page, "weir_in_flight_requests", &[], in_flight);
+        line(&mut page, "weir_in_flight_requests", &[], seen.in_flight);
         head(&mut page, "weir_buffered_bytes", "gauge", "Bytes of request bodies held in memory.");
-        line(&mut page, "weir_buffered_bytes", &[], buffered);
+        line(&mut page, "weir_buffered_bytes", &[], seen.buffered);
         head(&mut page, "weir_ledger_queued", "gauge", "Facts that wait to be written.");
-        line(&mut page, "weir_ledger_queued", &[], behind.queued);
+        line(&mut page, "weir_ledger_queued", &[], seen.behind.queued);
         page
     }
 }
@@ -125,19 +162,43 @@ impl Counters {
         for ((deployment, kind), count) in &self.tokens {
             line(page, "weir_tokens_total", &[("deployment", &**deployment), ("type", *kind)], count);
         }
-        head(page, "weir_request_duration_seconds", "histogram", "From a request's arrival to the end of its answer.");
-        let mut sum = 0;
-        for (bound, count) in BOUNDS.iter().zip(self.durations) {
-            sum += count;
-            line(page, "weir_request_duration_seconds_bucket", &[("le", &*bound.to_string())], sum);
-        }
-        sum += self.durations[BOUNDS.len()];
-        line(page, "weir_request_duration_seconds_bucket", &[("le", "+Inf")], sum);
-        line(page, "weir_request_duration_seconds_sum", &[], self.duration_sum.as_secs_f64());
-        line(page, "weir_request_duration_seconds_count", &[], sum);
+        let help = "From a request's arrival to the end of its answer.";
+        self.durations.write(page, "weir_request_duration_seconds", help);
+        let help = "How long admitted requests waited for capacity, 0 for most.";
+        self.queue_waits.write(page, "weir_queue_wait_seconds", help);
         head(page, "weir_overhead_microseconds_total", "counter", "What Weir itself added to all requests together.");
         line(page, "weir_overhead_microseconds_total", &[], self.overhead_sum_us);
     }
+}
+
+impl Histogram {
+    fn add(&mut self, took: Duration) {
+        let bucket = BOUNDS.iter().position(|b| took.as_secs_f64() <= *b).unwrap_or(BOUNDS.len());
+        self.counts[bucket] += 1;
+        self.sum += took;
+    }
+
+    fn write(&self, page: &mut String, name: &str, help: &str) {
+        head(page, name, "histogram", help);
+        let bucket = format!("{name}_bucket");
+        let mut sum = 0;
+        for (bound, count) in BOUNDS.iter().zip(self.counts) {
+            sum += count;
+            line(page, &bucket, &[("le", &*bound.to_string())], sum);
+        }
+        sum += self.counts[BOUNDS.len()];
+        line(page, &bucket, &[("le", "+Inf")], sum);
+        line(page, &format!("{name}_sum"), &[], self.sum.as_secs_f64());
+        line(page, &format!("{name}_count"), &[], sum);
+    }
+}
+
+/// When the first content of an attempt came after it was sent.
+fn first_content_ms(entry: &Entry, number: u32) -> Option<u64> {
+    entry.events.iter().find_map(|event| match event.fact {
+        Fact::FirstContent { attempt, after_ms } if attempt == number => Some(after_ms),
+        _ => None,
+    })
 }
 
 fn head(page: &mut String, name: &str, kind: &str, help: &str) {

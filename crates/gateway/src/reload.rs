@@ -46,11 +46,7 @@ impl Reloading {
             Err(reason) => {
                 tracing::error!("the new configuration is refused, the old one stays in force:\n{reason}");
                 *refused = Some(reason.clone());
-                self.shared.ledger.note(Event {
-                    at: wall(),
-                    stage: Stage::Accept,
-                    fact: Fact::ConfigRefused { reason },
-                });
+                self.shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigRefused { reason } });
             }
         }
     }

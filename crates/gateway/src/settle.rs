@@ -346,7 +346,7 @@ impl Journey {
         entry.refused_by = refusal.map(|r| Arc::clone(&r.by));
         entry.ended_at = Some(wall());
         entry.overhead_us = Some(overhead);
-        self.shared.metrics.count(&entry, now.since(self.arrived));
+        self.shared.metrics.count(&entry, now.since(self.arrived), now);
         self.shared.ledger.settle(entry);
     }
 }
@@ -384,7 +384,7 @@ pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusa
     let (status, code, by) = (refusal.status.as_u16(), refusal.code.to_string(), WEIR.to_owned());
     entry.events.push(Event { at, stage: Stage::Admit, fact: Fact::Refused { status, code, by } });
     let took = Duration::from_micros(u64::try_from(at.0 - began.0).unwrap_or(0));
-    shared.metrics.count(&entry, took);
+    shared.metrics.count(&entry, took, shared.clock.now());
     shared.ledger.settle(entry);
 }
 

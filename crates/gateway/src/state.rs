@@ -19,6 +19,7 @@ use crate::accept::Buffers;
 use crate::admin::Tries;
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::live::Recent;
 use crate::metrics::Metrics;
 use crate::pins::Pins;
 use crate::queue::Waiters;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) live: ArcSwap<Live>,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Metrics,
+    pub(crate) recent: Recent,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
@@ -72,6 +74,7 @@ impl Shared {
             live: ArcSwap::from_pointee(live),
             ledger,
             metrics,
+            recent: Recent::default(),
             pins: Mutex::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
@@ -110,8 +113,14 @@ impl Shared {
         for change in changes {
             let fact = changes::fact(change, &self.clock);
             changes::log(&fact);
-            self.ledger.note(Event { at: wall(), stage: Stage::Call, fact });
+            self.tell(Event { at: wall(), stage: Stage::Call, fact });
         }
+    }
+
+    /// Writes a fact of the system down, and remembers it for the live view.
+    pub(crate) fn tell(&self, event: Event) {
+        self.recent.push(event.clone());
+        self.ledger.note(event);
     }
 
     /// Puts a new configuration in force, for requests that begin after this.
@@ -128,7 +137,7 @@ impl Shared {
             Source::Environment => "the environment".to_owned(),
         };
         self.live.store(Arc::new(live));
-        self.ledger.note(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
+        self.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
         Ok(())
     }
 

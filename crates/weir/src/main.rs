@@ -2,10 +2,13 @@
 
 mod check;
 mod demo;
+mod headroom;
 mod keys;
 mod mock;
 mod serve;
+mod server;
 mod terminal;
+mod top;
 mod trace;
 
 use std::path::PathBuf;
@@ -51,6 +54,10 @@ enum Command {
     Mock(Box<mock::Arguments>),
     /// Show what happened to one request, as a timeline
     Trace(trace::Arguments),
+    /// Watch the gateway live: what users get, deployments, limits, queues
+    Top(top::Arguments),
+    /// Show how full each limit is, and who waits for it
+    Headroom(headroom::Arguments),
     /// Make keys for clients
     Keys(keys::Arguments),
 }
@@ -63,6 +70,8 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
+        Command::Top(arguments) => top::run(&cli.common, &arguments),
+        Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

@@ -9,6 +9,8 @@ pub(crate) use weir_units::numbers;
 pub(crate) const NO: u8 = 1;
 /// Wrong usage, or a configuration that cannot be read.
 pub(crate) const USAGE: u8 = 2;
+/// Not enough is known to answer.
+pub(crate) const UNKNOWN: u8 = 3;
 /// Server or ledger cannot be reached.
 pub(crate) const UNREACHABLE: u8 = 4;
 
@@ -47,7 +49,7 @@ pub(crate) fn width() -> usize {
 }
 
 /// Whether the locale can show more than ASCII (POSIX: the first of these that is set decides).
-fn is_utf8() -> bool {
+pub(crate) fn is_utf8() -> bool {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
@@ -59,7 +61,7 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// `text` in ASCII, its shapes as the words that stand for them.
-fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -69,7 +71,9 @@ fn ascii(text: &str) -> String {
             '◐' => plain.push('~'),
             '█' => plain.push('#'),
             '░' => plain.push('.'),
-            '·' => plain.push('|'),
+            '○' => plain.push('o'),
+            '·' | '│' => plain.push('|'),
+            '…' => plain.push('~'),
             '—' => plain.push('-'),
             '→' => plain.push_str("->"),
             'µ' => plain.push('u'),

@@ -34,7 +34,7 @@ fn every_example_has_a_story_and_a_test() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     found.sort();
-    assert_eq!(found, ["balance", "failover", "faults", "keys", "local-models", "tls", "two-dialects"]);
+    assert_eq!(found, ["balance", "failover", "faults", "keys", "limits", "local-models", "tls", "two-dialects"]);
     let index = fs::read_to_string(examples().join("README.md")).unwrap();
     for name in found {
         assert!(examples().join(&name).join("README.md").exists(), "examples/{name} has no story");
@@ -60,6 +60,14 @@ fn two_dialects() {
 #[test]
 fn local_models() {
     Example::start("local-models").answers(&["private-first"]);
+}
+
+#[test]
+fn limits() {
+    let example = Example::start("limits");
+    example.answers(&["spill", "wait"]);
+    let pools = example.plain("GET /admin/v1/headroom HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    assert!(pools.contains("\"pool\":\"a\"") && pools.contains("\"declared\":120"), "{pools}");
 }
 
 #[test]

@@ -1,0 +1,51 @@
+//! Reaching a gateway that runs: its address from the command line, the admin key from the environment, where `ps` does not
+//! show it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use weir_gateway::{AskFault, Operator};
+
+use crate::terminal::{UNREACHABLE, USAGE, fail, say};
+
+/// The variable that holds the admin key.
+const ADMIN_KEY: &str = "WEIR_ADMIN_KEY";
+
+#[derive(Args, Clone)]
+pub(crate) struct Server {
+    /// Where the gateway's admin API is: its `listen`, or `admin-listen` where that is set
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
+    url: String,
+    /// Certificates to trust beside those of the platform
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Server {
+    /// Prepares to ask it.
+    pub(crate) fn operator(&self) -> Result<Operator, AskFault> {
+        let key = std::env::var(ADMIN_KEY).ok().filter(|key| !key.is_empty());
+        Operator::new(&self.url, key.as_deref(), self.ca_file.as_deref())
+    }
+}
+
+/// Says why there is no answer and what to do, and leaves with the code for it.
+pub(crate) fn no_answer(fault: &AskFault) -> ExitCode {
+    let (code, hint) = match fault {
+        AskFault::Given(_) => (USAGE, None),
+        AskFault::Unreachable(_) => (UNREACHABLE, Some("is `weir serve` running there? `--url` names another address")),
+        AskFault::Refused(status, _) if status.as_u16() == 401 => {
+            (USAGE, Some("put the server's `admin-key` into the environment as WEIR_ADMIN_KEY"))
+        }
+        AskFault::Refused(status, _) if status.as_u16() == 404 => {
+            (UNREACHABLE, Some("with `admin-listen`, `--url` is that address; an older Weir has no such page"))
+        }
+        AskFault::Refused(..) => (UNREACHABLE, None),
+    };
+    let code = fail(code, fault);
+    if let Some(hint) = hint {
+        say(format_args!("  hint  {hint}"));
+    }
+    code
+}
