@@ -59,11 +59,13 @@ impl Fault {
 
 /// Classifies an answer whose status says no.
 pub(crate) fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Fault {
+    let limits = headers::limits(target.upstream.limit_headers, headers);
     let reply = Reply {
         status: status.as_u16(),
         retry_after: headers::text(headers, &RETRY_AFTER),
         retry_after_ms: headers::text(headers, &RETRY_AFTER_MS),
         date: headers::text(headers, &DATE),
+        limits: Some(&limits),
         body: &body,
     };
     let fault = weir_wire::classify(target.upstream.kind, &reply);
