@@ -34,6 +34,7 @@ pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes, held: H
                 class: if said.code.is_some() { said.class } else { FaultClass::ServerError },
                 status: Some(parts.status),
                 retry_after: said.retry_after,
+                limit: said.limit,
                 message: format!("200 without an answer: {why}"),
                 body: None,
                 request_id: headers::upstream_id(&parts.headers).map(Box::new),

@@ -103,6 +103,7 @@ impl Calling {
         let mut limit = self.limit(limit);
         let response = self.send(send, &mut limit).await?;
         let (parts, body) = response.into_parts();
+        journey.stated(&headers::limits(self.routed.targets[send.candidate].upstream.limit_headers, &parts.headers));
         let mut held = self.shared.buffers.load().hold();
         let target = &self.routed.targets[send.candidate];
         if !parts.status.is_success() {
@@ -126,6 +127,7 @@ impl Calling {
                     class: fault.class,
                     status: Some(parts.status),
                     retry_after: fault.retry_after,
+                    limit: fault.limit,
                     message: format!("a JSON body where a stream was asked for: {}", fault.message),
                     body: None,
                     request_id: headers::upstream_id(&parts.headers).map(Box::new),

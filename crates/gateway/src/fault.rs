@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use weir_engine::Outcome;
-use weir_units::FaultClass;
+use weir_units::{Dimension, FaultClass};
 use weir_wire::{Dialect, Reply};
 
 use crate::headers::{self, RETRY_AFTER_MS};
@@ -19,6 +19,8 @@ pub(crate) struct Fault {
     pub(crate) class: FaultClass,
     pub(crate) status: Option<StatusCode>,
     pub(crate) retry_after: Option<Duration>,
+    /// Which limit it is about, where the provider says so.
+    pub(crate) limit: Option<Dimension>,
     pub(crate) message: String,
     /// The provider's own error body, with its content type.
     pub(crate) body: Option<Box<(Option<HeaderValue>, Bytes)>>,
@@ -36,6 +38,7 @@ impl Fault {
             class,
             status: None,
             retry_after: None,
+            limit: None,
             message: message.into(),
             body: None,
             request_id: None,
@@ -53,17 +56,19 @@ impl Fault {
         if self.out_of_time {
             return Outcome::Abandoned;
         }
-        Outcome::Fault { class: self.class, retry_after: self.retry_after, limit: None, after_content }
+        Outcome::Fault { class: self.class, retry_after: self.retry_after, limit: self.limit, after_content }
     }
 }
 
 /// Classifies an answer whose status says no.
 pub(crate) fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Fault {
+    let limits = headers::limits(target.upstream.limit_headers, headers);
     let reply = Reply {
         status: status.as_u16(),
         retry_after: headers::text(headers, &RETRY_AFTER),
         retry_after_ms: headers::text(headers, &RETRY_AFTER_MS),
         date: headers::text(headers, &DATE),
+        limits: Some(&limits),
         body: &body,
     };
     let fault = weir_wire::classify(target.upstream.kind, &reply);
@@ -71,6 +76,7 @@ pub(crate) fn refused(target: &Target, status: StatusCode, headers: &HeaderMap, 
         class: fault.class,
         status: Some(status),
         retry_after: fault.retry_after,
+        limit: fault.limit,
         message: fault.message,
         body: (!body.is_empty()).then(|| Box::new((headers.get(CONTENT_TYPE).cloned(), body))),
         request_id: headers::upstream_id(headers).map(Box::new),

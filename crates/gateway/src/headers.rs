@@ -4,7 +4,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weir_engine::Gauge;
 use weir_units::{Dimension, RequestId};
-use weir_wire::Dialect;
+use weir_wire::{Dialect, HeaderDialect, LimitsSeen};
 
 use crate::models::percent_decoded;
 
@@ -48,6 +48,11 @@ const ORGANISATION: [&str; 7] = [
 
 /// Query parameters that carry a credential in some provider's API.
 const CREDENTIAL_PARAMETERS: [&str; 6] = ["key", "api_key", "api-key", "apikey", "access_token", "token"];
+
+/// What a response's headers say of limits.
+pub(crate) fn limits(dialect: HeaderDialect, headers: &HeaderMap) -> LimitsSeen {
+    weir_wire::limits_seen(dialect, headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+}
 
 /// The headers of a call to a provider that speaks `to`, made from a client's in dialect `from`.
 pub(crate) fn upstream(client: &HeaderMap, from: Dialect, to: Dialect, own: &[(HeaderName, HeaderValue)]) -> HeaderMap {

@@ -89,11 +89,18 @@ async fn ask(config: &Config, deployment: &DeploymentId, found: &mut Probe) -> R
     let began = tokio::time::Instant::now();
     let response = http.request(request).await.map_err(|e| broken(causes(&e)))?;
     let (parts, body) = response.into_parts();
-    found.limits = weir_wire::limits_seen(|name| parts.headers.get(name).and_then(|v| v.to_str().ok()));
+    found.limits = headers::limits(upstream.limit_headers, &parts.headers).limits;
     if !parts.status.is_success() {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let retry_after = headers::text(&parts.headers, &RETRY_AFTER);
-        let reply = Reply { status: parts.status.as_u16(), retry_after, retry_after_ms: None, date: None, body: &body };
+        let reply = Reply {
+            status: parts.status.as_u16(),
+            retry_after,
+            retry_after_ms: None,
+            date: None,
+            limits: None,
+            body: &body,
+        };
         let fault = weir_wire::classify(upstream.kind, &reply);
         return Err((fault.class, format!("{}: {}", parts.status.as_u16(), fault.message)));
     }

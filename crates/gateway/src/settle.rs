@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
-use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, WaitReason};
+use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
 use weir_units::{FaultClass, Moment, RequestId, Usage};
-use weir_wire::Dialect;
+use weir_wire::{Dialect, LimitsSeen};
 
 use crate::body::ReplyBody;
 use crate::clock::wall;
@@ -217,6 +217,18 @@ impl Journey {
         }
         let fact = Fact::AttemptSucceeded { attempt: send.attempt, deployment, status: 200, after_ms };
         self.note(Stage::Call, fact);
+    }
+
+    /// What the provider's answer states of its limits.
+    pub(crate) fn stated(&mut self, seen: &LimitsSeen) {
+        // What is advisory is good to know, not to hold to.
+        let firm = seen.limits.iter().filter(|limit| !limit.advisory);
+        let stated: Vec<Stated> = firm
+            .map(|seen| Stated { dimension: seen.dimension, limit: seen.limit, remaining: seen.remaining })
+            .collect();
+        if let Some(call) = self.call.as_mut().filter(|_| !stated.is_empty()) {
+            self.shared.decide(|engine| engine.stated(self.shared.clock.now(), call, &stated));
+        }
     }
 
     /// So many tokens of output have come by now; limits that were held for fewer are charged as they come.

@@ -293,6 +293,7 @@ pub(crate) fn said(calling: &Calling, send: &Send, error: &Bytes) -> Fault {
         class: fault.class,
         status: Some(StatusCode::OK),
         retry_after: fault.retry_after,
+        limit: fault.limit,
         message: fault.message,
         body: None,
         request_id: None,

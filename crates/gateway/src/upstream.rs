@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 use weir_config::Provider;
-use weir_wire::{Dialect, ProviderKind};
+use weir_wire::{Dialect, HeaderDialect, ProviderKind};
 
 use crate::body::Segments;
 use crate::listen::READ_BUFFER;
@@ -34,6 +34,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Upstream {
     pub(crate) name: Arc<str>,
     pub(crate) kind: ProviderKind,
+    /// How its answers name its limits.
+    pub(crate) limit_headers: HeaderDialect,
     /// `host:port`, the scope of faults of the connection itself.
     pub(crate) host: Arc<str>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
@@ -74,6 +76,7 @@ impl Upstream {
         Ok(Self {
             name: Arc::clone(name),
             kind: provider.kind,
+            limit_headers: HeaderDialect::of(provider.kind, authority.host()),
             host: authority.as_str().into(),
             headers,
             scheme,

@@ -140,7 +140,7 @@ fn as_json(report: &Report, probes: &[Probe]) -> Value {
                 "streams": p.streamed,
                 "first_content_ms": p.first_content.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
                 "usage": p.usage.map(|u| json!({ "input": u.input.0, "output": u.output.0 })),
-                "limits": p.limits.iter().map(|l| json!({ "dimension": l.dimension, "limit": l.limit })).collect::<Vec<_>>(),
+                "limits": p.limits.iter().map(|l| json!({ "dimension": l.dimension.name(), "limit": l.limit })).collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -8,12 +8,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
-use weir_units::FaultClass;
+use weir_units::{Dimension, FaultClass};
 
 use crate::clean::clean_message;
 use crate::dialect::Dialect;
 use crate::faults::{self, Place};
-use crate::retry_after::retry_after;
+use crate::limits_seen::{LimitsSeen, duration};
+use crate::retry_after::{retry_after, wait_in_words};
+
+mod limit;
 
 /// As much of an error body as is read; what is longer is no error message.
 const READ_BYTES: usize = 128 * 1024;
@@ -89,6 +92,8 @@ pub struct Reply<'a> {
     pub retry_after_ms: Option<&'a str>,
     /// `date`, from which an HTTP-date in `retry-after` is measured.
     pub date: Option<&'a str>,
+    /// What its headers say of limits, where they were read.
+    pub limits: Option<&'a LimitsSeen>,
     /// The body.
     pub body: &'a [u8],
 }
@@ -100,6 +105,8 @@ pub struct UpstreamFault {
     pub class: FaultClass,
     /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
+    /// Which limit was exceeded, where that is the fault and something names it.
+    pub limit: Option<Dimension>,
     /// The provider's own code, the most telling that it sent.
     pub code: Option<String>,
     /// The provider's words, fit to be kept: at most 300 characters, nothing like a key, no control characters.
@@ -107,15 +114,26 @@ pub struct UpstreamFault {
 }
 
 /// Classifies a response whose status is not a success. A redirect counts as a server's error: none is followed.
+///
+/// The wait is what the headers ask for, else what the body does, else the time until the limit is full again of which
+/// nothing is left. Of tokens that are used up it is at least that time: a header was seen to ask for a second while the
+/// window renews in a minute.
 #[must_use]
 pub fn classify(kind: ProviderKind, reply: &Reply<'_>) -> UpstreamFault {
     let said = Said::read(reply.body);
     let place = match reply.status {
-        0..400 => return said.fault(FaultClass::ServerError, None, reply.status),
+        0..400 => return said.fault(FaultClass::ServerError, None, None, reply.status),
         status => Place::Status(status),
     };
-    let wait = retry_after(reply.retry_after_ms, reply.retry_after, reply.date);
-    said.fault(said.class(kind, place), wait, reply.status)
+    let class = said.class(kind, place);
+    let limit = said.limit(class, reply.limits);
+    let asked = retry_after(reply.retry_after_ms, reply.retry_after, reply.date).or_else(|| said.wait(class));
+    let exhausted = reply.limits.filter(|_| class == FaultClass::RateLimited).and_then(LimitsSeen::exhausted);
+    let wait = match exhausted {
+        Some(left) if asked.is_none() || limit::of_tokens(left.dimension) => asked.max(left.reset),
+        _ => asked,
+    };
+    said.fault(class, wait, limit, reply.status)
 }
 
 /// Classifies an error object that came inside a stream (or an answer) whose status was a success.
@@ -126,7 +144,8 @@ pub fn classify_stream_error(kind: ProviderKind, json: &[u8]) -> UpstreamFault {
     // Some put the status that they would have sent into `code`.
     let status = said.codes.iter().find_map(|code| code.parse::<u16>().ok()).filter(|s| (400..600).contains(s));
     let place = status.map_or(Place::Stream, Place::Status);
-    said.fault(said.class(kind, place), None, 0)
+    let class = said.class(kind, place);
+    said.fault(class, said.wait(class), said.limit(class, None), 0)
 }
 
 /// What an error body says, whatever its shape.
@@ -137,6 +156,10 @@ struct Said {
     kind: Option<String>,
     param: Option<String>,
     message: String,
+    /// Google's `RetryInfo`.
+    retry_delay: Option<Duration>,
+    /// Google's names for the quotas that were exceeded.
+    quotas: Vec<String>,
 }
 
 impl Said {
@@ -171,6 +194,12 @@ impl Said {
             kind: word(&error["type"]).or_else(|| word(&error["status"])),
             param: word(&error["param"]),
             message: message.unwrap_or_default().to_owned(),
+            retry_delay: details(error).find_map(|detail| duration(detail["retryDelay"].as_str()?)),
+            quotas: details(error)
+                .filter_map(|detail| detail["violations"].as_array())
+                .flatten()
+                .filter_map(|violation| word(&violation["quotaId"]))
+                .collect(),
         })
     }
 
@@ -189,7 +218,33 @@ impl Said {
             .unwrap_or_else(|| faults::of_status(place))
     }
 
-    fn fault(&self, class: FaultClass, retry_after: Option<Duration>, status: u16) -> UpstreamFault {
+    /// The wait that the body asks for: it counts where waiting helps, since elsewhere the words may be a client's.
+    fn wait(&self, class: FaultClass) -> Option<Duration> {
+        if !matches!(class, FaultClass::RateLimited | FaultClass::Overloaded) {
+            return None;
+        }
+        self.retry_delay.or_else(|| wait_in_words(&self.message.to_lowercase()))
+    }
+
+    /// The limit that was exceeded, by whoever names it most exactly: quota, words, what is used up, a header, the type.
+    fn limit(&self, class: FaultClass, limits: Option<&LimitsSeen>) -> Option<Dimension> {
+        if class != FaultClass::RateLimited {
+            return None;
+        }
+        limit::of_quotas(&self.quotas)
+            .or_else(|| limit::of_words(&self.message.to_lowercase()))
+            .or_else(|| limits?.exhausted().map(|left| left.dimension))
+            .or_else(|| limits?.exceeded)
+            .or_else(|| limit::of_type(self.kind.as_deref()?))
+    }
+
+    fn fault(
+        &self,
+        class: FaultClass,
+        retry_after: Option<Duration>,
+        limit: Option<Dimension>,
+        status: u16,
+    ) -> UpstreamFault {
         let code = self.codes.first().or(self.kind.as_ref()).map(|code| clean_message(code));
         let mut message = clean_message(&self.message);
         if message.is_empty() {
@@ -198,8 +253,12 @@ impl Said {
                 _ => format!("the provider answered {status} and gave no reason"),
             };
         }
-        UpstreamFault { class, retry_after, code, message }
+        UpstreamFault { class, retry_after, limit, code, message }
     }
+}
+
+fn details(error: &Value) -> impl Iterator<Item = &Value> {
+    error["details"].as_array().into_iter().flatten()
 }
 
 fn first_text<'a>(places: &[&'a Value]) -> Option<&'a str> {

@@ -27,7 +27,7 @@ pub use clean::{clean_message, shown};
 pub use dialect::{Dialect, Endpoint};
 pub use estimate::{Calibration, count_tokens_answer, estimate_tokens, text_bytes};
 pub use head::{BadRequest, Head, Rewrite, read_head, rewrite};
-pub use limits_seen::{LimitSeen, limits_seen};
+pub use limits_seen::{HeaderDialect, LimitSeen, LimitsSeen, limits_seen};
 pub use models::{ModelItem, model_object, models_page};
 pub use refusal::{Refusal, error_frame, refusal_body, responses_error_frame};
 pub use retry_after::retry_after;

@@ -10,6 +10,7 @@ use ProviderKind::{Anthropic, OpenAi, OpenAiCompatible};
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits_seen::{HeaderDialect, limits_seen};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -18,7 +19,7 @@ macro_rules! fixture {
 }
 
 fn reply(status: u16, body: &[u8]) -> Reply<'_> {
-    Reply { status, retry_after: None, retry_after_ms: None, date: None, body }
+    Reply { status, retry_after: None, retry_after_ms: None, date: None, limits: None, body }
 }
 
 fn class(kind: ProviderKind, status: u16, body: &str) -> FaultClass {
@@ -160,6 +161,112 @@ fn a_fault_carries_code_wait_and_clean_words() {
     let (_, body) = fixture!("mistral-422-detail.json");
     assert_eq!(classify(OpenAiCompatible, &reply(422, body)).message, "Field required");
     assert_eq!(classify(OpenAi, &reply(500, b"")).message, "the provider answered 500 and gave no reason");
+}
+
+fn limit(kind: ProviderKind, status: u16, body: &[u8]) -> Option<Dimension> {
+    classify(kind, &reply(status, body)).limit
+}
+
+#[test]
+fn the_limit_that_was_exceeded_is_named_where_something_names_it() {
+    use Dimension::{
+        ConcurrentRequests, InputTokensPerMinute, OutputTokensPerMinute, RequestsPerDay, RequestsPerMinute,
+        TokensPerDay, TokensPerMinute,
+    };
+    for (kind, status, (name, body), expected) in [
+        (OpenAi, 429, fixture!("openai-429-tokens-per-minute.json"), Some(TokensPerMinute)),
+        (OpenAi, 429, fixture!("openai-429-slow-down.json"), None),
+        (OpenAi, 429, fixture!("openai-429-insufficient-quota.json"), None),
+        (OpenAiCompatible, 413, fixture!("groq-413-tokens-per-minute.json"), Some(TokensPerMinute)),
+        (OpenAiCompatible, 429, fixture!("gemini-429-per-day.json"), Some(RequestsPerDay)),
+        (OpenAiCompatible, 429, fixture!("mistral-429-flat.json"), None),
+    ] {
+        assert_eq!(limit(kind, status, body), expected, "{name}");
+    }
+    for (words, expected) in [
+        ("Rate limit reached on requests per day (RPD): Limit 200", Some(RequestsPerDay)),
+        ("Rate limit reached on requests per min (RPM): Limit 3", Some(RequestsPerMinute)),
+        ("Rate limit reached on tokens per day (TPD): Limit 500000", Some(TokensPerDay)),
+        ("exceed your organization's rate limit of 30,000 input tokens per minute", Some(InputTokensPerMinute)),
+        ("exceed your organization's rate limit of 8,000 output tokens per minute", Some(OutputTokensPerMinute)),
+        ("Number of request tokens has exceeded your per-minute rate limit", Some(InputTokensPerMinute)),
+        ("Number of concurrent connections has exceeded your rate limit", Some(ConcurrentRequests)),
+        ("Slow down", None),
+    ] {
+        let body = format!(r#"{{"type":"error","error":{{"type":"rate_limit_error","message":"{words}"}}}}"#);
+        assert_eq!(limit(Anthropic, 429, body.as_bytes()), expected, "{words}");
+        let other = body.replace("rate_limit_error", "invalid_request_error");
+        assert_eq!(limit(Anthropic, 400, other.as_bytes()), None, "a limit is named only of what exceeded one");
+    }
+    assert_eq!(limit(OpenAi, 429, br#"{"error":{"type":"requests","message":"x"}}"#), Some(RequestsPerMinute));
+    let two = br#"{"error":{"status":"RESOURCE_EXHAUSTED","details":[{"violations":[
+        {"quotaId":"GenerateContentInputTokensPerModelPerDay-FreeTier"},{"quotaId":"GenerateContentInputTokensPerModelPerMinute"}]}]}}"#;
+    assert_eq!(limit(OpenAiCompatible, 429, two), Some(TokensPerDay));
+}
+
+#[test]
+fn headers_name_the_limit_where_the_body_does_not() {
+    let host = HeaderDialect::of(OpenAiCompatible, "x.openai.azure.com");
+    let headers: [(&str, &[u8]); 5] = [
+        ("x-ratelimit-limit-tokens", b"50000"),
+        ("x-ratelimit-remaining-tokens", b"0"),
+        ("x-ratelimit-reset-tokens", b"0"),
+        ("x-ratelimit-renewalperiod-tokens", b"60"),
+        ("x-ratelimit-type", b"Requests"),
+    ];
+    let full = limits_seen(host, headers);
+    let refused = Reply {
+        retry_after: Some("1"),
+        retry_after_ms: Some("0"),
+        limits: Some(&full),
+        ..reply(429, br#"{"error":{"code":"429","message":"Rate limit is exceeded."}}"#)
+    };
+    let fault = classify(OpenAiCompatible, &refused);
+    assert_eq!(fault.limit, Some(Dimension::TokensPerMinute), "what is used up is surer than the type");
+    assert_eq!(
+        fault.retry_after,
+        Some(Duration::from_secs(60)),
+        "the window renews in a minute, whatever is asked for"
+    );
+    let patient = classify(OpenAiCompatible, &Reply { retry_after: Some("90"), retry_after_ms: None, ..refused });
+    assert_eq!(patient.retry_after, Some(Duration::from_secs(90)));
+    let named = limits_seen(host, headers[4..].to_vec());
+    let fault = classify(OpenAiCompatible, &Reply { limits: Some(&named), ..refused });
+    assert_eq!((fault.limit, fault.retry_after), (Some(Dimension::RequestsPerMinute), Some(Duration::from_secs(1))));
+    let busy = classify(OpenAiCompatible, &Reply { status: 503, limits: Some(&full), ..refused });
+    assert_eq!((busy.limit, busy.retry_after), (None, Some(Duration::from_secs(1))));
+}
+
+#[test]
+fn requests_that_are_used_up_are_waited_for_only_where_nothing_says_how_long() {
+    let headers: [(&str, &[u8]); 3] = [
+        ("x-ratelimit-limit-requests", b"500"),
+        ("x-ratelimit-remaining-requests", b"0"),
+        ("x-ratelimit-reset-requests", b"60s"),
+    ];
+    let full = limits_seen(HeaderDialect::of(OpenAi, ""), headers);
+    let refused = Reply { limits: Some(&full), ..reply(429, b"{}") };
+    assert_eq!(classify(OpenAi, &refused).retry_after, Some(Duration::from_secs(60)));
+    let asked = classify(OpenAi, &Reply { retry_after_ms: Some("120"), ..refused });
+    assert_eq!(asked.retry_after, Some(Duration::from_millis(120)), "a reset is when all are back, the next is sooner");
+}
+
+#[test]
+fn a_body_says_how_long_to_wait_where_no_header_does() {
+    let wait =
+        |status, body: &[u8]| classify(OpenAiCompatible, &reply(status, body)).retry_after.map(|wait| wait.as_millis());
+    assert_eq!(wait(429, fixture!("openai-429-tokens-per-minute.json").1), Some(2_000));
+    assert_eq!(wait(429, fixture!("gemini-429-per-day.json").1), Some(36_000));
+    let quoting = br#"{"error":{"type":"invalid_request_error","message":"no: please try again in 5s"}}"#;
+    assert_eq!(wait(400, quoting), None, "the words may be the client's");
+    let (_, body) = fixture!("openai-429-tokens-per-minute.json");
+    let asked = classify(OpenAi, &Reply { retry_after: Some("7"), ..reply(429, body) });
+    assert_eq!(asked.retry_after, Some(Duration::from_secs(7)), "a header is surer than words");
+    let streamed = classify_stream_error(OpenAi, body);
+    assert_eq!(
+        (streamed.retry_after, streamed.limit),
+        (Some(Duration::from_secs(2)), Some(Dimension::TokensPerMinute))
+    );
 }
 
 #[test]
