@@ -154,7 +154,7 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
             deployment: deployment.clone(),
             host: Arc::clone(&upstream.host),
             window,
-            charge: charge(upstream.kind, endpoint),
+            charge: charge(upstream.kind, &upstream.host, endpoint),
             input: Tokens(0),
         },
         catalogued,
@@ -162,13 +162,14 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
 }
 
 /// How a kind of provider counts what an endpoint uses.
-fn charge(kind: ProviderKind, endpoint: Endpoint) -> ChargeModel {
+fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
     match (kind, endpoint) {
         (ProviderKind::OpenAi, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
         | (ProviderKind::Mock, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses) => {
             ChargeModel::OPENAI
         }
         (ProviderKind::Anthropic, _) | (ProviderKind::Mock, Endpoint::Messages) => ChargeModel::ANTHROPIC,
+        (ProviderKind::OpenAiCompatible, _) => ChargeModel::of_host(host).unwrap_or(ChargeModel::METERED),
         _ => ChargeModel::METERED,
     }
 }

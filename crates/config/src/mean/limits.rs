@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weir_engine::{LimitSettings, ModelLimits, PoolLimits, ProviderLimits, QueueSettings};
+use weir_engine::{ChargeModel, LimitSettings, ModelLimits, PoolLimits, ProviderLimits, QueueSettings};
 use weir_units::{DeploymentId, Dimension, Limits};
 
+use crate::url::Url;
 use crate::written::Table;
 
 /// The ceilings of one table.
@@ -21,8 +22,9 @@ pub(super) fn limits(table: &Table) -> Limits {
 pub(super) fn settings(root: &Table) -> LimitSettings {
     let mut settings = LimitSettings::default();
     for (provider, table, _) in root.named("providers") {
-        // The days of all kinds of this version begin at midnight UTC.
-        let own = ProviderLimits { limits: limits(table.table("limits")), ..ProviderLimits::default() };
+        let url = table.text("base-url").and_then(|url| Url::parse(url).ok());
+        let day = url.and_then(|url| ChargeModel::of_host(url.host)).map(|charge| charge.day).unwrap_or_default();
+        let own = ProviderLimits { limits: limits(table.table("limits")), day };
         settings.providers.insert(Arc::from(provider), own);
         for (model, table, _) in table.named("models") {
             let own = ModelLimits { limits: limits(table.table("limits")), pool: table.text("pool").map(Arc::from) };

@@ -24,7 +24,7 @@ pub(super) const LIMITS: &[Setting] = &[
         "requests-per-day",
         Shape::Count(1),
         "",
-        "Requests in a day, which begins when the provider's does: at midnight UTC for the kinds of this version.",
+        "Requests in a day, which begins when the provider's does: at midnight UTC, at Google's at midnight in California.",
     ),
     acted("tokens-per-minute", Shape::Count(1), "", "Tokens in any minute, input and output together."),
     acted("input-tokens-per-minute", Shape::Count(1), "", "Input tokens in any minute."),

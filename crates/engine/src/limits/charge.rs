@@ -67,6 +67,13 @@ impl ChargeModel {
     /// Gemini.
     pub const GEMINI: Self = Self { output: OutputCharge::Free, day: DayStart::Pacific, ..Self::METERED };
 
+    /// How a host counts that speaks another provider's dialect; none where nothing is known of it.
+    #[must_use]
+    pub fn of_host(host: &str) -> Option<Self> {
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        HOSTS.iter().find(|(end, _)| host == *end || host.ends_with(&format!(".{end}"))).map(|(_, model)| *model)
+    }
+
     /// What to hold for a request before it is sent.
     #[must_use]
     pub fn reserve(&self, size: &Size) -> Cost {
@@ -98,6 +105,16 @@ impl ChargeModel {
         Cost::of(input, output, tokens, usage.input.0 + output)
     }
 }
+
+/// Hosts that count in a way of their own, by the end of their names.
+const HOSTS: [(&str, ChargeModel); 6] = [
+    ("openai.azure.com", ChargeModel::AZURE),
+    ("cognitiveservices.azure.com", ChargeModel::AZURE),
+    ("services.ai.azure.com", ChargeModel::AZURE),
+    ("api.cerebras.ai", ChargeModel::AZURE),
+    ("generativelanguage.googleapis.com", ChargeModel::GEMINI),
+    ("aiplatform.googleapis.com", ChargeModel::GEMINI),
+];
 
 /// How large a request is, as far as is known before it is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,6 +171,19 @@ mod tests {
         let usage = Usage { input: Tokens(1_100), cached_input: Tokens(600), output: Tokens(200), ..Usage::default() };
         let settled = model.settle(&held, &usage);
         (held.get(Dimension::TokensPerMinute), settled.get(Dimension::TokensPerMinute))
+    }
+
+    #[test]
+    fn hosts_are_told_by_the_end_of_their_names() {
+        for (host, expected) in [
+            ("team.openai.azure.com", Some(ChargeModel::AZURE)),
+            ("team.openai.azure.com:443", Some(ChargeModel::AZURE)),
+            ("generativelanguage.googleapis.com", Some(ChargeModel::GEMINI)),
+            ("notopenai.azure.com.example", None),
+            ("localhost:8000", None),
+        ] {
+            assert_eq!(ChargeModel::of_host(host), expected, "{host}");
+        }
     }
 
     #[test]

@@ -25,6 +25,9 @@ first-content = "1500ms"
 stall = "3s"
 total = "30s"
 
+[queue]
+max-wait = "20s"
+
 [retry]
 base = "5ms"
 patience = "2s"
