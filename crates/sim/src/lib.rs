@@ -31,7 +31,7 @@ pub use profile::{Event, EventKind, Latency, LimitRules, Profile};
 pub use provider::{Arrival, Flaw, Plan, Provider, Rejection, RejectionKind, Serving};
 pub use record::{Outcome, ProviderSample, Record, RecordEnd, Sample};
 pub use report::{Attempts, End, Group, LimitUse, Predictions, Report, Spread};
-pub use run::run;
+pub use run::{run, run_watched};
 pub use scenario::{GatewayConfig, Pool, Route, Scenario, SimulatedProvider, Strategy, Zone};
 pub use trace_hash::TraceHash;
 pub use weir::Weir;

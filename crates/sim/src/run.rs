@@ -27,7 +27,17 @@ const AFTERMATH: Duration = Duration::from_secs(3_600);
 const SAMPLES: u64 = 3_600;
 
 /// Runs a scenario; `gateway` makes its gateways, by number.
-pub fn run<G: Gateway>(scenario: &Scenario, world: &World, mut gateway: impl FnMut(usize) -> G) -> Outcome {
+pub fn run<G: Gateway>(scenario: &Scenario, world: &World, gateway: impl FnMut(usize) -> G) -> Outcome {
+    run_watched(scenario, world, gateway, |_| {})
+}
+
+/// The same, and tells `watch` from time to time how far it has come.
+pub fn run_watched<G: Gateway>(
+    scenario: &Scenario,
+    world: &World,
+    mut gateway: impl FnMut(usize) -> G,
+    mut watch: impl FnMut(Moment),
+) -> Outcome {
     let gateways = (0..scenario.gateways.max(1)).map(|number| gateway(number as usize)).collect();
     let mut run = Run::new(scenario, world, gateways);
     run.start();
@@ -38,6 +48,9 @@ pub fn run<G: Gateway>(scenario: &Scenario, world: &World, mut gateway: impl FnM
         run.now = now;
         let (kind, subject) = due.figures();
         run.hash.event(now, kind, &[subject]);
+        if matches!(due, Due::Sample) {
+            watch(now);
+        }
         run.happen(due);
         run.pump();
     }
@@ -145,7 +158,10 @@ impl<'s, G: Gateway> Run<'s, G> {
                 }
             }
             Due::Leave(call) => self.leave(call),
-            Due::Timer(gateway) => self.timers[gateway] = None,
+            // One that was put in before a sooner one says nothing any more; else it would be put in again for ever.
+            Due::Timer(gateway) => {
+                self.timers[gateway] = self.timers[gateway].filter(|at| *at > self.now);
+            }
             Due::Sample => self.sample(),
             Due::Reach(call, attempt) => self.reach(call, attempt),
             Due::First(call, attempt) => self.first(call, attempt),

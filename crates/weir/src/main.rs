@@ -5,6 +5,7 @@ mod demo;
 mod keys;
 mod mock;
 mod serve;
+mod simulate;
 mod terminal;
 mod trace;
 
@@ -51,6 +52,8 @@ enum Command {
     Mock(Box<mock::Arguments>),
     /// Show what happened to one request, as a timeline
     Trace(trace::Arguments),
+    /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
+    Simulate(simulate::Arguments),
     /// Make keys for clients
     Keys(keys::Arguments),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
+        Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

@@ -1,0 +1,1 @@
+//! Who waits, how long, and what is said of it.
