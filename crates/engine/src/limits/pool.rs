@@ -173,6 +173,11 @@ impl Pool {
         }
     }
 
+    /// Whether a limit that a provider states may be this pool's own: it is what is declared, or this pool's was stated before.
+    pub(crate) fn is_meant(&self, dimension: Dimension, limit: u64) -> bool {
+        self.declared.get(dimension).is_some_and(|own| own == limit || self.stated.get(dimension).is_some())
+    }
+
     /// Whether a request fits now.
     pub(crate) fn check(&mut self, now: Moment, wall: WallTime, cost: &Cost, batch: bool) -> Verdict {
         let mut worst = Verdict::Fits;
