@@ -29,6 +29,8 @@ pub enum Step {
     Queue {
         /// How long it thinks that this will take, if it says so.
         predicted: Option<Duration>,
+        /// How long it will not take in nine of ten cases, if it says so.
+        within: Option<Duration>,
         /// When it has to be asked again at the latest, named or not.
         until: Option<Moment>,
     },

@@ -232,9 +232,10 @@ impl<'s, G: Gateway> Run<'s, G> {
                 self.hash.event(self.now, 101, &[call.0, until.0]);
                 self.agenda.put(until.max(self.now), Due::Wake(call, number));
             }
-            Step::Queue { predicted, until } => {
+            Step::Queue { predicted, within, until } => {
                 self.hash.event(self.now, 102, &[call.0, 0]);
                 calling.predicted = calling.predicted.or(predicted);
+                calling.within = calling.within.or(within);
                 if let Some(until) = until {
                     self.agenda.put(until.max(self.now), Due::Wake(call, number));
                 }

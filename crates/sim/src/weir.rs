@@ -129,7 +129,11 @@ impl Weir {
                 if let Some(ticket) = open.call.ticket() {
                     self.tickets.insert(ticket, id);
                 }
-                Step::Queue { predicted: Some(queued.predicted), until: Some(queued.until) }
+                Step::Queue {
+                    predicted: Some(queued.predicted),
+                    within: Some(queued.within),
+                    until: Some(queued.until),
+                }
             }
             Next::GiveUp(why) => Step::GiveUp(refusal(&why, open.status)),
         };

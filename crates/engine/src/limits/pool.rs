@@ -93,7 +93,26 @@ struct Minute {
     sent: i64,
     /// How much had been sent when the newest answer that was heeded was asked for.
     heeded: i64,
+    /// What was held lately, and what it came to: what is held for answers that may be long mostly comes back.
+    held: u64,
+    came: u64,
     generous: bool,
+}
+
+impl Minute {
+    fn came_to(&mut self, held: u64, came: u64) {
+        self.held = (self.held - self.held / 64).saturating_add(held);
+        self.came = (self.came - self.came / 64).saturating_add(came);
+    }
+
+    /// What `span` comes to if as much of what is held comes back as did lately.
+    fn shorter(&self, span: Duration) -> Duration {
+        if self.held == 0 {
+            return span;
+        }
+        let nanos = span.as_nanos().saturating_mul(u128::from(self.came.min(self.held))) / u128::from(self.held);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
 }
 
 /// What follows a gate where no rate is known: one request first, then twice as many for each that is answered.
@@ -282,6 +301,11 @@ impl Pool {
                 continue;
             }
             let (before, after) = (micro(cost.get(dimension)), micro(used.get(dimension)));
+            if used.get(Dimension::RequestsPerMinute) > 0
+                && let Some(minute) = &mut self.minutes[place]
+            {
+                minute.came_to(cost.get(dimension), used.get(dimension));
+            }
             if before == after {
                 continue;
             }
@@ -401,15 +425,16 @@ impl Pool {
         self.minute(now, place, dimension).bucket.agree(flow, left);
     }
 
-    /// How long `cost` units more than what is there take to flow in; zero where there is no such limit.
+    /// How long `cost` units more than what is there take to flow in, with what comes back meanwhile of what is held; zero where
+    /// there is no such limit.
     pub(crate) fn flows_in(&mut self, now: Moment, dimension: Dimension, cost: u64) -> Duration {
         let Some(place) = PER_MINUTE.iter().position(|d| *d == dimension) else { return Duration::ZERO };
         if self.limit(dimension).is_none() {
             return Duration::ZERO;
         }
         let flow = self.flow(now, place, dimension);
-        let level = self.minute(now, place, dimension).bucket.level();
-        flow.time_for(micro(cost).saturating_sub(level))
+        let minute = self.minute(now, place, dimension);
+        minute.shorter(flow.time_for(micro(cost).saturating_sub(minute.bucket.level())))
     }
 
     /// How long a cost takes of a limit, by its rate alone.
@@ -539,6 +564,8 @@ impl Pool {
                 meter: Meter::new(),
                 sent: 0,
                 heeded: 0,
+                held: 0,
+                came: 0,
                 generous: false,
             })
         });

@@ -18,6 +18,7 @@ pub(super) struct Calling {
     pub(super) steps: u32,
     pub(super) refused_429: u32,
     pub(super) predicted: Option<Duration>,
+    pub(super) within: Option<Duration>,
     pub(super) first_token_at: Option<Moment>,
     pub(super) deployment: Option<usize>,
     /// The answer of the attempt that is under way, once the provider has begun it.
@@ -40,6 +41,7 @@ impl Calling {
             steps: 0,
             refused_429: 0,
             predicted: None,
+            within: None,
             first_token_at: None,
             deployment: None,
             serving: None,
@@ -95,6 +97,7 @@ impl Calling {
             first_at: self.request.first_at,
             queued: self.queued,
             predicted: self.predicted,
+            within: self.within,
             first_token_at: self.first_token_at,
             ended_at: now,
             end,
