@@ -135,6 +135,8 @@ pub struct Queued {
     pub ahead: usize,
     /// How long it will probably take.
     pub predicted: Duration,
+    /// What nine of ten that were told as much did not exceed.
+    pub within: Duration,
     /// Whose limit it waits for.
     pub pool: PoolId,
     /// Which limit.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_units::{DeploymentId, Dimension, Moment, Usage};
+use weir_units::{DeploymentId, Dimension, Moment, Tokens, Usage};
 
 use crate::bucket::Gauge;
 use crate::provider::RejectionKind;
@@ -29,6 +29,10 @@ pub enum Step {
     Queue {
         /// How long it thinks that this will take, if it says so.
         predicted: Option<Duration>,
+        /// How long it will not take in nine of ten cases, if it says so.
+        within: Option<Duration>,
+        /// When it has to be asked again at the latest, named or not.
+        until: Option<Moment>,
     },
     /// It refuses it.
     GiveUp(Refusal),
@@ -54,6 +58,9 @@ pub enum RefusedBy {
     Provider,
 }
 
+/// What headers tell of limits, in the order of [`Dimension::ALL`].
+pub type Told = [Option<Gauge>; Dimension::ALL.len()];
+
 /// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Answer {
@@ -62,7 +69,7 @@ pub struct Answer {
     /// What came back.
     pub end: AnswerEnd,
     /// What the headers told of limits, by dimension.
-    pub told: [Option<Gauge>; Dimension::ALL.len()],
+    pub told: Told,
 }
 
 /// What came back of one attempt.
@@ -144,8 +151,11 @@ pub trait Gateway {
     /// What is done next: a wait is over, [`pump`](Self::pump) named the call, or an attempt was reported that is no answer.
     fn next(&mut self, now: Moment, call: CallId) -> Step;
 
-    /// The first content of an attempt arrived.
-    fn content(&mut self, now: Moment, call: CallId);
+    /// The first content of an attempt arrived, and before it the headers with what they tell of limits, by dimension.
+    fn content(&mut self, now: Moment, call: CallId, told: &Told);
+
+    /// So many output tokens of the attempt under way have come by now; told about once a second.
+    fn produced(&mut self, now: Moment, call: CallId, output: Tokens);
 
     /// An attempt ended.
     fn report(&mut self, now: Moment, call: CallId, answer: &Answer);
@@ -188,7 +198,9 @@ impl Gateway for PassThrough {
         Step::GiveUp(self.refused.remove(&call).unwrap_or(unknown))
     }
 
-    fn content(&mut self, _now: Moment, _call: CallId) {}
+    fn content(&mut self, _now: Moment, _call: CallId, _told: &Told) {}
+
+    fn produced(&mut self, _now: Moment, _call: CallId, _output: Tokens) {}
 
     fn report(&mut self, _now: Moment, call: CallId, answer: &Answer) {
         let (status, retry_after) = match answer.end {

@@ -24,6 +24,8 @@ pub struct Record {
     pub queued: Duration,
     /// How long the gateway said that it would, when it queued it first.
     pub predicted: Option<Duration>,
+    /// How long it said then that it would not be in nine of ten cases.
+    pub within: Option<Duration>,
     /// When its first token reached it.
     pub first_token_at: Option<Moment>,
     /// When it was over.

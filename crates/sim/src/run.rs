@@ -27,7 +27,17 @@ const AFTERMATH: Duration = Duration::from_secs(3_600);
 const SAMPLES: u64 = 3_600;
 
 /// Runs a scenario; `gateway` makes its gateways, by number.
-pub fn run<G: Gateway>(scenario: &Scenario, world: &World, mut gateway: impl FnMut(usize) -> G) -> Outcome {
+pub fn run<G: Gateway>(scenario: &Scenario, world: &World, gateway: impl FnMut(usize) -> G) -> Outcome {
+    run_watched(scenario, world, gateway, |_| {})
+}
+
+/// The same, and tells `watch` from time to time how far it has come.
+pub fn run_watched<G: Gateway>(
+    scenario: &Scenario,
+    world: &World,
+    mut gateway: impl FnMut(usize) -> G,
+    mut watch: impl FnMut(Moment),
+) -> Outcome {
     let gateways = (0..scenario.gateways.max(1)).map(|number| gateway(number as usize)).collect();
     let mut run = Run::new(scenario, world, gateways);
     run.start();
@@ -38,6 +48,9 @@ pub fn run<G: Gateway>(scenario: &Scenario, world: &World, mut gateway: impl FnM
         run.now = now;
         let (kind, subject) = due.figures();
         run.hash.event(now, kind, &[subject]);
+        if matches!(due, Due::Sample) {
+            watch(now);
+        }
         run.happen(due);
         run.pump();
     }
@@ -138,9 +151,17 @@ impl<'s, G: Gateway> Run<'s, G> {
                 let request = self.streams[workload].request(self.now, client);
                 self.arrive(request);
             }
-            Due::Wake(call) => self.ask(call),
+            Due::Wake(call, step) => {
+                // A wake-up that another one was before says nothing any more.
+                if self.calls.get(&call).is_some_and(|calling| calling.steps == step) {
+                    self.ask(call);
+                }
+            }
             Due::Leave(call) => self.leave(call),
-            Due::Timer(gateway) => self.timers[gateway] = None,
+            // One that was put in before a sooner one says nothing any more; else it would be put in again for ever.
+            Due::Timer(gateway) => {
+                self.timers[gateway] = self.timers[gateway].filter(|at| *at > self.now);
+            }
             Due::Sample => self.sample(),
             Due::Reach(call, attempt) => self.reach(call, attempt),
             Due::First(call, attempt) => self.first(call, attempt),
@@ -193,6 +214,8 @@ impl<'s, G: Gateway> Run<'s, G> {
         let Some(calling) = self.calls.get_mut(&call) else { return };
         let priority = self.scenario.workloads[calling.request.workload].priority as usize;
         let queued = matches!(step, Step::Queue { .. });
+        calling.steps += 1;
+        let number = calling.steps;
         if calling.set_queued(self.now, queued) {
             self.queued[priority] = if queued { self.queued[priority] + 1 } else { self.queued[priority] - 1 };
         }
@@ -207,11 +230,15 @@ impl<'s, G: Gateway> Run<'s, G> {
             }
             Step::Wait(until) => {
                 self.hash.event(self.now, 101, &[call.0, until.0]);
-                self.agenda.put(until.max(self.now), Due::Wake(call));
+                self.agenda.put(until.max(self.now), Due::Wake(call, number));
             }
-            Step::Queue { predicted } => {
+            Step::Queue { predicted, within, until } => {
                 self.hash.event(self.now, 102, &[call.0, 0]);
                 calling.predicted = calling.predicted.or(predicted);
+                calling.within = calling.within.or(within);
+                if let Some(until) = until {
+                    self.agenda.put(until.max(self.now), Due::Wake(call, number));
+                }
             }
             Step::GiveUp(refusal) => {
                 self.hash.event(self.now, 103, &[call.0, u64::from(refusal.status)]);
@@ -223,8 +250,18 @@ impl<'s, G: Gateway> Run<'s, G> {
     /// Asks every gateway which of its queued calls may go, and sets its timer.
     fn pump(&mut self) {
         for gateway in 0..self.gateways.len() {
-            for call in self.gateways[gateway].pump(self.now) {
-                self.ask(call);
+            // Those who are let go may be the reason that others are.
+            loop {
+                let named = self.gateways[gateway].pump(self.now);
+                if named.is_empty() {
+                    break;
+                }
+                for call in named {
+                    // Who was sent meanwhile has heard already.
+                    if self.calls.get(&call).is_some_and(|calling| !calling.is_sent()) {
+                        self.ask(call);
+                    }
+                }
             }
             let deadline = self.gateways[gateway].next_deadline().map(|at| at.max(self.now));
             // A timer in the past would be asked for ever: what was due now was just asked.

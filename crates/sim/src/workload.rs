@@ -15,6 +15,7 @@ pub use clients::{Client, ClientStep};
 pub use sizes::Distribution;
 pub use stream::Stream;
 pub use trace::{Trace, TraceError, TraceRow};
+pub use weir_engine::Priority;
 
 /// One kind of client and what it sends.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,33 +50,6 @@ pub struct Workload {
     pub estimate_error_ppm: u32,
     /// What it does about a refusal.
     pub retry: ClientRetry,
-}
-
-/// How urgent a request is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// Somebody waits.
-    Interactive,
-    /// The rule.
-    #[default]
-    Standard,
-    /// Any time will do.
-    Batch,
-}
-
-impl Priority {
-    /// All, the most urgent first.
-    pub const ALL: [Self; 3] = [Self::Interactive, Self::Standard, Self::Batch];
-
-    /// As config and reports say it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Interactive => "interactive",
-            Self::Standard => "standard",
-            Self::Batch => "batch",
-        }
-    }
 }
 
 /// When requests come.

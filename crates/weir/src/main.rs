@@ -7,6 +7,7 @@ mod keys;
 mod mock;
 mod serve;
 mod server;
+mod simulate;
 mod terminal;
 mod top;
 mod trace;
@@ -58,6 +59,8 @@ enum Command {
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
     Headroom(headroom::Arguments),
+    /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
+    Simulate(simulate::Arguments),
     /// Make keys for clients
     Keys(keys::Arguments),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
+        Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

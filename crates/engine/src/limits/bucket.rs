@@ -57,12 +57,14 @@ pub(crate) fn micro(units: u64) -> i64 {
 pub(crate) struct Bucket {
     level: i64,
     last: Moment,
+    /// How far it sank by what the provider said, and has not risen again.
+    sank: i64,
 }
 
 impl Bucket {
     /// A full one.
     pub(crate) fn full(flow: Flow, now: Moment) -> Self {
-        Self { level: flow.most, last: now }
+        Self { level: flow.most, last: now, sank: 0 }
     }
 
     /// Lets in what has flowed since the last time.
@@ -94,9 +96,19 @@ impl Bucket {
 
     /// Takes over what the provider says is left: at once where it is less, a tenth of the way where it is more, since
     /// answers are older than what was sent after them.
+    ///
+    /// It rises by no more than it sank before, and by no more than a burst: else each of many answers would give a bit more,
+    /// and the rate would be whatever the provider has in store, until that is used up.
     pub(crate) fn agree(&mut self, flow: Flow, left: i64) {
         let target = left.min(flow.most);
-        self.level = if target <= self.level { target } else { self.level + (target - self.level) / 10 };
+        if target <= self.level {
+            self.sank = self.sank.saturating_add(self.level - target).min(flow.most);
+            self.level = target;
+        } else {
+            let back = ((target - self.level) / 10).min(self.sank);
+            self.level += back;
+            self.sank -= back;
+        }
     }
 
     pub(crate) fn level(&self) -> i64 {
@@ -134,6 +146,11 @@ mod tests {
         assert_eq!(bucket.level(), micro(4));
         bucket.agree(flow, micro(600));
         assert_eq!(bucket.level(), micro(4) + 600_000);
+        bucket.take(micro(4));
+        for _ in 0..1_000 {
+            bucket.agree(flow, micro(600));
+        }
+        assert!((micro(5)..=micro(6)).contains(&bucket.level()), "what it sank by comes back, and no more");
     }
 
     proptest! {

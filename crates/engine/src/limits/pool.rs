@@ -93,7 +93,26 @@ struct Minute {
     sent: i64,
     /// How much had been sent when the newest answer that was heeded was asked for.
     heeded: i64,
+    /// What was held lately, and what it came to: what is held for answers that may be long mostly comes back.
+    held: u64,
+    came: u64,
     generous: bool,
+}
+
+impl Minute {
+    fn came_to(&mut self, held: u64, came: u64) {
+        self.held = (self.held - self.held / 64).saturating_add(held);
+        self.came = (self.came - self.came / 64).saturating_add(came);
+    }
+
+    /// What `span` comes to if as much of what is held comes back as did lately.
+    fn shorter(&self, span: Duration) -> Duration {
+        if self.held == 0 {
+            return span;
+        }
+        let nanos = span.as_nanos().saturating_mul(u128::from(self.came.min(self.held))) / u128::from(self.held);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
 }
 
 /// What follows a gate where no rate is known: one request first, then twice as many for each that is answered.
@@ -171,6 +190,11 @@ impl Pool {
             (Some(declared), Some(stated)) => Some(declared.min(stated)),
             (declared, stated) => declared.or(stated),
         }
+    }
+
+    /// Whether a limit that a provider states may be this pool's own: it is what is declared, or this pool's was stated before.
+    pub(crate) fn is_meant(&self, dimension: Dimension, limit: u64) -> bool {
+        self.declared.get(dimension).is_some_and(|own| own == limit || self.stated.get(dimension).is_some())
     }
 
     /// Whether a request fits now.
@@ -277,6 +301,11 @@ impl Pool {
                 continue;
             }
             let (before, after) = (micro(cost.get(dimension)), micro(used.get(dimension)));
+            if used.get(Dimension::RequestsPerMinute) > 0
+                && let Some(minute) = &mut self.minutes[place]
+            {
+                minute.came_to(cost.get(dimension), used.get(dimension));
+            }
             if before == after {
                 continue;
             }
@@ -396,16 +425,17 @@ impl Pool {
         self.minute(now, place, dimension).bucket.agree(flow, left);
     }
 
-    /// How long until `own` may be taken once `before` was; zero where there is no such limit.
+    /// How long until `own` may be taken once `before` was, with what comes back meanwhile of what is held; zero where there is
+    /// no such limit.
     pub(crate) fn flows_in(&mut self, now: Moment, dimension: Dimension, before: u64, own: u64) -> Duration {
         let Some(place) = PER_MINUTE.iter().position(|d| *d == dimension) else { return Duration::ZERO };
         if self.limit(dimension).is_none() {
             return Duration::ZERO;
         }
         let flow = self.flow(now, place, dimension);
-        let level = self.minute(now, place, dimension).bucket.level();
+        let minute = self.minute(now, place, dimension);
         let needed = micro(before).saturating_add(micro(own).min(flow.most()));
-        flow.time_for(needed.saturating_sub(level))
+        minute.shorter(flow.time_for(needed.saturating_sub(minute.bucket.level())))
     }
 
     /// How long a cost takes of a limit, by its rate alone.
@@ -537,6 +567,8 @@ impl Pool {
                 meter: Meter::new(),
                 sent: 0,
                 heeded: 0,
+                held: 0,
+                came: 0,
                 generous: false,
             })
         });

@@ -31,9 +31,9 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// What was held of the innermost pool: the one that the provider's headers speak of.
-    pub(crate) fn innermost(&self) -> Option<(Handle, Held)> {
-        self.parts[0]
+    /// What was held of a pool.
+    pub(crate) fn part(&self, pool: Handle) -> Option<Held> {
+        self.parts.iter().flatten().find(|(known, _)| *known == pool).map(|(_, held)| *held)
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Stated {
 }
 
 impl Engine {
-    /// The answer to the attempt under way states limits. They hold for the model, or the pool that it shares.
+    /// The answer to the attempt under way states limits. They hold for the model, or the pool that it shares; where they are
+    /// just what a pool around it declares, they are that pool's as well.
     pub fn stated(&mut self, now: Moment, call: &mut Call, stated: &[Stated]) {
         self.learn(now, call, stated);
         let number = call.number;
@@ -45,17 +46,25 @@ impl Engine {
             return;
         }
         let lane = flight.lane;
-        let Some(handle) = self.innermost(call, lane) else { return };
-        let held = flight.hold.and_then(|hold| hold.innermost()).filter(|(known, _)| *known == handle);
+        let innermost = self.innermost(call, lane);
+        let Some(handle) = innermost else { return };
+        let around = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
+        let around = around.into_iter().flatten().filter(|pool| *pool != handle);
         let wall = self.wall(now);
-        let Some(id) = self.pools.key(handle).cloned() else { return };
-        let Some(pool) = self.pools.get_mut(handle) else { return };
-        for one in stated {
-            let held = held.as_ref().map(|(_, held)| held);
-            if let Some((old, new)) = pool.stated(now, wall, held, one.dimension, one.limit, one.remaining) {
-                let how = "the provider's headers say so";
-                let pool = id.clone();
-                self.changes.push(Change::Limit { pool, dimension: one.dimension, old, new, how });
+        for handle in std::iter::once(handle).chain(around) {
+            let held = flight.hold.and_then(|hold| hold.part(handle));
+            let Some(id) = self.pools.key(handle).cloned() else { continue };
+            let Some(pool) = self.pools.get_mut(handle) else { continue };
+            for one in stated {
+                if Some(handle) != innermost && !pool.is_meant(one.dimension, one.limit) {
+                    continue;
+                }
+                let held = held.as_ref();
+                if let Some((old, new)) = pool.stated(now, wall, held, one.dimension, one.limit, one.remaining) {
+                    let how = "the provider's headers say so";
+                    let pool = id.clone();
+                    self.changes.push(Change::Limit { pool, dimension: one.dimension, old, new, how });
+                }
             }
         }
         self.let_go(now);

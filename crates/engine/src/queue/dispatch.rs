@@ -27,8 +27,47 @@ struct Pass {
     /// Limits that are saved up for somebody.
     saved: Vec<(Handle, Dimension)>,
     /// Who did not fit, and what was in the way.
-    passed: Vec<(u64, Handle)>,
+    passed: Vec<Passed>,
     next_try: Option<Moment>,
+}
+
+/// Somebody whose turn it is, and who does not fit.
+struct Passed {
+    id: u64,
+    deployment: Handle,
+    pool: Handle,
+    binding: Dimension,
+    /// What keeps it may be what is reserved for others, who must not be held up for it.
+    batch: bool,
+    place: usize,
+    /// What its class and its tenant will have been served once it went.
+    class_after: u64,
+    tenant_after: u64,
+}
+
+/// Whose turn is looked at.
+#[derive(Clone, Copy)]
+struct Turn {
+    id: u64,
+    place: usize,
+    class_served: u64,
+    tenant_served: u64,
+}
+
+impl Passed {
+    /// Whether a smaller request may go before it: one that does not need what it waits for, or whose turn would be next once
+    /// it had gone. Else who asks for little would get more than its share, one small request after the other.
+    fn lets_by(&self, turn: Turn, ticket: &Ticket) -> bool {
+        let needs = ticket.pools.contains(&Some(self.pool)) && ticket.cost.get(self.binding) > 0;
+        let reserved = self.batch && ticket.priority != crate::Priority::Batch;
+        !needs
+            || reserved
+            || if turn.place == self.place {
+                turn.tenant_served < self.tenant_after
+            } else {
+                turn.class_served < self.class_after
+            }
+    }
 }
 
 impl Pass {
@@ -85,6 +124,12 @@ impl Engine {
     /// The tickets of those who wait for something that has come: each should ask [`next`](Self::next) again.
     pub fn take_woken(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.queue.woken)
+    }
+
+    /// Whether somebody should be woken.
+    #[must_use]
+    pub fn has_woken(&self) -> bool {
+        !self.queue.woken.is_empty()
     }
 
     /// These pools' provider refuses: who could go elsewhere does not wait for it much longer.
@@ -159,8 +204,8 @@ impl Engine {
             let Some(id) = found else { return };
             self.grant(now, line, id);
             let Some(deployment) = self.queue.tickets.get(&id).map(|ticket| ticket.deployment) else { return };
-            for (passed, _) in pass.passed.iter().filter(|(_, lane)| *lane == deployment) {
-                if let Some(ticket) = self.queue.tickets.get_mut(passed) {
+            for passed in pass.passed.iter().filter(|passed| passed.deployment == deployment) {
+                if let Some(ticket) = self.queue.tickets.get_mut(&passed.id) {
                     ticket.bypassed += 1;
                 }
             }
@@ -169,7 +214,7 @@ impl Engine {
 
     /// The first in the order of service that fits.
     fn find(&mut self, now: Moment, line: &Line, pass: &mut Pass) -> Option<u64> {
-        for class in line.due() {
+        for (place, class) in line.due() {
             for (_, handle) in &class.order {
                 let Some(tenant) = class.tenants.get(handle) else { continue };
                 for (deployment, waiting) in &tenant.lanes {
@@ -177,7 +222,8 @@ impl Engine {
                         continue;
                     }
                     let Some(&(_, id)) = waiting.order.first() else { continue };
-                    if self.fits(now, id, pass) {
+                    let turn = Turn { id, place, class_served: class.served, tenant_served: tenant.served };
+                    if self.fits(now, turn, pass) {
                         return Some(id);
                     }
                 }
@@ -192,8 +238,16 @@ impl Engine {
         None
     }
 
-    fn fits(&mut self, now: Moment, id: u64, pass: &mut Pass) -> bool {
+    fn fits(&mut self, now: Moment, turn: Turn, pass: &mut Pass) -> bool {
+        let id = turn.id;
         let Some(ticket) = self.queue.tickets.get(&id) else { return false };
+        if !pass.passed.iter().all(|passed| passed.lets_by(turn, ticket)) {
+            *pass.looks(ticket.deployment) += 1;
+            return false;
+        }
+        let work = i128::from(work(&ticket.cost));
+        let class_after = super::line::moved(turn.class_served, super::line::class_share(ticket.class, work));
+        let tenant_after = super::line::moved(turn.tenant_served, super::line::tenant_share(ticket.weight, work));
         let (pools, cost, priority, deployment) = (ticket.pools, ticket.cost, ticket.priority, ticket.deployment);
         let saved = pass.saved.iter().any(|(pool, dimension)| pools.contains(&Some(*pool)) && cost.get(*dimension) > 0);
         if saved {
@@ -206,7 +260,9 @@ impl Engine {
             (known, at) => known.or(at),
         };
         *pass.looks(deployment) += 1;
-        pass.passed.push((id, deployment));
+        let batch = priority == crate::Priority::Batch;
+        let place = turn.place;
+        pass.passed.push(Passed { id, deployment, pool, binding, batch, place, class_after, tenant_after });
         if let Some(ticket) = self.queue.tickets.get_mut(&id) {
             let since = *ticket.blocked_since.get_or_insert(now);
             // Work that only may not use what is reserved for others must not hold those others up.

@@ -180,21 +180,21 @@ impl Line {
     /// Counts work as served to a tenant and its class; less than none where it turned out to be less.
     pub(crate) fn serve(&mut self, ticket_class: Priority, tenant: Handle, weight: u32, work: i128) {
         let class = &mut self.classes[ticket_class as usize];
-        class.served = moved(class.served, work * 16 / i128::from(class_weight(ticket_class)));
+        class.served = moved(class.served, class_share(ticket_class, work));
         let Some(known) = class.tenants.get_mut(&tenant) else { return };
         let before = known.served;
-        known.served = moved(before, work * 16 / i128::from(weight.clamp(1, 256)));
+        known.served = moved(before, tenant_share(weight, work));
         if known.waiting > 0 {
             class.order.remove(&(before, tenant));
             class.order.insert((known.served, tenant));
         }
     }
 
-    /// Classes with someone in line, the one that is due first.
-    pub(crate) fn due(&self) -> impl Iterator<Item = &Class> {
+    /// Classes with someone in line, by their places, the one that is due first.
+    pub(crate) fn due(&self) -> impl Iterator<Item = (usize, &Class)> {
         let mut places: [usize; 3] = [0, 1, 2];
         places.sort_by_key(|place| (self.classes[*place].served, *place));
-        places.into_iter().map(|place| &self.classes[place]).filter(|class| class.waiting > 0)
+        places.into_iter().map(|place| (place, &self.classes[place])).filter(|(_, class)| class.waiting > 0)
     }
 
     /// What is left of the work that was sent away and is expected back.
@@ -220,6 +220,16 @@ impl Class {
     }
 }
 
-fn moved(from: u64, by: i128) -> u64 {
+/// What work counts for a class that is served it.
+pub(crate) fn class_share(class: Priority, work: i128) -> i128 {
+    work * 16 / i128::from(class_weight(class))
+}
+
+/// What work counts for a tenant that is served it.
+pub(crate) fn tenant_share(weight: u32, work: i128) -> i128 {
+    work * 16 / i128::from(weight.clamp(1, 256))
+}
+
+pub(crate) fn moved(from: u64, by: i128) -> u64 {
     u64::try_from((i128::from(from) + by).max(0)).unwrap_or(u64::MAX)
 }

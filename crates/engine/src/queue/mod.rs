@@ -58,6 +58,8 @@ pub(crate) struct Ticket {
     pub(crate) alternative: bool,
     pub(crate) ages_at: Moment,
     pub(crate) predicted: u64,
+    /// What nine of ten such predictions were not exceeded by.
+    pub(crate) within: u64,
     /// How many went before it although it was their turn's end, and since when it does not fit.
     pub(crate) bypassed: u32,
     pub(crate) blocked_since: Option<Moment>,

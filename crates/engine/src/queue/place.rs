@@ -106,7 +106,8 @@ impl Engine {
             return None;
         }
         let late = self.is_late(now, call, lane, line, &ticket, &forecast);
-        let ticket = Ticket { predicted: nanos(forecast.wait), ..ticket };
+        let within = nanos(line.careful(forecast.wait));
+        let ticket = Ticket { predicted: nanos(forecast.wait), within, ..ticket };
         self.queue.bytes += ticket.bytes;
         self.queue.waiting += 1;
         line.enter(number, &ticket);
@@ -148,6 +149,7 @@ impl Engine {
                     until: ticket.until,
                     ahead: 0,
                     predicted: Duration::from_nanos(ticket.predicted),
+                    within: Duration::from_nanos(ticket.within),
                     pool,
                     binding: Dimension::RequestsPerMinute,
                 };
@@ -237,6 +239,7 @@ impl Engine {
             alternative,
             ages_at: if top { Moment(u64::MAX) } else { since + until.since(since) / 2 },
             predicted: 0,
+            within: 0,
             bypassed: 0,
             blocked_since: None,
             state: State::Waiting,
@@ -295,6 +298,7 @@ impl Engine {
             until: ticket.until,
             ahead: forecast.ahead,
             predicted: forecast.wait,
+            within: Duration::from_nanos(ticket.within),
             pool: pool.unwrap_or_else(|| ticket.line.clone()),
             binding: forecast.binding,
         })

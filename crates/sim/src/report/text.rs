@@ -1,6 +1,6 @@
 //! The report for people: the answer first, then what it is made of.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use weir_units::numbers::{availability, count, counted, micros, share, short};
 
@@ -21,6 +21,25 @@ impl Report {
             n => format!("{} of {} got a 429", share(n, attempts.sent), counted(attempts.sent, "attempt")),
         };
         format!("{answered} of {} answered; {refused}", counted(all.requests, "request"))
+    }
+
+    /// The same scenario with this gateway and with another one, side by side.
+    #[must_use]
+    pub fn beside(&self, naive: &Self) -> String {
+        let mut text = format!(" {:<30}{:>14}{:>16}", "BESIDE IT", "with Weir", "without Weir");
+        let mut line = |name: &str, of: &dyn Fn(&Self) -> String| {
+            let _ = write!(text, "\n {name:<30}{:>14}{:>16}", of(self), of(naive));
+        };
+        line("answered", &|of| availability(of.all.answered, of.all.requests));
+        line("429s of all attempts", &|of| share(of.attempts.refused_429, of.attempts.sent));
+        line("attempts per request", &|of| {
+            let tenths = of.attempts.sent * 100 / of.all.requests.max(1);
+            format!("{}.{:02}", tenths / 100, tenths % 100)
+        });
+        line("tokens served", &|of| short(of.all.input_tokens + of.all.output_tokens));
+        line("first token p50", &|of| micros(of.all.first_token.p50_us));
+        line("first token p95", &|of| micros(of.all.first_token.p95_us));
+        text
     }
 
     /// Which limit is used most, and how much of it.

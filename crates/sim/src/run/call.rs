@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use weir_units::{Dimension, Moment, Tokens, Usage};
 
-use crate::bucket::Gauge;
-use crate::gateway::AnswerEnd;
+use crate::gateway::{AnswerEnd, Told};
 use crate::provider::Serving;
 use crate::record::{Record, RecordEnd};
 use crate::workload::Request;
@@ -15,15 +14,18 @@ pub(super) struct Calling {
     pub(super) request: Request,
     pub(super) gateway: usize,
     pub(super) attempts: u32,
+    /// How many steps its gateway decided on.
+    pub(super) steps: u32,
     pub(super) refused_429: u32,
     pub(super) predicted: Option<Duration>,
+    pub(super) within: Option<Duration>,
     pub(super) first_token_at: Option<Moment>,
     pub(super) deployment: Option<usize>,
     /// The answer of the attempt that is under way, once the provider has begun it.
     pub(super) serving: Option<Serving>,
     /// How the attempt under way will have ended when its end arrives.
     pub(super) end: Option<AnswerEnd>,
-    pub(super) told: [Option<Gauge>; Dimension::ALL.len()],
+    pub(super) told: Told,
     pub(super) output: Tokens,
     is_sent: bool,
     queued: Duration,
@@ -36,8 +38,10 @@ impl Calling {
             request,
             gateway,
             attempts: 0,
+            steps: 0,
             refused_429: 0,
             predicted: None,
+            within: None,
             first_token_at: None,
             deployment: None,
             serving: None,
@@ -93,6 +97,7 @@ impl Calling {
             first_at: self.request.first_at,
             queued: self.queued,
             predicted: self.predicted,
+            within: self.within,
             first_token_at: self.first_token_at,
             ended_at: now,
             end,

@@ -15,8 +15,8 @@ pub(super) enum Due {
     Arrive(Request),
     /// A client has thought enough.
     Think { workload: usize, client: u32 },
-    /// A wait is over.
-    Wake(CallId),
+    /// A wait is over, that of the call's step of this number.
+    Wake(CallId, u32),
     /// A client's patience is at its end.
     Leave(CallId),
     /// A gateway wants to be asked.
@@ -43,7 +43,7 @@ impl Due {
         match self {
             Self::Arrive(request) => (0, request.input.0 ^ request.output.0.rotate_left(32)),
             Self::Think { workload, client } => (1, (*workload as u64).rotate_left(32) ^ u64::from(*client)),
-            Self::Wake(call) => (2, call.0),
+            Self::Wake(call, _) => (2, call.0),
             Self::Leave(call) => (3, call.0),
             Self::Timer(gateway) => (4, *gateway as u64),
             Self::Sample => (5, 0),

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::*;
-use crate::gateway::PassThrough;
-use weir_units::Dimension;
+use crate::gateway::{PassThrough, Told};
+use weir_units::{Dimension, Tokens};
 
 fn scenario(text: &str) -> Scenario {
     Scenario::read(text, Path::new("scenario.toml"), &|_| Err("no files here".to_owned()))
@@ -114,7 +114,11 @@ struct Metronome {
 impl Gateway for Metronome {
     fn begin(&mut self, _now: Moment, call: CallId, _request: &Request) -> Step {
         self.waiting.push_back(call);
-        Step::Queue { predicted: Some(self.every * u32::try_from(self.waiting.len()).unwrap()) }
+        Step::Queue {
+            predicted: Some(self.every * u32::try_from(self.waiting.len()).unwrap()),
+            within: None,
+            until: None,
+        }
     }
 
     fn next(&mut self, _now: Moment, call: CallId) -> Step {
@@ -122,7 +126,9 @@ impl Gateway for Metronome {
         Step::Send(0)
     }
 
-    fn content(&mut self, _now: Moment, _call: CallId) {}
+    fn content(&mut self, _now: Moment, _call: CallId, _told: &Told) {}
+
+    fn produced(&mut self, _now: Moment, _call: CallId, _output: Tokens) {}
 
     fn report(&mut self, _now: Moment, _call: CallId, _answer: &Answer) {}
 
@@ -155,7 +161,7 @@ fn a_gateway_that_queues_is_asked_when_it_wants_to_be() {
     let mut waits: Vec<Duration> = outcome.records.iter().map(|record| record.queued).collect();
     waits.sort_unstable();
     assert!(waits[waits.len() - 1] > 20 * every, "{waits:?}");
-    assert!(outcome.samples.iter().any(|sample| sample.queued[Priority::Standard as usize] > 10));
+    assert!(outcome.samples.iter().any(|sample| sample.queued[Priority::Interactive as usize] > 10));
     assert_eq!(outcome.samples.last().unwrap().queued, [0, 0, 0]);
     let mut starts: Vec<Moment> = outcome.records.iter().map(|record| record.at + record.queued).collect();
     starts.sort_unstable();

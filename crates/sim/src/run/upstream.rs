@@ -5,15 +5,15 @@ use std::time::Duration;
 use weir_units::{Dimension, Moment, Tokens};
 
 use super::{Answer, AnswerEnd, CallId, Due, Gateway, RecordEnd, Run};
-use crate::bucket::Gauge;
-use crate::charge::Charge;
+use crate::gateway::Told;
 use crate::provider::{Arrival, Flaw, Plan, Provider, Serving};
 
 /// How long nothing may come before an attempt is given up (`first-byte` in weir.toml).
 const FIRST_BYTE: Duration = Duration::from_secs(20);
 /// How long nothing more may come before a stream is given up (`stall` in weir.toml).
 const STALL: Duration = Duration::from_secs(30);
-/// How often output that is charged as it comes is charged.
+/// How often output is charged that is charged as it comes, and its gateway told of it: most models write about 64 tokens
+/// in this time.
 const METER_EVERY: Duration = Duration::from_secs(1);
 
 impl<G: Gateway> Run<'_, G> {
@@ -71,19 +71,20 @@ impl<G: Gateway> Run<'_, G> {
         }
         let back = self.now + self.way(deployment);
         self.agenda.put(back, Due::Content(call, attempt));
-        if matches!(self.charges[provider], Charge::Metered | Charge::Input) {
-            self.agenda.put(self.now + METER_EVERY, Due::Meter(call, attempt));
-        }
+        self.agenda.put(self.now + METER_EVERY, Due::Meter(call, attempt));
     }
 
     pub(super) fn meter(&mut self, call: CallId, attempt: u32) {
         let Some((_, provider)) = self.attempt(call, attempt) else { return };
-        let Some(serving) = self.calls.get_mut(&call).and_then(|calling| calling.serving.as_mut()) else { return };
+        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(serving) = calling.serving.as_mut() else { return };
         if !serving.hold.is_open() {
             return;
         }
         let produced = serving.produced(self.now).min(done(serving));
         self.providers[provider].meter(self.now, &mut serving.hold, produced);
+        let gateway = calling.gateway;
+        self.gateways[gateway].produced(self.now, call, produced);
         self.agenda.put(self.now + METER_EVERY, Due::Meter(call, attempt));
     }
 
@@ -109,8 +110,8 @@ impl<G: Gateway> Run<'_, G> {
         let Some(calling) = self.calls.get_mut(&call) else { return };
         if calling.first_token_at.is_none() {
             calling.first_token_at = Some(self.now);
-            let gateway = calling.gateway;
-            self.gateways[gateway].content(self.now, call);
+            let (gateway, told) = (calling.gateway, calling.told);
+            self.gateways[gateway].content(self.now, call, &told);
         }
     }
 
@@ -172,7 +173,7 @@ impl<G: Gateway> Run<'_, G> {
     }
 }
 
-fn told(provider: &mut Provider, now: Moment) -> [Option<Gauge>; Dimension::ALL.len()] {
+fn told(provider: &mut Provider, now: Moment) -> Told {
     Dimension::ALL.map(|dimension| provider.told(now, dimension))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use weir_engine::Strategy;
-use weir_engine::{RetrySettings, Settings};
+use weir_engine::{QueueSettings, RESERVE_FOR_INTERACTIVE_PPM, RetrySettings, Settings};
 use weir_units::{DeploymentId, Limits};
 
 use super::limits;
@@ -20,19 +20,23 @@ pub struct GatewayConfig {
     pub providers: BTreeMap<Arc<str>, Limits>,
     /// Limits that deployments share.
     pub pools: BTreeMap<Arc<str>, Pool>,
+    /// What clients' keys may use, by the keys' names.
+    pub keys: BTreeMap<Arc<str>, Limits>,
     /// What clients may ask for.
     pub routes: BTreeMap<Arc<str>, Route>,
     /// The tenants' shares under contention; 1 for one that is not named.
     pub weights: BTreeMap<Arc<str>, u64>,
     /// How long a request may wait for capacity.
     pub max_wait: Option<Duration>,
-    /// When deployments are asked again, and when they are left alone.
+    /// When deployments are asked again, when they are left alone, and how much may wait.
     pub engine: Option<Settings>,
 }
 
 /// What shares one set of limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
+    /// Who shares it.
+    pub deployments: Vec<DeploymentId>,
     /// Its limits.
     pub limits: Limits,
     /// The share that batch may not use, in parts per million.
@@ -57,13 +61,20 @@ pub(super) fn read(section: &Section<'_>) -> GatewayConfig {
         inside.finish();
         read
     });
+    let keys = named("keys", &|inside| {
+        let read = limits(&inside.section("limits"));
+        inside.finish();
+        read
+    });
     let pools = section
         .named("pools")
         .into_iter()
         .map(|(name, inside)| {
+            let reserve = inside.ppm("reserve-for-interactive", 1.0);
             let pool = Pool {
+                deployments: deployments(&inside),
                 limits: limits(&inside.section("limits")),
-                reserve_for_interactive_ppm: inside.ppm("reserve-for-interactive", 1.0).unwrap_or(0),
+                reserve_for_interactive_ppm: reserve.unwrap_or(RESERVE_FOR_INTERACTIVE_PPM),
             };
             inside.finish();
             (name, pool)
@@ -81,21 +92,36 @@ pub(super) fn read(section: &Section<'_>) -> GatewayConfig {
     let routes = section.named("routes").into_iter().map(|(name, inside)| (name, route(&inside))).collect();
     let queue = section.section("queue");
     let max_wait = queue.span("max-wait");
+    let most = QueueSettings {
+        max_requests: queue.whole("max-requests", 1).map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        max_bytes: queue.whole("max-bytes", 1).unwrap_or(u64::MAX),
+    };
     queue.finish();
     let gateway = GatewayConfig {
         config: section.text("config").map(str::to_owned),
         providers,
         pools,
+        keys,
         routes,
         weights,
         max_wait,
-        engine: engine(section),
+        engine: engine(section, &most),
     };
     section.finish();
     gateway
 }
 
 fn route(section: &Section<'_>) -> Route {
+    let deployments = deployments(section);
+    let strategy = match section.choice("strategy", &["failover", "balance"]) {
+        Some("balance") => Strategy::Balance,
+        _ => Strategy::Failover,
+    };
+    section.finish();
+    Route { deployments, strategy }
+}
+
+fn deployments(section: &Section<'_>) -> Vec<DeploymentId> {
     let mut deployments = Vec::new();
     for text in section.texts("deployments") {
         match text.split_once('/') {
@@ -110,16 +136,11 @@ fn route(section: &Section<'_>) -> Route {
     if deployments.is_empty() {
         section.fault("deployments", "names no deployment", Some("write `[\"provider/model\"]`".to_owned()));
     }
-    let strategy = match section.choice("strategy", &["failover", "balance"]) {
-        Some("balance") => Strategy::Balance,
-        _ => Strategy::Failover,
-    };
-    section.finish();
-    Route { deployments, strategy }
+    deployments
 }
 
 /// The engine's settings, if any is written.
-fn engine(section: &Section<'_>) -> Option<Settings> {
+fn engine(section: &Section<'_>, queue: &QueueSettings) -> Option<Settings> {
     let (retry, breaker) = (section.section("retry"), section.section("breaker"));
     let mut settings = Settings::default();
     let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
@@ -136,7 +157,13 @@ fn engine(section: &Section<'_>) -> Option<Settings> {
     set(&mut of.cooldown, breaker.span("cooldown"));
     retry.finish();
     breaker.finish();
-    (section.has("retry") || section.has("breaker")).then_some(settings)
+    let standard = settings.queue.clone();
+    settings.queue = QueueSettings {
+        max_requests: if queue.max_requests == usize::MAX { standard.max_requests } else { queue.max_requests },
+        max_bytes: if queue.max_bytes == u64::MAX { standard.max_bytes } else { queue.max_bytes },
+    };
+    let written = settings != Settings::default();
+    (written || section.has("retry") || section.has("breaker")).then_some(settings)
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

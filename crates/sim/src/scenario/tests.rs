@@ -49,6 +49,7 @@ tenants.team-a = { weight = 3 }
 limits = { requests-per-minute = 480 }
 
 [gateway.pools.gpt]
+deployments = ["openai/gpt-5.2"]
 limits = { tokens-per-minute = 300_000 }
 reserve-for-interactive = 0.2
 

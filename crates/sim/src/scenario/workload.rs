@@ -22,9 +22,9 @@ pub(super) fn read(section: &Section<'_>, number: usize, open: Open<'_>) -> Work
         tenant: section.text("tenant").unwrap_or("default").into(),
         key: section.text("key").map(Arc::from),
         priority: match section.choice("priority", &["interactive", "standard", "batch"]) {
-            Some("interactive") => Priority::Interactive,
             Some("batch") => Priority::Batch,
-            _ => Priority::Standard,
+            Some("standard") => Priority::Standard,
+            _ => Priority::Interactive,
         },
         route: section.text("route").map_or_else(|| absent(section, "route").into(), Arc::from),
         deadline: section.span_from("deadline", Duration::from_millis(1)),
