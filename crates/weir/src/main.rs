@@ -5,6 +5,7 @@ mod demo;
 mod headroom;
 mod keys;
 mod mock;
+mod replay;
 mod serve;
 mod server;
 mod simulate;

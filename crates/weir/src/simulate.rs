@@ -11,9 +11,9 @@ use weir_config::ProcessEnvironment;
 use weir_sim::{Gateway, Outcome, PassThrough, Report, Scenario, Weir, World};
 use weir_units::Moment;
 
-use crate::Common;
 use crate::serve::read_config;
 use crate::terminal::{USAGE, bold, fail, numbers, print, say, shown};
+use crate::{Common, replay};
 
 /// A run this short needs no progress.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -21,12 +21,16 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const BAR: usize = 20;
 
-/// Exit codes: 0 simulated · 2 wrong usage, or a scenario that cannot be read.
+/// Exit codes: 0 simulated, or replayed alike · 1 replayed, and decided otherwise · 2 wrong usage, or a scenario or tape that
+/// cannot be read.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The scenario (docs/guide/simulate.md)
-    #[arg(value_name = "SCENARIO")]
-    scenario: PathBuf,
+    #[arg(value_name = "SCENARIO", required_unless_present = "replay")]
+    scenario: Option<PathBuf>,
+    /// Instead of a scenario: decide again what a gateway decided that ran with `weir serve --record TAPE`, and compare
+    #[arg(long, value_name = "TAPE", conflicts_with_all = ["scenario", "plot", "naive", "seed"])]
+    replay: Option<PathBuf>,
     /// Draw the run into this file
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
@@ -40,6 +44,9 @@ pub(crate) struct Arguments {
 
 /// Simulates a scenario.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    if let Some(tape) = &arguments.replay {
+        return replay::run(common, tape);
+    }
     let scenario = match read(arguments) {
         Ok(scenario) => scenario,
         Err(code) => return code,
@@ -74,7 +81,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 
 /// Reads the scenario, and the config that it names; what is wrong with them is said.
 fn read(arguments: &Arguments) -> Result<Scenario, ExitCode> {
-    let file = &arguments.scenario;
+    let file = arguments.scenario.as_deref().unwrap_or(Path::new(""));
     let text = std::fs::read_to_string(file).map_err(|error| {
         let file = weir_config::shown(&file.display().to_string());
         fail(USAGE, format_args!("scenario `{file}` cannot be read: {error}"))

@@ -25,7 +25,7 @@ pub(super) fn of(scenario: &Scenario) -> Settings {
         let reserve_for_interactive_ppm = pool.reserve_for_interactive_ppm;
         limits.pools.insert(Arc::clone(name), PoolLimits { limits: pool.limits, reserve_for_interactive_ppm });
         for deployment in &pool.deployments {
-            let of = limits.models.entry(deployment.clone()).or_insert_with(ModelLimits::default);
+            let of = limits.models.entry(deployment.clone()).or_default();
             of.pool = Some(Arc::clone(name));
         }
     }
