@@ -319,8 +319,9 @@ fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &C
     // What was learned was learned of the model that serves, whatever clients call it.
     let served = resolved.as_ref().and_then(|resolved| resolved.deployments.first());
     let model = served.map_or(asked, |deployment| &*deployment.model);
+    let measure = weir_wire::measure(&accepted.body);
     let learned = shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
-    let tokens = learned.estimate_body(model, &accepted.body);
+    let tokens = learned.estimate(model, &measure);
     drop(learned);
     let mut response = json(StatusCode::OK, weir_wire::count_tokens_answer(tokens));
     journey.mark(response.headers_mut(), Dialect::Anthropic);
