@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use tokio::time::error::Elapsed;
 use weir_engine::Priority;
 use weir_units::{Moment, RequestId, WallTime};
-use weir_wire::{Endpoint, Head};
+use weir_wire::{Endpoint, Head, Measure};
 
 use crate::headers;
 use crate::reply::{Cause, Refusal};
@@ -44,6 +44,8 @@ pub(crate) struct Accepted {
     pub(crate) query: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) head: Head,
+    /// What its tokens are estimated from.
+    pub(crate) measure: Measure,
     /// What the body holds of the memory that all bodies share; given back when it is dropped.
     pub(crate) _held: Held,
 }

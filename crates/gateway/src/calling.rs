@@ -178,15 +178,14 @@ impl Calling {
         self.shared.pins.lock().unwrap_or_else(PoisonError::into_inner).made(&self.tenant, id, deployment);
     }
 
-    /// Learns how many bytes a token of this model has.
+    /// Learns what this model makes of a text.
     pub(crate) fn calibrate(&self, candidate: usize, usage: &Usage) {
         let model = &self.routed.targets[candidate].deployment.model;
-        let bytes = weir_wire::text_bytes(&self.accepted.body);
-        if bytes != self.accepted.body.len() as u64 {
-            // Images and documents have tokens of their own, which would be taken for the text's.
-            return;
-        }
-        self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(model, bytes, usage.input);
+        self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(
+            model,
+            &self.accepted.measure,
+            usage.input,
+        );
     }
 }
 

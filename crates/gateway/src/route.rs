@@ -111,7 +111,7 @@ fn estimate(shared: &Shared, accepted: &Accepted, targets: &mut Vec<Target>) -> 
     {
         let learned = shared.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for target in targets.iter_mut() {
-            target.candidate.input = learned.estimate_body(&target.deployment.model, &accepted.body);
+            target.candidate.input = learned.estimate(&target.deployment.model, &accepted.measure);
         }
     }
     let too_long = |target: &Target| {

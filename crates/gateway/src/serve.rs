@@ -183,6 +183,7 @@ where
         endpoint: arrival.endpoint,
         query: parts.uri.query().map(str::to_owned),
         headers: parts.headers,
+        measure: weir_wire::measure(&body),
         body,
         head,
         _held: held,
@@ -378,7 +379,7 @@ fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &C
     let served = resolved.as_ref().and_then(|resolved| resolved.deployments.first());
     let model = served.map_or(asked, |deployment| &*deployment.model);
     let learned = shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
-    let tokens = learned.estimate_body(model, &accepted.body);
+    let tokens = learned.estimate(model, &accepted.measure);
     drop(learned);
     let mut response = json(StatusCode::OK, weir_wire::count_tokens_answer(tokens));
     journey.mark(response.headers_mut(), Dialect::Anthropic);

@@ -25,7 +25,7 @@ pub use catalogue::{Capabilities, Model, model, models_of, provider_of};
 pub use classify::{ProviderKind, Reply, UpstreamFault, classify, classify_stream_error};
 pub use clean::{clean_message, shown};
 pub use dialect::{Dialect, Endpoint};
-pub use estimate::{Calibration, count_tokens_answer, estimate_tokens, text_bytes};
+pub use estimate::{Calibration, Measure, count_tokens_answer, measure};
 pub use head::{BadRequest, Head, Rewrite, read_head, rewrite};
 pub use limits_seen::{HeaderDialect, LimitSeen, LimitsSeen, limits_seen};
 pub use models::{ModelItem, model_object, models_page};

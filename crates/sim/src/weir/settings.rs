@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_config::Config;
-use weir_engine::{ModelLimits, PoolLimits, ProviderLimits, Settings};
+use weir_engine::{PoolLimits, ProviderLimits, Settings};
 
 use super::counted;
 use crate::scenario::{Route, Scenario};

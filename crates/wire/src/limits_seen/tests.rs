@@ -121,99 +121,100 @@ fn anthropic_states_times_that_are_measured_from_the_date() {
     );
 }
 
+/// A host, what it was seen to send, and what that says.
+type Captured = (&'static str, &'static [(&'static str, &'static str)], &'static [Row]);
+
+const COMPATIBLE: [Captured; 8] = [
+    (
+        "api.groq.com",
+        &[
+            ("x-ratelimit-limit-requests", "14400"),
+            ("x-ratelimit-remaining-requests", "14370"),
+            ("x-ratelimit-reset-requests", "2m59.56s"),
+            ("x-ratelimit-limit-tokens", "18000"),
+            ("x-ratelimit-remaining-tokens", "17997"),
+            ("x-ratelimit-reset-tokens", "7.66s"),
+        ],
+        &[(TokensPerMinute, 18_000, Some(17_997), Some(7_660)), (RequestsPerDay, 14_400, Some(14_370), Some(179_560))],
+    ),
+    (
+        "api.mistral.ai",
+        &[
+            ("x-ratelimit-limit-tokens-minute", "5000000"),
+            ("x-ratelimit-remaining-tokens-minute", "4999911"),
+            ("x-ratelimit-tokens-query-cost", "52"),
+            ("x-ratelimit-limit-req-minute", "720"),
+            ("x-ratelimit-remaining-req-minute", "717"),
+        ],
+        &[(RequestsPerMinute, 720, Some(717), None), (TokensPerMinute, 5_000_000, Some(4_999_911), None)],
+    ),
+    (
+        "api.x.ai",
+        &[
+            ("x-ratelimit-limit-requests", "480"),
+            ("x-ratelimit-remaining-requests", "479"),
+            ("x-ratelimit-limit-tokens", "2000000"),
+        ],
+        &[(RequestsPerMinute, 480, Some(479), None), (TokensPerMinute, 2_000_000, None, None)],
+    ),
+    (
+        "api.together.ai",
+        &[
+            ("x-ratelimit-limit", "10"),
+            ("x-ratelimit-remaining", "9"),
+            ("x-ratelimit-reset", "1"),
+            ("x-ratelimit-limit-dynamic", "2.5"),
+            ("x-tokenlimit-limit", "3000"),
+            ("x-tokenlimit-remaining", "2990"),
+        ],
+        &[(RequestsPerMinute, 150, None, None), (TokensPerMinute, 180_000, Some(179_400), None)],
+    ),
+    (
+        "api.fireworks.ai",
+        &[
+            ("x-ratelimit-limit-requests", "600"),
+            ("x-ratelimit-limit-tokens-prompt", "3600000"),
+            ("x-ratelimit-remaining-tokens-prompt", "3599000"),
+            ("x-ratelimit-limit-tokens-cache-adjusted-prompt", "900000"),
+            ("x-ratelimit-limit-tokens-generated", "36000"),
+            ("x-ratelimit-over-limit", "yes"),
+        ],
+        &[
+            (RequestsPerMinute, 600, None, None),
+            (InputTokensPerMinute, 3_600_000, Some(3_599_000), None),
+            (OutputTokensPerMinute, 36_000, None, None),
+        ],
+    ),
+    (
+        "openrouter.ai",
+        &[
+            ("x-ratelimit-limit", "20"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1788220800000"),
+            ("date", "Mon, 31 Aug 2026 23:59:30 GMT"),
+        ],
+        &[(RequestsPerMinute, 20, Some(0), Some(30_000))],
+    ),
+    (
+        "openrouter.ai",
+        &[
+            ("date", "Mon, 31 Aug 2026 20:00:00 GMT"),
+            ("x-ratelimit-limit", "50"),
+            ("x-ratelimit-remaining", "12"),
+            ("x-ratelimit-reset", "1788220800000"),
+        ],
+        &[(RequestsPerDay, 50, Some(12), Some(14_400_000))],
+    ),
+    (
+        "api.cohere.com",
+        &[("x-trial-endpoint-call-limit", "20"), ("x-trial-endpoint-call-remaining", "19")],
+        &[(RequestsPerMinute, 20, Some(19), None)],
+    ),
+];
+
 #[test]
 fn each_of_the_compatible_is_read_in_its_own_dialect() {
-    let table: [(&str, &[(&str, &str)], &[Row]); 8] = [
-        (
-            "api.groq.com",
-            &[
-                ("x-ratelimit-limit-requests", "14400"),
-                ("x-ratelimit-remaining-requests", "14370"),
-                ("x-ratelimit-reset-requests", "2m59.56s"),
-                ("x-ratelimit-limit-tokens", "18000"),
-                ("x-ratelimit-remaining-tokens", "17997"),
-                ("x-ratelimit-reset-tokens", "7.66s"),
-            ],
-            &[
-                (TokensPerMinute, 18_000, Some(17_997), Some(7_660)),
-                (RequestsPerDay, 14_400, Some(14_370), Some(179_560)),
-            ],
-        ),
-        (
-            "api.mistral.ai",
-            &[
-                ("x-ratelimit-limit-tokens-minute", "5000000"),
-                ("x-ratelimit-remaining-tokens-minute", "4999911"),
-                ("x-ratelimit-tokens-query-cost", "52"),
-                ("x-ratelimit-limit-req-minute", "720"),
-                ("x-ratelimit-remaining-req-minute", "717"),
-            ],
-            &[(RequestsPerMinute, 720, Some(717), None), (TokensPerMinute, 5_000_000, Some(4_999_911), None)],
-        ),
-        (
-            "api.x.ai",
-            &[
-                ("x-ratelimit-limit-requests", "480"),
-                ("x-ratelimit-remaining-requests", "479"),
-                ("x-ratelimit-limit-tokens", "2000000"),
-            ],
-            &[(RequestsPerMinute, 480, Some(479), None), (TokensPerMinute, 2_000_000, None, None)],
-        ),
-        (
-            "api.together.ai",
-            &[
-                ("x-ratelimit-limit", "10"),
-                ("x-ratelimit-remaining", "9"),
-                ("x-ratelimit-reset", "1"),
-                ("x-ratelimit-limit-dynamic", "2.5"),
-                ("x-tokenlimit-limit", "3000"),
-                ("x-tokenlimit-remaining", "2990"),
-            ],
-            &[(RequestsPerMinute, 150, None, None), (TokensPerMinute, 180_000, Some(179_400), None)],
-        ),
-        (
-            "api.fireworks.ai",
-            &[
-                ("x-ratelimit-limit-requests", "600"),
-                ("x-ratelimit-limit-tokens-prompt", "3600000"),
-                ("x-ratelimit-remaining-tokens-prompt", "3599000"),
-                ("x-ratelimit-limit-tokens-cache-adjusted-prompt", "900000"),
-                ("x-ratelimit-limit-tokens-generated", "36000"),
-                ("x-ratelimit-over-limit", "yes"),
-            ],
-            &[
-                (RequestsPerMinute, 600, None, None),
-                (InputTokensPerMinute, 3_600_000, Some(3_599_000), None),
-                (OutputTokensPerMinute, 36_000, None, None),
-            ],
-        ),
-        (
-            "openrouter.ai",
-            &[
-                ("x-ratelimit-limit", "20"),
-                ("x-ratelimit-remaining", "0"),
-                ("x-ratelimit-reset", "1788220800000"),
-                ("date", "Mon, 31 Aug 2026 23:59:30 GMT"),
-            ],
-            &[(RequestsPerMinute, 20, Some(0), Some(30_000))],
-        ),
-        (
-            "openrouter.ai",
-            &[
-                ("date", "Mon, 31 Aug 2026 20:00:00 GMT"),
-                ("x-ratelimit-limit", "50"),
-                ("x-ratelimit-remaining", "12"),
-                ("x-ratelimit-reset", "1788220800000"),
-            ],
-            &[(RequestsPerDay, 50, Some(12), Some(14_400_000))],
-        ),
-        (
-            "api.cohere.com",
-            &[("x-trial-endpoint-call-limit", "20"), ("x-trial-endpoint-call-remaining", "19")],
-            &[(RequestsPerMinute, 20, Some(19), None)],
-        ),
-    ];
-    for (host, headers, expected) in table {
+    for (host, headers, expected) in COMPATIBLE {
         assert_eq!(rows(OpenAiCompatible, host, headers), expected, "{host}");
     }
     let fireworks = read(OpenAiCompatible, "api.fireworks.ai", &[("x-ratelimit-over-limit", "yes")]);
