@@ -12,7 +12,7 @@ use weir_sim::{Gateway, Outcome, PassThrough, Report, Scenario, Weir, World};
 use weir_units::Moment;
 
 use crate::serve::read_config;
-use crate::terminal::{USAGE, bold, fail, numbers, print, say, shown};
+use crate::terminal::{USAGE, bold, draw, fail, numbers, print, say, shown};
 use crate::{Common, replay};
 
 /// A run this short needs no progress.
@@ -140,7 +140,7 @@ impl Progress<'_> {
         if Self::is_drawn() {
             let filled = (BAR as u128 * part / whole).min(BAR as u128) as usize;
             let bar = shown(&format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled)));
-            eprint!("\r simulating {what} [{bar}] {}  {left} s left \x1b[K", shown(&percent));
+            draw(format_args!("\r simulating {what} [{bar}] {}  {left} s left \x1b[K", shown(&percent)));
         } else {
             say(format_args!("simulating {what}: {}, {left} s left", shown(&percent)));
         }
@@ -148,11 +148,11 @@ impl Progress<'_> {
 
     fn clear(&self) {
         if self.said.is_some() && Self::is_drawn() {
-            eprint!("\r\x1b[K");
+            draw("\r\x1b[K");
         }
     }
 
     fn is_drawn() -> bool {
-        std::io::stderr().is_terminal() && !std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+        std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 }

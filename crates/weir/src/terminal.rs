@@ -24,6 +24,11 @@ pub(crate) fn say(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Draws on stderr without ending the line, for what is drawn again.
+pub(crate) fn draw(text: impl std::fmt::Display) {
+    let _ = write!(std::io::stderr().lock(), "{text}");
+}
+
 /// Says what is wrong, and leaves with `code`.
 pub(crate) fn fail(code: u8, text: impl std::fmt::Display) -> ExitCode {
     say(format_args!("error: {text}"));
