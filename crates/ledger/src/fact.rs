@@ -244,7 +244,7 @@ mod tests {
         {
             let event = Event { at: WallTime(micros), stage: Stage::Call, fact: Fact::ClientLeft };
             let expected = format!(r#"{{"at":"{}","stage":"call","fact":"ClientLeft"}}"#, WallTime(micros));
-            assert_eq!(event.to_json(), expected);
+            assert_eq!(&*event.to_json(), expected);
         }
     }
 }

@@ -4,14 +4,16 @@
 //! costs while serde's derive did it: it looks through every name for what must be escaped, and takes a map's way for a
 //! fact within an event. Here names and numbers are copied, and only texts are looked through.
 
-use serde::Serialize;
+use std::cell::Cell;
+use std::sync::Arc;
+
 use weir_units::{Usage, WallTime};
 
 use crate::entry::{Attempt, Entry};
 use crate::fact::{Event, Fact, rfc_3339};
 
-/// What a record of one attempt takes, and some more.
-const USUAL: usize = 2_048;
+/// The most that is kept for the next record; one attempt takes a tenth of it.
+const LARGEST_KEPT: usize = 16 * 1024;
 
 /// Begins a member. Names need no escapes, so each is put together when this is compiled.
 macro_rules! name {
@@ -23,8 +25,8 @@ macro_rules! name {
 impl Entry {
     /// The record as JSON.
     #[must_use]
-    pub fn to_json(&self) -> String {
-        let mut json = Json(Vec::with_capacity(USUAL));
+    pub fn to_json(&self) -> Arc<str> {
+        let mut json = Json(BUFFER.take());
         json.object(|json| {
             name!(json, "id").text(&self.id.to_string());
             name!(json, "run").some_text(self.run.as_deref());
@@ -54,42 +56,50 @@ impl Entry {
             name!(json, "attempts").array(&self.attempts, Json::attempt);
             name!(json, "events").array(&self.events, Json::event);
         });
-        json.done()
+        json.shared()
     }
 }
 
 impl Event {
     /// The fact with its time and stage as JSON: `{"at": "2026-…Z", "stage": "call", "fact": "AttemptFailed", …}`.
     #[must_use]
-    pub fn to_json(&self) -> String {
-        let mut json = Json(Vec::with_capacity(USUAL / 8));
+    pub fn to_json(&self) -> Arc<str> {
+        let mut json = Json(BUFFER.take());
         json.event(self);
-        json.done()
+        json.shared()
     }
 }
 
+thread_local! {
+    /// Where records are written, one after the other, before each is copied into its own allocation of just its size.
+    static BUFFER: Cell<String> = const { Cell::new(String::new()) };
+}
+
 /// JSON in the making.
-struct Json(Vec<u8>);
+struct Json(String);
 
 impl Json {
-    fn done(self) -> String {
-        // What is written here is UTF-8: it is made of texts and of serde's output.
-        String::from_utf8(self.0).unwrap_or_default()
+    fn shared(mut self) -> Arc<str> {
+        let text = Arc::from(self.0.as_str());
+        self.0.clear();
+        self.0.shrink_to(LARGEST_KEPT);
+        BUFFER.set(self.0);
+        text
     }
 
     fn literal(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        self.0.push_str(text);
     }
 
     fn object(&mut self, members: impl FnOnce(&mut Self)) {
-        self.0.push(b'{');
+        self.0.push('{');
         members(self);
-        self.0.push(b'}');
+        self.0.push('}');
     }
 
     /// Begins a member with what [`name!`] made of its name.
     fn begin(&mut self, name: &'static str) -> &mut Self {
-        let after_another = self.0.last() != Some(&b'{');
+        let after_another = !self.0.ends_with('{');
         self.literal(if after_another { name } else { &name[1..] });
         self
     }
@@ -98,11 +108,12 @@ impl Json {
         // Without an early end, so that the compiler can look at many bytes at once.
         let escaped = text.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'"') | (b == b'\\'));
         if escaped {
-            self.serialized(text);
+            // A text always serialises.
+            self.literal(&serde_json::to_string(text).unwrap_or_default());
         } else {
-            self.0.push(b'"');
+            self.0.push('"');
             self.literal(text);
-            self.0.push(b'"');
+            self.0.push('"');
         }
     }
 
@@ -114,18 +125,15 @@ impl Json {
     }
 
     fn number(&mut self, number: u64) {
-        let mut digits = [0_u8; 20];
-        let mut at = digits.len();
-        let mut rest = number;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+        let digit = |value: u64| char::from(b'0' + u8::try_from(value % 10).unwrap_or_default());
+        let mut unit = 1;
+        while number / unit >= 10 {
+            unit *= 10;
         }
-        self.0.extend_from_slice(&digits[at..]);
+        while unit > 0 {
+            self.0.push(digit(number / unit));
+            unit /= 10;
+        }
     }
 
     fn some_number(&mut self, number: Option<u64>) {
@@ -136,23 +144,23 @@ impl Json {
     }
 
     fn time(&mut self, at: WallTime) {
-        self.0.push(b'"');
+        self.0.push('"');
         match rfc_3339(at) {
-            Some(text) => self.0.extend_from_slice(&text),
+            Some(text) => self.literal(std::str::from_utf8(&text).unwrap_or_default()),
             None => self.literal(&at.to_string()),
         }
-        self.0.push(b'"');
+        self.0.push('"');
     }
 
     fn array<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        self.0.push(b'[');
+        self.0.push('[');
         for (place, item) in items.iter().enumerate() {
             if place > 0 {
-                self.0.push(b',');
+                self.0.push(',');
             }
             write(self, item);
         }
-        self.0.push(b']');
+        self.0.push(']');
     }
 
     fn usage(&mut self, usage: Option<&Usage>) {
@@ -180,14 +188,14 @@ impl Json {
     }
 
     fn event(&mut self, event: &Event) {
-        self.0.push(b'{');
+        self.0.push('{');
         name!(self, "at").time(event.at);
         name!(self, "stage").text(event.stage.name());
         if !self.usual_fact(&event.fact) {
             // The fact is an object of its own; its members go on in this one.
-            let fact = self.0.len();
-            self.serialized(&event.fact);
-            self.0[fact] = b',';
+            self.0.push(',');
+            let fact = serde_json::to_string(&event.fact).unwrap_or_default();
+            self.literal(fact.strip_prefix('{').unwrap_or("}"));
         }
     }
 
@@ -224,23 +232,13 @@ impl Json {
                 return false;
             }
         }
-        self.0.push(b'}');
+        self.0.push('}');
         true
-    }
-
-    fn serialized<T: Serialize + ?Sized>(&mut self, value: &T) {
-        if let Err(error) = serde_json::to_writer(&mut self.0, value) {
-            // Strings and plain structs always serialise.
-            tracing::error!(%error, "a part of a record cannot be written");
-            self.literal("{}");
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
     use weir_units::{FaultClass, RequestId, Tokens};
 

@@ -1,5 +1,6 @@
 //! What is kept of a request or a fact once it is serialised: a line of the spill file, and a row of the database.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub(crate) struct RequestRow {
     pub(crate) key: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
     #[serde(with = "raw")]
-    pub(crate) record: String,
+    pub(crate) record: Arc<str>,
 }
 
 /// A row of `facts`.
@@ -40,7 +41,7 @@ pub(crate) struct FactRow {
     pub(crate) at: i64,
     pub(crate) fact: Box<str>,
     #[serde(with = "raw")]
-    pub(crate) record: String,
+    pub(crate) record: Arc<str>,
 }
 
 impl Row {
@@ -70,7 +71,7 @@ impl RequestRow {
         Self {
             id: entry.id,
             started_at: entry.started_at.0,
-            outcome: entry.outcome.name().into(),
+            outcome: shared_name(entry.outcome),
             status: entry.status,
             tenant: entry.tenant,
             key: entry.key,
@@ -92,6 +93,18 @@ impl FactRow {
     }
 }
 
+thread_local! {
+    /// The outcome last written; most are the same.
+    static OUTCOME: Cell<Option<Arc<str>>> = const { Cell::new(None) };
+}
+
+/// The name of an outcome without an allocation for each.
+fn shared_name(outcome: Outcome) -> Arc<str> {
+    let name = OUTCOME.take().filter(|name| **name == *outcome.name()).unwrap_or_else(|| outcome.name().into());
+    OUTCOME.set(Some(Arc::clone(&name)));
+    name
+}
+
 mod id_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use weir_units::RequestId;
@@ -107,6 +120,8 @@ mod id_text {
 
 /// A record in the spill file is an object in its line, not a text within it.
 mod raw {
+    use std::sync::Arc;
+
     use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
     use serde_json::value::RawValue;
 
@@ -114,7 +129,7 @@ mod raw {
         serde_json::from_str::<&RawValue>(record).map_err(S::Error::custom)?.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(|record| record.get().to_owned())
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|record| record.get().into())
     }
 }
