@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use weir_engine::{
-    Ask, Call, ChargeModel, Engine, LimitSettings, Outcome, PoolLimits, Priority, ProviderLimits, Settings, Stated, Step,
+    Ask, Call, ChargeModel, Engine, LimitSettings, Outcome, PoolLimits, Priority, ProviderLimits, Settings, Stated,
+    Step,
 };
 use weir_units::{DeploymentId, Dimension, FaultClass, Limits, Moment, Tokens, Usage, WallTime};
 
@@ -18,16 +19,38 @@ use crate::world::ask;
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Event {
-    Arrive { tenant: u8, priority: u8, input: u64, max: u64, patience: u64, lane: u8 },
+    Arrive {
+        tenant: u8,
+        priority: u8,
+        input: u64,
+        max: u64,
+        patience: u64,
+        lane: u8,
+    },
     /// The oldest, or another, attempt under way ends.
-    Answer { which: usize, output: u64 },
-    Refuse { which: usize, retry_after: Option<u64> },
-    Headers { which: usize, part: u64 },
+    Answer {
+        which: usize,
+        output: u64,
+    },
+    Refuse {
+        which: usize,
+        retry_after: Option<u64>,
+    },
+    Headers {
+        which: usize,
+        part: u64,
+    },
     /// Somebody who waits or is served goes away.
-    Leave { which: usize },
+    Leave {
+        which: usize,
+    },
     /// The calendar jumps, in seconds.
-    Jump { seconds: i64 },
-    Pass { millis: u64 },
+    Jump {
+        seconds: i64,
+    },
+    Pass {
+        millis: u64,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -198,12 +221,8 @@ impl Town {
     }
 
     fn under_way(&self, which: usize) -> Option<u64> {
-        let under_way: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, (_, place))| matches!(place, Place::UnderWay))
-            .map(|(id, _)| *id)
-            .collect();
+        let under_way: Vec<u64> =
+            self.calls.iter().filter(|(_, (_, place))| matches!(place, Place::UnderWay)).map(|(id, _)| *id).collect();
         under_way.get(which % under_way.len().max(1)).copied()
     }
 
@@ -337,7 +356,7 @@ proptest! {
     }
 }
 
-/// How many schedules are tried; `WEIR_CASES` says otherwise.
+/// How many schedules are tried; four times as many is what proptest's own `PROPTEST_CASES` says.
 fn cases() -> u32 {
-    std::env::var("WEIR_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
+    ProptestConfig::default().cases / 4
 }

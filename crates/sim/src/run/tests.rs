@@ -114,7 +114,11 @@ struct Metronome {
 impl Gateway for Metronome {
     fn begin(&mut self, _now: Moment, call: CallId, _request: &Request) -> Step {
         self.waiting.push_back(call);
-        Step::Queue { predicted: Some(self.every * u32::try_from(self.waiting.len()).unwrap()), within: None, until: None }
+        Step::Queue {
+            predicted: Some(self.every * u32::try_from(self.waiting.len()).unwrap()),
+            within: None,
+            until: None,
+        }
     }
 
     fn next(&mut self, _now: Moment, call: CallId) -> Step {

@@ -83,14 +83,14 @@ fn two_backlogged_tenants_get_the_same_whatever_the_size_of_their_requests() {
 #[test]
 fn a_light_tenant_hardly_waits_while_another_floods() {
     // Half of the limit is its fair share: 40,000 tokens of output a minute; it asks for 15,000.
-    let played = town(
-        8,
-        &[workload("light", 1.0, 600, 220, ""), workload("flood", 15.0, 800, 300, "")],
-    );
+    let played = town(8, &[workload("light", 1.0, 600, 220, ""), workload("flood", 15.0, 800, 300, "")]);
     let p95 = percentile(waits(&played.of("light"), minutes(1)), 95);
     let largest = played.all().iter().map(|record| record.output.0).max().unwrap();
     let bound = Duration::from_secs_f64(2.0 * largest as f64 / (80_000.0 / 60.0));
-    println!("light p95 {p95:?}, bound {bound:?}; flood p95 {:?}", percentile(waits(&played.of("flood"), minutes(1)), 95));
+    println!(
+        "light p95 {p95:?}, bound {bound:?}; flood p95 {:?}",
+        percentile(waits(&played.of("flood"), minutes(1)), 95)
+    );
     assert!(p95 <= bound);
     assert!(answered(&played.of("light")).len() * 100 >= played.of("light").len() * 99);
 }
@@ -131,14 +131,28 @@ fn waits_are_as_predicted() {
         .filter(|(predicted, ..)| *predicted > Duration::from_millis(50))
         .collect();
     let kept = told.iter().filter(|(_, within, came)| came <= within).count() as f64 / told.len() as f64;
-    let off: Vec<Duration> = told.iter().map(|(predicted, _, came)| {
-        Duration::from_secs_f64(predicted.abs_diff(*came).as_secs_f64() / came.as_secs_f64().max(0.001))
-    }).collect();
+    let off: Vec<Duration> = told
+        .iter()
+        .map(|(predicted, _, came)| {
+            Duration::from_secs_f64(predicted.abs_diff(*came).as_secs_f64() / came.as_secs_f64().max(0.001))
+        })
+        .collect();
     let median = percentile(off, 50).as_secs_f64();
-    let bias: Vec<Duration> = told.iter().map(|(predicted, _, came)| Duration::from_secs_f64(came.as_secs_f64() / predicted.as_secs_f64())).collect();
+    let bias: Vec<Duration> = told
+        .iter()
+        .map(|(predicted, _, came)| Duration::from_secs_f64(came.as_secs_f64() / predicted.as_secs_f64()))
+        .collect();
     let queued = played.all().iter().filter(|r| r.predicted.is_some()).count();
     let missed = played.all().iter().filter(|r| r.predicted.is_some() && r.attempts == 0).count();
-    println!("{} told, kept {:.3}, median off {:.3}, came/predicted p10 {:?} p50 {:?} p90 {:?}, missed {missed} of {queued}", told.len(), kept, median, percentile(bias.clone(), 10), percentile(bias.clone(), 50), percentile(bias, 90));
+    println!(
+        "{} told, kept {:.3}, median off {:.3}, came/predicted p10 {:?} p50 {:?} p90 {:?}, missed {missed} of {queued}",
+        told.len(),
+        kept,
+        median,
+        percentile(bias.clone(), 10),
+        percentile(bias.clone(), 50),
+        percentile(bias, 90)
+    );
     println!("p50 wait {:?}", percentile(told.iter().map(|t| t.2).collect(), 50));
     assert!((0.85..=0.95).contains(&kept));
     assert!(median <= 0.2);
