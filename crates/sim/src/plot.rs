@@ -1,7 +1,6 @@
 //! A run as a drawing: one SVG file that needs nothing else, no script and no font, and follows the reader's light or dark.
 //!
-//! Grid and words lie in an outer drawing without a scale of its own, lines in inner ones that stretch; so the file fills any
-//! width and its words stay as large as they are.
+//! Grid and words lie in an outer drawing without a scale of its own, lines in inner ones that stretch.
 
 mod panel;
 mod series;
@@ -16,17 +15,19 @@ use crate::scenario::Scenario;
 use panel::{HEIGHT, Panel, Tone};
 use series::{Buckets, last_minute};
 
+/// Colours are written out twice, since drawing tools other than browsers know no variables.
 const STYLE: &str = "\
-:root{--page:#ffffff;--line:#d5d9e0;--ink:#161b22;--ink-3:#606976;--bad:#9d1710;--warn:#c07f00;--s1:#066bb8;--s2:#b4813a;\
---s3:#9e71fd}\
-@media (prefers-color-scheme:dark){:root{--page:#161b22;--line:#2c353f;--ink:#e8ebef;--ink-3:#939dab;--bad:#e5534b;\
---warn:#ffcf66;--s1:#539af2;--s2:#c39803;--s3:#7e58ce}}\
-text{font:11px system-ui,sans-serif;fill:var(--ink-3)}.t{font-size:13px;fill:var(--ink)}.e{text-anchor:end}\
-.m{text-anchor:middle}.g{stroke:var(--line);stroke-width:1}\
+.p{fill:#ffffff}text{font:11px system-ui,sans-serif;fill:#606976}.t{font-size:13px;fill:#161b22}.e{text-anchor:end}\
+.m{text-anchor:middle}.g{stroke:#d5d9e0;stroke-width:1}\
 path{fill:none;stroke-width:1.5;vector-effect:non-scaling-stroke;stroke-linejoin:round}\
-.s1{stroke:var(--s1)}.s2{stroke:var(--s2);stroke-dasharray:6 3}.s3{stroke:var(--s3);stroke-dasharray:2 3}\
-.w{stroke:var(--warn)}.l{stroke:var(--bad);stroke-width:2}\
-.k1{fill:var(--s1)}.k2{fill:var(--s2)}.k3{fill:var(--s3)}.kw{fill:var(--warn)}.kl{fill:var(--bad)}";
+.s1{stroke:#066bb8}.s2{stroke:#b4813a;stroke-dasharray:6 3}.s3{stroke:#9e71fd;stroke-dasharray:2 3}\
+.w{stroke:#c07f00}.l{stroke:#9d1710;stroke-width:2}\
+.k1{fill:#066bb8}.k2{fill:#b4813a}.k3{fill:#9e71fd}.kw{fill:#c07f00}.kl{fill:#9d1710}\
+@media (prefers-color-scheme:dark){.p{fill:#161b22}text{fill:#939dab}.t{fill:#e8ebef}.g{stroke:#2c353f}\
+.s1{stroke:#539af2}.s2{stroke:#c39803}.s3{stroke:#7e58ce}.w{stroke:#ffcf66}.l{stroke:#e5534b}\
+.k1{fill:#539af2}.k2{fill:#c39803}.k3{fill:#7e58ce}.kw{fill:#ffcf66}.kl{fill:#e5534b}}";
+/// How wide it is where nothing else says so; what opens it may stretch it.
+const WIDTH: usize = 960;
 
 /// Draws a run: each limit and its use, who waits, for how long, and what was refused.
 #[must_use]
@@ -45,8 +46,8 @@ pub fn plot(scenario: &Scenario, outcome: &Outcome) -> String {
     let mut svg = String::new();
     let _ = write!(
         svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100%\" height=\"{height}\" role=\"img\"><title>{}</title>\
-         <style>{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"var(--page)\"/>",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\"><title>{}</title>\
+         <style>{STYLE}</style><rect width=\"100%\" height=\"100%\" class=\"p\"/>",
         panel::escaped(&format!("a run of {}, seed {}", weir_units::format_duration(scenario.duration), scenario.seed))
     );
     for (number, panel) in panels.iter().enumerate() {

@@ -105,7 +105,7 @@ pub struct Attempts {
 pub struct Predictions {
     /// How many requests were told a wait when they were queued.
     pub count: u64,
-    /// How many of them waited no longer.
+    /// How many of them waited no longer than nine of ten were told to.
     pub kept: u64,
     /// Half were off by no more than this, in microseconds.
     pub median_error_us: u64,
@@ -198,16 +198,16 @@ fn words(end: RecordEnd) -> String {
 
 fn predictions(records: &[Record]) -> Option<Predictions> {
     // Whoever left before its turn did not wait to the end.
-    let told: Vec<(Duration, Duration)> = records
+    let told: Vec<(Duration, Duration, Duration)> = records
         .iter()
         .filter(|record| record.attempts > 0)
-        .filter_map(|record| Some((record.predicted?, record.queued)))
+        .filter_map(|record| Some((record.predicted?, record.within.or(record.predicted)?, record.queued)))
         .collect();
     if told.is_empty() {
         return None;
     }
-    let kept = told.iter().filter(|(predicted, queued)| queued <= predicted).count() as u64;
-    let errors = told.iter().map(|(predicted, queued)| predicted.abs_diff(*queued));
+    let kept = told.iter().filter(|(_, within, queued)| queued <= within).count() as u64;
+    let errors = told.iter().map(|(predicted, _, queued)| predicted.abs_diff(*queued));
     Some(Predictions { count: told.len() as u64, kept, median_error_us: Spread::of(errors).p50_us })
 }
 

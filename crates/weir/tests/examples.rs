@@ -34,7 +34,8 @@ fn every_example_has_a_story_and_a_test() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     found.sort();
-    assert_eq!(found, ["balance", "failover", "faults", "keys", "limits", "local-models", "tls", "two-dialects"]);
+    let all = ["balance", "failover", "faults", "keys", "limits", "local-models", "simulate", "tls", "two-dialects"];
+    assert_eq!(found, all);
     let index = fs::read_to_string(examples().join("README.md")).unwrap();
     for name in found {
         assert!(examples().join(&name).join("README.md").exists(), "examples/{name} has no story");
@@ -88,6 +89,26 @@ fn faults() {
     let (spliced, ended) = (stream("cut"), stream("cut-plain"));
     assert!(spliced.contains("data: [DONE]") && !spliced.contains("\"error\""), "{spliced}");
     assert!(ended.contains("\"error\"") && !ended.contains("data: [DONE]"), "{ended}");
+}
+
+#[test]
+fn simulate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plot, scenario) = (folder.path().join("run.svg"), examples().join("simulate/scenario.toml"));
+    let run = |more: &[&str]| weir(folder.path()).arg("simulate").arg(&scenario).args(more).output().unwrap();
+    let said = run(&["--naive", "--plot", plot.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success() && text.contains("without Weir"), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    assert!(fs::read_to_string(&plot).unwrap().ends_with("</svg>\n"));
+    let figures: serde_json::Value = serde_json::from_slice(&run(&["--json"]).stdout).unwrap();
+    let (answered, asked) = (&figures["weir"]["all"]["answered"], &figures["weir"]["all"]["requests"]);
+    assert!(answered.as_u64().unwrap() * 10 >= asked.as_u64().unwrap() * 9, "{answered} of {asked}");
+    let wrong = folder.path().join("wrong.toml");
+    fs::write(&wrong, "sede = 7\n[providers.a]\nkind = \"opnai\"\n").unwrap();
+    let said = weir(folder.path()).arg("simulate").arg(&wrong).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(2));
+    assert!(text.contains("wrong.toml:1") && text.contains("`seed`") && text.contains("openai"), "{text}");
 }
 
 #[test]

@@ -37,8 +37,8 @@ struct Passed {
     deployment: Handle,
     pool: Handle,
     binding: Dimension,
-    /// What keeps it may be what is reserved for others, who must not be held up for it.
-    batch: bool,
+    /// What keeps it is what is reserved for others, who must not be held up for it.
+    reserve: bool,
     place: usize,
     /// What its class and its tenant will have been served once it went.
     class_after: u64,
@@ -59,7 +59,7 @@ impl Passed {
     /// it had gone. Else who asks for little would get more than its share, one small request after the other.
     fn lets_by(&self, turn: Turn, ticket: &Ticket) -> bool {
         let needs = ticket.pools.contains(&Some(self.pool)) && ticket.cost.get(self.binding) > 0;
-        let reserved = self.batch && ticket.priority != crate::Priority::Batch;
+        let reserved = self.reserve && ticket.priority != crate::Priority::Batch;
         !needs
             || reserved
             || if turn.place == self.place {
@@ -164,7 +164,11 @@ impl Engine {
     }
 
     pub(super) fn expire(&mut self, now: Moment, line: &mut Line) {
-        while let Some(&(_, id)) = line.ends.first().filter(|(until, _)| *until <= now) {
+        while let Some(&(until, id)) = line.ends.first().filter(|(until, _)| *until <= now) {
+            if let Some(ticket) = self.queue.tickets.get(&id) {
+                let waited = u64::try_from(until.since(ticket.since).as_nanos()).unwrap_or(u64::MAX);
+                line.classes[ticket.priority as usize].calibration.add_more_than(waited, ticket.reckoned);
+            }
             self.remove(line, id, State::Expired);
         }
     }
@@ -254,21 +258,26 @@ impl Engine {
             *pass.looks(deployment) += 1;
             return false;
         }
-        let Room::Later { at, pool, binding } = self.room(now, &pools, &cost, priority) else { return true };
+        let Room::Later { at, mut pool, mut binding } = self.room(now, &pools, &cost, priority) else { return true };
+        let mut reserve = false;
+        if priority == crate::Priority::Batch {
+            match self.room(now, &pools, &cost, crate::Priority::Standard) {
+                Room::Now => reserve = true,
+                Room::Later { pool: of, binding: by, .. } => (pool, binding) = (of, by),
+            }
+        }
         pass.next_try = match (pass.next_try, at) {
             (Some(known), Some(at)) => Some(known.min(at)),
             (known, at) => known.or(at),
         };
         *pass.looks(deployment) += 1;
-        let batch = priority == crate::Priority::Batch;
         let place = turn.place;
-        pass.passed.push(Passed { id, deployment, pool, binding, batch, place, class_after, tenant_after });
+        pass.passed.push(Passed { id, deployment, pool, binding, reserve, place, class_after, tenant_after });
         if let Some(ticket) = self.queue.tickets.get_mut(&id) {
             let since = *ticket.blocked_since.get_or_insert(now);
-            // Work that only may not use what is reserved for others must not hold those others up.
-            let own = ticket.priority == crate::Priority::Batch;
             let waited = now.since(since).as_nanos() >= u128::from(BYPASSED_FOR_NANOS);
-            if !own && (ticket.bypassed >= BYPASSES || waited) {
+            // Work that only may not use what is reserved for others must not hold those others up.
+            if !reserve && (ticket.bypassed >= BYPASSES || waited) {
                 pass.saved.push((pool, binding));
             }
         }
@@ -298,11 +307,7 @@ impl Engine {
         line.serve(ticket.class, ticket.tenant, ticket.weight, i128::from(work(&ticket.cost)));
         self.unqueue(ticket.bytes);
         let waited = u64::try_from(now.since(ticket.since).as_nanos()).unwrap_or(u64::MAX);
-        // Waits of a moment say nothing of how well longer ones are predicted.
-        if ticket.predicted > 50_000_000 {
-            let ratio = u128::from(waited) * 1_000_000 / u128::from(ticket.predicted);
-            line.calibration.add(u64::try_from(ratio).unwrap_or(u64::MAX).max(1));
-        }
+        line.classes[ticket.priority as usize].calibration.add(waited, ticket.reckoned);
         self.queue.granted.insert((now, id));
         if let Some(ticket) = self.queue.tickets.get_mut(&id) {
             ticket.order = now;

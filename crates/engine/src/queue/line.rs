@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use weir_units::{Dimension, Moment};
 
+use super::calibration::Calibration;
 use super::{Ticket, class_weight, work};
 use crate::ask::Priority;
-use crate::ewma::Quantile;
 use crate::limits::Cost;
 use crate::memory::Handle;
 
@@ -23,8 +23,6 @@ pub(crate) struct Line {
     pub(crate) ends: BTreeSet<(Moment, u64)>,
     /// When the next one may fit.
     pub(crate) next_try: Option<Moment>,
-    /// How much longer than predicted waits mostly are, in parts per million: nine of ten stay within it.
-    pub(crate) calibration: Quantile,
     /// Work that was sent away and told when to come back, in nanoseconds of the limit that was in its way.
     pub(crate) promised: u64,
     pub(crate) promised_at: Moment,
@@ -40,6 +38,7 @@ pub(crate) struct Class {
     pub(crate) order: BTreeSet<(u64, Handle)>,
     pub(crate) waiting: usize,
     pub(crate) sum: Sum,
+    pub(crate) calibration: Calibration,
 }
 
 /// One tenant of a class.
@@ -114,7 +113,6 @@ impl Line {
             ages: BTreeSet::new(),
             ends: BTreeSet::new(),
             next_try: None,
-            calibration: Quantile::new(900_000),
             promised: 0,
             promised_at: now,
         }

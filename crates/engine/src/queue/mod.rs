@@ -5,6 +5,7 @@
 //! Serving Large Language Models", OSDI 2024), corrected when the real count is known; within a tenant, the earliest deadline
 //! goes first. A request that does not fit lets smaller ones pass for a while, then the limit is saved up for it.
 
+mod calibration;
 mod dispatch;
 mod line;
 mod place;
@@ -57,8 +58,9 @@ pub(crate) struct Ticket {
     /// Another deployment could take over: then a provider's refusal is not waited out for long.
     pub(crate) alternative: bool,
     pub(crate) ages_at: Moment,
+    /// How long it will take by who stands in line, how long by experience, and how long at most in nine of ten cases.
+    pub(crate) reckoned: u64,
     pub(crate) predicted: u64,
-    /// What nine of ten such predictions were not exceeded by.
     pub(crate) within: u64,
     /// How many went before it although it was their turn's end, and since when it does not fit.
     pub(crate) bypassed: u32,

@@ -106,8 +106,13 @@ impl Engine {
             return None;
         }
         let late = self.is_late(now, call, lane, line, &ticket, &forecast);
-        let within = nanos(line.careful(forecast.wait));
-        let ticket = Ticket { predicted: nanos(forecast.wait), within, ..ticket };
+        let calibration = &line.classes[ticket.priority as usize].calibration;
+        let ticket = Ticket {
+            reckoned: nanos(forecast.wait),
+            predicted: nanos(calibration.usual(forecast.wait)),
+            within: nanos(calibration.careful(forecast.wait)),
+            ..ticket
+        };
         self.queue.bytes += ticket.bytes;
         self.queue.waiting += 1;
         line.enter(number, &ticket);
@@ -238,6 +243,7 @@ impl Engine {
             until,
             alternative,
             ages_at: if top { Moment(u64::MAX) } else { since + until.since(since) / 2 },
+            reckoned: 0,
             predicted: 0,
             within: 0,
             bypassed: 0,
@@ -257,7 +263,7 @@ impl Engine {
         forecast: &Forecast,
     ) -> bool {
         let usual = self.deployments.get(call.lanes[lane].deployment).map_or(Duration::ZERO, Deployment::ttft_p50);
-        let wait = line.careful(forecast.wait);
+        let wait = line.classes[ticket.priority as usize].calibration.sure(forecast.wait);
         // What waits by `max-wait` is answered after it; what has a deadline is answered before it.
         now + wait > ticket.until || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
     }
@@ -269,9 +275,10 @@ impl Engine {
             .pool
             .and_then(|handle| self.pools.get(handle))
             .map_or(Duration::ZERO, |pool| pool.time_of(now, forecast.binding, ticket.cost.get(forecast.binding)));
+        let wait = line.classes[ticket.priority as usize].calibration.careful(forecast.wait);
         let pool = forecast.pool.and_then(|handle| self.pools.key(handle)).cloned();
         Full {
-            retry_after: whole_seconds(line.careful(forecast.wait).saturating_sub(slack)),
+            retry_after: whole_seconds(wait.saturating_sub(slack)),
             wait: forecast.wait,
             own,
             line: ticket.line.clone(),
@@ -297,7 +304,7 @@ impl Engine {
             candidate: lane,
             until: ticket.until,
             ahead: forecast.ahead,
-            predicted: forecast.wait,
+            predicted: Duration::from_nanos(ticket.predicted),
             within: Duration::from_nanos(ticket.within),
             pool: pool.unwrap_or_else(|| ticket.line.clone()),
             binding: forecast.binding,
@@ -324,12 +331,6 @@ impl Engine {
 }
 
 impl Line {
-    /// A wait that nine of ten will not exceed.
-    fn careful(&self, wait: Duration) -> Duration {
-        let ratio = self.calibration.estimate().unwrap_or(1_000_000).clamp(800_000, 3_000_000);
-        Duration::from_nanos(u64::try_from(u128::from(nanos(wait)) * u128::from(ratio) / 1_000_000).unwrap_or(u64::MAX))
-    }
-
     /// Whom to send away for a newcomer: the newest of the tenant that has most in line, in the least urgent class that is not
     /// more urgent than the newcomer's.
     fn least_urgent(&self, new: &Ticket) -> Option<u64> {

@@ -84,7 +84,7 @@ impl fmt::Display for Report {
         if let Some(told) = self.predictions {
             writeln!(
                 f,
-                "\n {:<NAME$} {} of {} waited no longer than predicted; half were off by {} at most",
+                "\n {:<NAME$} {} of {} kept within what nine of ten are to; half were off by {} at most",
                 "PREDICTED WAITS",
                 share(told.kept, told.count),
                 count(told.count),

@@ -39,18 +39,6 @@ fn say(name: &str, played: &Played, from: u64, to: u64) -> (f64, f64) {
     let refused = played.refused() as f64 / played.attempts() as f64;
     let used = played.binding(minutes(from), minutes(to));
     println!("{name}: {} attempts, {:.3} % refused, {:.1} % used", played.attempts(), refused * 100.0, used * 100.0);
-    if std::env::var_os("EACH").is_some() {
-        for m in 0..to {
-            let of = |d| played.used(d, minutes(m), minutes(m + 1)) * 100.0;
-            println!(
-                "  minute {m}: requests {:.1} input {:.1} output {:.1}, queued {:?}",
-                of(Dimension::RequestsPerMinute),
-                of(Dimension::InputTokensPerMinute),
-                of(Dimension::OutputTokensPerMinute),
-                played.outcome.samples.iter().rfind(|s| s.at <= minutes(m + 1)).unwrap().queued
-            );
-        }
-    }
     (refused, used)
 }
 
