@@ -2,6 +2,9 @@
 //!
 //! The long runs are in `soak.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::print_stdout, reason = "the figures are worth a look, too")]
+
 mod limits;
 mod queues;
 mod runs;
