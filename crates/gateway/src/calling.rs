@@ -1,7 +1,7 @@
 //! What one request is called with, and what every attempt of it does alike: say the request in a target's dialect, send it
 //! within a time, read what comes back.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Calling {
         let Some(client) = self.live.client(self.routed.timeouts.connect) else {
             return Err(Fault::new(FaultClass::Connect, "no client is configured"));
         };
-        match limit.bound(client.request(request)).await {
+        match limit.bound(pin!(client.request(request))).await {
             None => Err(Fault::new(FaultClass::FirstByteTimeout, "no response within the time allowed")),
             Some(Ok(response)) => Ok(response),
             Some(Err(error)) if error.is_connect() => {
@@ -193,8 +193,9 @@ impl Calling {
 pub(crate) struct Limit(Pin<Box<Sleep>>);
 
 impl Limit {
-    /// What `exchange` brings; none when the time is over first.
-    async fn bound<T>(&mut self, exchange: impl Future<Output = T>) -> Option<T> {
+    /// What `exchange` brings; none when the time is over first. It is pinned by the caller, since an async function would keep
+    /// it twice.
+    async fn bound<T>(&mut self, exchange: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         tokio::select! {
             biased;
             brought = exchange => Some(brought),
@@ -231,7 +232,7 @@ pub(crate) async fn collect_within(body: Incoming, limit: &mut Limit, held: &mut
         }
         Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
     };
-    limit.bound(reading).await.unwrap_or_else(|| {
+    limit.bound(pin!(reading)).await.unwrap_or_else(|| {
         Err(Fault::new(FaultClass::FirstByteTimeout, "the answer was not whole within the time allowed"))
     })
 }

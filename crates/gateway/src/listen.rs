@@ -117,9 +117,9 @@ impl Connection {
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let (shared, peer, door) = (self.shared, self.peer, self.door);
         let service = service_fn(move |request: Request<Incoming>| {
-            let answered = serve(Arc::clone(&shared), request, peer, door);
+            let shared = Arc::clone(&shared);
             // In a box of its own: hyper moves the future into its connection, and all the stages make it a large one.
-            Box::pin(async move { Ok::<_, Infallible>(answered.await) })
+            Box::pin(async move { Ok::<_, Infallible>(serve(shared, request, peer, door).await) })
         });
         if let Err(error) = self.builder.serve_connection(TokioIo::new(stream), service).await {
             tracing::debug!(%error, %peer, "a connection broke");
