@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_config::Config;
-use weir_engine::{ModelLimits, PoolLimits, ProviderLimits, Settings};
+use weir_engine::{PoolLimits, ProviderLimits, Settings};
 
 use super::counted;
 use crate::scenario::{Route, Scenario};
@@ -25,7 +25,7 @@ pub(super) fn of(scenario: &Scenario) -> Settings {
         let reserve_for_interactive_ppm = pool.reserve_for_interactive_ppm;
         limits.pools.insert(Arc::clone(name), PoolLimits { limits: pool.limits, reserve_for_interactive_ppm });
         for deployment in &pool.deployments {
-            let of = limits.models.entry(deployment.clone()).or_insert_with(ModelLimits::default);
+            let of = limits.models.entry(deployment.clone()).or_default();
             of.pool = Some(Arc::clone(name));
         }
     }
