@@ -1,6 +1,7 @@
 //! The same claims as the targets, over many seeds and many hours. `./scripts/soak` runs all of it; the tests run a hundredth.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::print_stdout, reason = "the figures are what a soak is run for")]
 
 use std::path::Path;
 use std::time::Duration;

@@ -2,6 +2,9 @@
 //!
 //! The long runs are in `soak.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::print_stdout, reason = "figures that miss a target are wanted with it")]
+
 mod limits;
 mod queues;
 mod runs;
