@@ -1,6 +1,6 @@
 //! `weir simulate`: a scenario in invented time, with the engine that decides live; a day takes half a minute.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -133,7 +133,7 @@ impl Progress<'_> {
         if Self::is_drawn() {
             let filled = (BAR as u128 * part / whole).min(BAR as u128) as usize;
             let bar = shown(&format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled)));
-            eprint!("\r simulating {what} [{bar}] {}  {left} s left \x1b[K", shown(&percent));
+            draw(&format!("\r simulating {what} [{bar}] {}  {left} s left \x1b[K", shown(&percent)));
         } else {
             say(format_args!("simulating {what}: {}, {left} s left", shown(&percent)));
         }
@@ -141,11 +141,17 @@ impl Progress<'_> {
 
     fn clear(&self) {
         if self.said.is_some() && Self::is_drawn() {
-            eprint!("\r\x1b[K");
+            draw("\r\x1b[K");
         }
     }
 
     fn is_drawn() -> bool {
-        std::io::stderr().is_terminal() && !std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+        std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
+}
+
+/// Draws over the line that is there. A terminal that went away is no fault.
+fn draw(text: &str) {
+    let mut terminal = std::io::stderr().lock();
+    let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
 }
