@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use weir_units::{Dimension, Moment};
 
-use crate::record::Outcome;
+use crate::record::{Outcome, Record};
 use crate::scenario::Scenario;
+use crate::workload::Priority;
 use panel::{HEIGHT, Panel, Tone};
 use series::{Buckets, last_minute};
 
@@ -40,7 +41,7 @@ pub fn plot(scenario: &Scenario, outcome: &Outcome) -> String {
         }
     }
     panels.push(of_queues(outcome, &buckets));
-    panels.push(of_waits(outcome, &buckets));
+    panels.push(of_waits(scenario, outcome, &buckets));
     panels.push(of_refusals(outcome, &buckets));
     let height = panels.len() * HEIGHT + 24;
     let mut svg = String::new();
@@ -87,11 +88,27 @@ fn of_queues(outcome: &Outcome, buckets: &Buckets) -> Panel {
         .line("batch", Tone::Third, waiting(2))
 }
 
-fn of_waits(outcome: &Outcome, buckets: &Buckets) -> Panel {
-    let waits: Vec<(Moment, Duration)> = outcome.records.iter().map(|record| (record.at, record.queued)).collect();
-    Panel::new("wait of the requests that came then, ms".to_owned())
-        .line("p95", Tone::First, buckets.ranked(&waits, 95))
-        .line("p50", Tone::Second, buckets.ranked(&waits, 50))
+fn of_waits(scenario: &Scenario, outcome: &Outcome, buckets: &Buckets) -> Panel {
+    // By class: batch work may wait for an hour where people wait for a moment.
+    let line = |priority: Priority| {
+        let of_class = |record: &&Record| scenario.workloads[record.workload as usize].priority == priority;
+        let went = outcome.records.iter().filter(of_class).filter(|record| record.attempts > 0);
+        let waits: Vec<(Moment, Duration)> = went.map(|record| (record.at, record.queued)).collect();
+        buckets.ranked(&waits, 95)
+    };
+    let mut lines = Priority::ALL.map(line);
+    let longest = lines.iter().flatten().flatten().copied().max().unwrap_or(0);
+    let unit = if longest >= 10_000 {
+        lines.iter_mut().flatten().flatten().for_each(|millis| *millis /= 1_000);
+        "s"
+    } else {
+        "ms"
+    };
+    let [first, second, third] = lines;
+    Panel::new(format!("wait of those who came then and went, p95, {unit}"))
+        .line("interactive", Tone::First, first)
+        .line("standard", Tone::Second, second)
+        .line("batch", Tone::Third, third)
 }
 
 fn of_refusals(outcome: &Outcome, buckets: &Buckets) -> Panel {

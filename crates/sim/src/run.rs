@@ -99,7 +99,10 @@ impl<'s, G: Gateway> Run<'s, G> {
             .map(|(number, workload)| Stream::new(workload.clone(), number, seed))
             .collect();
         let sends_until = Moment::ZERO + scenario.duration;
-        let whole_seconds = scenario.duration.as_secs().div_ceil(SAMPLES).max(1);
+        // Distances that a minute is made of, so that the worst minute is one.
+        let least = scenario.duration.as_secs().div_ceil(SAMPLES).max(1);
+        let whole_seconds = [1, 2, 5, 10, 15, 20, 30].into_iter().find(|span| *span >= least);
+        let whole_seconds = whole_seconds.unwrap_or(least.next_multiple_of(60));
         Self {
             scenario,
             world,

@@ -26,7 +26,8 @@ pub(crate) fn say(text: impl std::fmt::Display) {
 
 /// Draws on stderr without ending the line, for what is drawn again.
 pub(crate) fn draw(text: impl std::fmt::Display) {
-    let _ = write!(std::io::stderr().lock(), "{text}");
+    let mut terminal = std::io::stderr().lock();
+    let _ = write!(terminal, "{text}").and_then(|()| terminal.flush());
 }
 
 /// Says what is wrong, and leaves with `code`.

@@ -8,7 +8,7 @@ use super::{Group, LimitUse, Report, Spread};
 use crate::record::RecordEnd;
 
 /// Columns of a row's name.
-const NAME: usize = 22;
+const NAME: usize = 18;
 
 impl Report {
     /// What the run says, in a sentence.
@@ -105,7 +105,7 @@ impl fmt::Display for Report {
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, cells: [&str; 7]) -> fmt::Result {
     write!(f, " {:<NAME$}", shortened(name, NAME))?;
-    let widths = [10, 10, 11, 11, 11, 11, 12];
+    let widths = [10, 10, 12, 12, 12, 12, 13];
     cells.iter().zip(widths).try_for_each(|(cell, width)| write!(f, "{cell:>width$}"))?;
     writeln!(f)
 }
