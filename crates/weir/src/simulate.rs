@@ -1,6 +1,6 @@
 //! `weir simulate`: a scenario in invented time, with the engine that decides live; a day takes half a minute.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
