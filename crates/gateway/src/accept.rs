@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -44,10 +44,17 @@ pub(crate) struct Accepted {
     pub(crate) query: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) head: Head,
-    /// What its tokens are estimated from.
-    pub(crate) measure: Measure,
+    pub(crate) measured: OnceLock<Measure>,
     /// What the body holds of the memory that all bodies share; given back when it is dropped.
     pub(crate) _held: Held,
+}
+
+impl Accepted {
+    /// What its tokens are estimated from. Looking at every byte costs as much as a seventh of all that Weir does besides, so it
+    /// is done when somebody needs to know, and once.
+    pub(crate) fn measure(&self) -> &Measure {
+        self.measured.get_or_init(|| weir_wire::measure(&self.body))
+    }
 }
 
 /// Memory that all buffered bodies share.

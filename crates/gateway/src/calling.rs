@@ -180,10 +180,13 @@ impl Calling {
 
     /// Learns what this model makes of a text.
     pub(crate) fn calibrate(&self, candidate: usize, usage: &Usage) {
+        if !self.shared.learns_tokens() {
+            return;
+        }
         let model = &self.routed.targets[candidate].deployment.model;
         self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(
             model,
-            &self.accepted.measure,
+            self.accepted.measure(),
             usage.input,
         );
     }

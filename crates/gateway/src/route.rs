@@ -19,6 +19,8 @@ use crate::reply::{Cause, Refusal};
 use crate::state::{Live, Shared};
 use crate::upstream::Upstream;
 
+/// The rule of thumb where nothing depends on tokens but what a repeat may cost.
+const BYTES_PER_TOKEN: u64 = 4;
 /// An estimate must exceed a window by a quarter before a request is refused for it, in percent of the window.
 const DOUBT: u64 = 125;
 
@@ -108,22 +110,25 @@ fn pin(
 /// # Errors
 /// It is too long for all of them: refused before it costs anything.
 fn estimate(shared: &Shared, accepted: &Accepted, targets: &mut Vec<Target>) -> Result<(), Refusal> {
+    // A token has at least a byte, so most bodies fit their window whatever they hold.
+    let longer = |target: &Target| target.candidate.window.is_some_and(|window| accepted.body.len() as u64 > window.0);
+    if !shared.counts_tokens() && !targets.iter().any(longer) {
+        let rough = Tokens((accepted.body.len() as u64 / BYTES_PER_TOKEN).max(1));
+        targets.iter_mut().for_each(|target| target.candidate.input = rough);
+        return Ok(());
+    }
     {
         let learned = shared.calibration.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for target in targets.iter_mut() {
-            target.candidate.input = learned.estimate(&target.deployment.model, &accepted.measure);
+            target.candidate.input = learned.estimate(&target.deployment.model, accepted.measure());
         }
     }
-    let too_long = |target: &Target| {
-        let window = target.candidate.window?;
-        (target.candidate.input.0 > window.0.saturating_mul(DOUBT) / 100).then_some((target.candidate.input, window))
-    };
-    let Some((input, _)) = targets.first().and_then(too_long) else {
-        targets.retain(|target| too_long(target).is_none());
-        return Ok(());
-    };
+    let input = targets.first().map_or(Tokens(1), |target| target.candidate.input);
     let largest = targets.iter().filter_map(|target| target.candidate.window).max().unwrap_or(Tokens(0));
-    targets.retain(|target| too_long(target).is_none());
+    targets.retain(|target| {
+        let Candidate { input, window, .. } = &target.candidate;
+        window.is_none_or(|window| input.0 <= window.0.saturating_mul(DOUBT) / 100)
+    });
     if !targets.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::PoisonError;
+use std::sync::{OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -183,7 +183,7 @@ where
         endpoint: arrival.endpoint,
         query: parts.uri.query().map(str::to_owned),
         headers: parts.headers,
-        measure: weir_wire::measure(&body),
+        measured: OnceLock::new(),
         body,
         head,
         _held: held,
@@ -379,7 +379,7 @@ fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &C
     let served = resolved.as_ref().and_then(|resolved| resolved.deployments.first());
     let model = served.map_or(asked, |deployment| &*deployment.model);
     let learned = shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
-    let tokens = learned.estimate(model, &accepted.measure);
+    let tokens = learned.estimate(model, accepted.measure());
     drop(learned);
     let mut response = json(StatusCode::OK, weir_wire::count_tokens_answer(tokens));
     journey.mark(response.headers_mut(), Dialect::Anthropic);

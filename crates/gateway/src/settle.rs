@@ -226,6 +226,9 @@ impl Journey {
         let stated: Vec<Stated> = firm
             .map(|seen| Stated { dimension: seen.dimension, limit: seen.limit, remaining: seen.remaining })
             .collect();
+        if stated.iter().any(|limit| limit.dimension.is_of_tokens()) {
+            self.shared.tokens_are_limited();
+        }
         if let Some(call) = self.call.as_mut().filter(|_| !stated.is_empty()) {
             self.shared.decide(|engine| engine.stated(self.shared.clock.now(), call, &stated));
         }

@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
     recorder: Option<Recorder>,
+    /// Some limit counts tokens: one that is declared, or one that a provider has stated.
+    counts_tokens: AtomicBool,
+    answers: AtomicUsize,
     engine: Mutex<Engine>,
 }
 
@@ -68,6 +71,7 @@ impl Shared {
         engine.calendar(clock.now(), wall());
         configure(&mut engine, &metrics, &config);
         let buffers = Buffers::new(config.server.buffer_limit);
+        let counts_tokens = limits_tokens(&config);
         let live = Live::new(config, None).map_err(StartError::Config)?;
         Ok(Self {
             clock,
@@ -85,6 +89,8 @@ impl Shared {
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
             recorder,
+            counts_tokens: AtomicBool::new(counts_tokens),
+            answers: AtomicUsize::new(0),
             engine: Mutex::new(engine),
         })
     }
@@ -131,6 +137,9 @@ impl Shared {
         let before = self.live.load();
         let live = Live::new(config, Some(&before))?;
         self.decide(|engine| configure(engine, &self.metrics, &live.config));
+        if limits_tokens(&live.config) {
+            self.tokens_are_limited();
+        }
         self.buffers.store(Arc::new(self.buffers.load().with_limit(live.config.server.buffer_limit)));
         let path = match &live.config.source {
             Source::File(path) => path.display().to_string(),
@@ -143,6 +152,23 @@ impl Shared {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether some limit counts tokens, so that they are worth estimating well.
+    pub(crate) fn counts_tokens(&self) -> bool {
+        self.counts_tokens.load(Ordering::Relaxed)
+    }
+
+    /// A provider has stated a limit on tokens.
+    pub(crate) fn tokens_are_limited(&self) {
+        if !self.counts_tokens() {
+            self.counts_tokens.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether to learn from this answer how many tokens a text is: from all where that matters, else from one in sixteen.
+    pub(crate) fn learns_tokens(&self) -> bool {
+        self.counts_tokens() || self.answers.fetch_add(1, Ordering::Relaxed).is_multiple_of(16)
     }
 
     /// Counts a request as running until the guard is dropped.
@@ -215,6 +241,16 @@ fn configure(engine: &mut Engine, metrics: &Metrics, config: &Config) {
         .filter_map(|(name, p)| p.api_key.as_ref().map(|key| (Arc::clone(name), fingerprint(key.expose()))))
         .collect();
     engine.configure(config.engine.clone(), declared, credentials);
+}
+
+/// Whether a limit that is declared counts tokens.
+fn limits_tokens(config: &Config) -> bool {
+    let declared = &config.engine.limits;
+    let providers = declared.providers.values().map(|provider| provider.limits);
+    let models = declared.models.values().map(|model| model.limits);
+    let pools = declared.pools.values().map(|pool| pool.limits);
+    let keys = declared.keys.values().copied();
+    providers.chain(models).chain(pools).chain(keys).any(|limits| limits.iter().any(|(what, _)| what.is_of_tokens()))
 }
 
 /// Tells one credential from another without keeping it.

@@ -75,6 +75,15 @@ impl Dimension {
         self as usize
     }
 
+    /// Whether it counts tokens.
+    #[must_use]
+    pub const fn is_of_tokens(self) -> bool {
+        matches!(
+            self,
+            Self::InputTokensPerMinute | Self::OutputTokensPerMinute | Self::TokensPerMinute | Self::TokensPerDay
+        )
+    }
+
     /// Whether it counts over a day.
     #[must_use]
     pub const fn is_daily(self) -> bool {
