@@ -73,7 +73,8 @@ struct Run<'s, G> {
     sends_until: Moment,
     over_at: Moment,
     sample_every: Duration,
-    calls: BTreeMap<CallId, Calling>,
+    /// In boxes, since a tree moves what it holds.
+    calls: BTreeMap<CallId, Box<Calling>>,
     next_call: u64,
     queued: [u64; Priority::ALL.len()],
     attempts: u64,
@@ -148,7 +149,7 @@ impl<'s, G: Gateway> Run<'s, G> {
                 if request.client == 0 && request.retry == 0 && self.is_open_loop(request.workload) {
                     self.next_arrival(request.workload);
                 }
-                self.arrive(request);
+                self.arrive(*request);
             }
             Due::Think { workload, client } => {
                 let request = self.streams[workload].request(self.now, client);
@@ -181,7 +182,7 @@ impl<'s, G: Gateway> Run<'s, G> {
 
     fn next_arrival(&mut self, workload: usize) {
         if let Some(request) = self.streams[workload].next_request().filter(|request| request.at < self.sends_until) {
-            self.agenda.put(request.at, Due::Arrive(request));
+            self.agenda.put(request.at, Due::Arrive(Box::new(request)));
         }
     }
 
@@ -197,7 +198,7 @@ impl<'s, G: Gateway> Run<'s, G> {
         let call = CallId(self.next_call);
         self.next_call += 1;
         let gateway = usize::try_from(call.0).unwrap_or(0) % self.gateways.len();
-        self.calls.insert(call, Calling::new(request, gateway));
+        self.calls.insert(call, Box::new(Calling::new(request, gateway)));
         if let Some(patience) = self.scenario.workloads[request.workload].retry.patience {
             self.agenda.put(request.first_at.max(self.now) + patience, Due::Leave(call));
         }
@@ -283,7 +284,7 @@ impl<'s, G: Gateway> Run<'s, G> {
         let end = RecordEnd::refused(refusal.by, refusal.status);
         if let ClientStep::Retry(again) = next {
             self.close(call, end, false);
-            self.agenda.put(again.at, Due::Arrive(again));
+            self.agenda.put(again.at, Due::Arrive(Box::new(again)));
         } else {
             self.close(call, end, true);
             self.go_on(&request);

@@ -35,7 +35,8 @@ pub struct Weir {
     engine: Engine,
     workloads: Vec<Client>,
     max_wait: Duration,
-    calls: BTreeMap<CallId, Open>,
+    /// In boxes, since a tree moves what it holds.
+    calls: BTreeMap<CallId, Box<Open>>,
     /// Who waits in line, by the engine's tickets.
     tickets: BTreeMap<u64, CallId>,
     /// Who has something to hear.
@@ -187,7 +188,7 @@ impl Gateway for Weir {
         };
         let mut call = self.engine.begin(now, ask);
         self.engine.charge_key(&mut call, admitted);
-        self.calls.insert(id, Open { call, workload: request.workload, sent_at: now, status: 502 });
+        self.calls.insert(id, Box::new(Open { call, workload: request.workload, sent_at: now, status: 502 }));
         self.step(now, id)
     }
 

@@ -9,10 +9,10 @@ use crate::gateway::CallId;
 use crate::workload::Request;
 
 /// One thing that is due. An attempt is named by its number within its call, so that what comes too late is known as such.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Due {
     /// A request arrives at its gateway.
-    Arrive(Request),
+    Arrive(Box<Request>),
     /// A client has thought enough.
     Think { workload: usize, client: u32 },
     /// A wait is over, that of the call's step of this number.
