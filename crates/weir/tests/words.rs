@@ -315,7 +315,7 @@ async fn a_declared_deployment_has_its_own_label_even_if_it_never_answers() {
 async fn tokens_are_counted_by_what_the_model_reported_whatever_it_is_called() {
     let provider = Provider::start(|_| {
         let mut answer = chat();
-        answer["usage"] = json!({ "prompt_tokens": 1_000, "completion_tokens": 1, "total_tokens": 1_001 });
+        answer["usage"] = json!({ "prompt_tokens": 40, "completion_tokens": 1, "total_tokens": 41 });
         (200, "", answer)
     })
     .await;
@@ -325,7 +325,7 @@ async fn tokens_are_counted_by_what_the_model_reported_whatever_it_is_called() {
         let before = count().await["input_tokens"].as_u64().unwrap();
         assert_eq!(world.ask(CHAT, "", asking(model)).await.status, 200);
         let after = count().await["input_tokens"].as_u64().unwrap();
-        assert!(after > 500 && (before < 50 || model != "r"), "{model}: {before}, then {after}");
+        assert!(after > 20 && (before < 20 || model != "r"), "{model}: {before}, then {after}");
     }
 }
 

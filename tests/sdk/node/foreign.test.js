@@ -88,8 +88,10 @@ for (const model of ['openai/fast', 'anthropic/fast']) {
 
   test(`a rate limit of ${model} is each SDK's rate limit error`, async () => {
     const messages = user('fail');
-    await refusal(openai.chat.completions.create({ model, messages }), OpenAI.RateLimitError);
-    await refusal(anthropic.messages.create({ model, max_tokens: 9, messages }), Anthropic.RateLimitError);
+    // A model each, since nobody asks a model again before the time that its provider named.
+    await refusal(openai.chat.completions.create({ model: `${model}-1`, messages }), OpenAI.RateLimitError);
+    const second = { model: `${model}-2`, max_tokens: 9, messages };
+    await refusal(anthropic.messages.create(second), Anthropic.RateLimitError);
   });
 }
 
