@@ -34,6 +34,20 @@ CASES = {
 }
 
 
+# Ceilings that are counted and never met: what every request costs that is held against some.
+LIMITS = """
+[providers.upstream.limits]
+requests-per-minute = 100_000_000
+input-tokens-per-minute = 100_000_000_000
+output-tokens-per-minute = 100_000_000_000
+concurrent-requests = 10_000
+
+[keys.bench.limits]
+requests-per-minute = 100_000_000
+tokens-per-minute = 100_000_000_000
+"""
+
+
 class Impossible(Exception):
     """The run cannot be made, and the message says what to do."""
 
@@ -243,6 +257,7 @@ def circumstances(options, nginx):
         "seconds": options.seconds,
         "connections": options.connections,
         "rate": options.rate,
+        "limits": options.limits,
     }
 
 
@@ -256,8 +271,8 @@ def free_ports(count):
     return ports
 
 
-def filled(name, folder, port, upstream):
-    text = (HERE / name).read_text()
+def filled(name, folder, port, upstream, more=""):
+    text = (HERE / name).read_text() + more
     for word, value in (("DIR", folder), ("PORT", port), ("UPSTREAM", upstream)):
         text = text.replace(f"@{word}@", str(value))
     path = folder / name
@@ -287,7 +302,8 @@ def run(options, programs, out):
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = pathlib.Path(name)
         up, *ports = free_ports(3)
-        configs = [filled(conf, folder, port, up) for conf, port in zip(("nginx.conf", "weir.toml"), ports)]
+        more = LIMITS if options.limits else ""
+        configs = [filled("nginx.conf", folder, ports[0], up), filled("weir.toml", folder, ports[1], up, more)]
         plans = [
             ("upstream", LOAD_CORE, up, [bench, "upstream", "--port", up], {}),
             ("nginx", PROXY_CORE, ports[0], [nginx, "-p", folder, "-c", configs[0]], {}),
@@ -351,6 +367,7 @@ def main():
     parser.add_argument("--connections", type=int, default=64, help="of the closed loop (default 64)")
     parser.add_argument("--rate", type=float, default=200, help="requests a second of the open loop (default 200)")
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES), help="measure only these; no bars")
+    parser.add_argument("--limits", action="store_true", help="hold each request against limits of the provider and the key")
     parser.add_argument("--name", default=today, help="results go to bench/results/NAME.jsonl (default: the date)")
     options = parser.parse_args()
     unknown = set(options.cases) - set(CASES)

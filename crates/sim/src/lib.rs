@@ -9,6 +9,7 @@ mod counters;
 mod draw;
 mod fault;
 mod gateway;
+mod open_calls;
 mod plot;
 mod profile;
 mod provider;

@@ -6,13 +6,13 @@ mod call;
 mod due;
 mod upstream;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use weir_units::Moment;
 
 use crate::draw::Draw;
 use crate::gateway::{Answer, AnswerEnd, CallId, Gateway, Refusal, Step, World};
+use crate::open_calls::OpenCalls;
 use crate::provider::Provider;
 use crate::record::{Outcome, ProviderSample, Record, RecordEnd, Sample};
 use crate::scenario::Scenario;
@@ -23,6 +23,8 @@ use due::{Agenda, Due};
 
 /// How long after the end of sending a run goes on at most: what is on its way then is unfinished.
 const AFTERMATH: Duration = Duration::from_secs(3_600);
+/// Most records that room is made for beforehand.
+const MOST_EXPECTED: usize = 1 << 23;
 /// Most samples of a run.
 const SAMPLES: u64 = 3_600;
 
@@ -73,8 +75,7 @@ struct Run<'s, G> {
     sends_until: Moment,
     over_at: Moment,
     sample_every: Duration,
-    /// In boxes, since a tree moves what it holds.
-    calls: BTreeMap<CallId, Box<Calling>>,
+    calls: OpenCalls<Calling>,
     next_call: u64,
     queued: [u64; Priority::ALL.len()],
     attempts: u64,
@@ -119,12 +120,12 @@ impl<'s, G: Gateway> Run<'s, G> {
             sends_until,
             over_at: sends_until + AFTERMATH,
             sample_every: Duration::from_secs(whole_seconds),
-            calls: BTreeMap::new(),
+            calls: OpenCalls::new(),
             next_call: 0,
             queued: [0; Priority::ALL.len()],
             attempts: 0,
             refused_429: 0,
-            records: Vec::new(),
+            records: Vec::with_capacity(expected(scenario)),
             samples: Vec::new(),
             hash: TraceHash::new(),
         }
@@ -157,7 +158,7 @@ impl<'s, G: Gateway> Run<'s, G> {
             }
             Due::Wake(call, step) => {
                 // A wake-up that another one was before says nothing any more.
-                if self.calls.get(&call).is_some_and(|calling| calling.steps == step) {
+                if self.calls.get(call).is_some_and(|calling| calling.steps == step) {
                     self.ask(call);
                 }
             }
@@ -198,7 +199,7 @@ impl<'s, G: Gateway> Run<'s, G> {
         let call = CallId(self.next_call);
         self.next_call += 1;
         let gateway = usize::try_from(call.0).unwrap_or(0) % self.gateways.len();
-        self.calls.insert(call, Box::new(Calling::new(request, gateway)));
+        self.calls.insert(call, Calling::new(request, gateway));
         if let Some(patience) = self.scenario.workloads[request.workload].retry.patience {
             self.agenda.put(request.first_at.max(self.now) + patience, Due::Leave(call));
         }
@@ -208,14 +209,14 @@ impl<'s, G: Gateway> Run<'s, G> {
 
     /// Asks what is to be done next with a call.
     fn ask(&mut self, call: CallId) {
-        let Some(calling) = self.calls.get(&call) else { return };
+        let Some(calling) = self.calls.get(call) else { return };
         let step = self.gateways[calling.gateway].next(self.now, call);
         self.take(call, step);
     }
 
     /// Does what a gateway decided.
     fn take(&mut self, call: CallId, step: Step) {
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         let priority = self.scenario.workloads[calling.request.workload].priority as usize;
         let queued = matches!(step, Step::Queue { .. });
         calling.steps += 1;
@@ -262,7 +263,7 @@ impl<'s, G: Gateway> Run<'s, G> {
                 }
                 for call in named {
                     // Who was sent meanwhile has heard already.
-                    if self.calls.get(&call).is_some_and(|calling| !calling.is_sent()) {
+                    if self.calls.get(call).is_some_and(|calling| !calling.is_sent()) {
                         self.ask(call);
                     }
                 }
@@ -278,7 +279,7 @@ impl<'s, G: Gateway> Run<'s, G> {
     }
 
     fn refuse(&mut self, call: CallId, refusal: Refusal) {
-        let Some(calling) = self.calls.get(&call) else { return };
+        let Some(calling) = self.calls.get(call) else { return };
         let (request, retry) = (calling.request, self.scenario.workloads[calling.request.workload].retry);
         let next = Client(retry).refused(self.now, &request, refusal.status, refusal.retry_after);
         let end = RecordEnd::refused(refusal.by, refusal.status);
@@ -299,7 +300,7 @@ impl<'s, G: Gateway> Run<'s, G> {
     }
 
     fn leave(&mut self, call: CallId) {
-        let Some(calling) = self.calls.get(&call) else { return };
+        let Some(calling) = self.calls.get(call) else { return };
         if calling.first_token_at.is_some() {
             return;
         }
@@ -313,7 +314,7 @@ impl<'s, G: Gateway> Run<'s, G> {
 
     /// Ends a call, in the gateway and in the books.
     fn close(&mut self, call: CallId, end: RecordEnd, is_last: bool) {
-        let Some(mut calling) = self.calls.remove(&call) else { return };
+        let Some(mut calling) = self.calls.remove(call) else { return };
         if calling.set_queued(self.now, false) {
             self.queued[self.scenario.workloads[calling.request.workload].priority as usize] -= 1;
         }
@@ -337,7 +338,7 @@ impl<'s, G: Gateway> Run<'s, G> {
     }
 
     fn finish(mut self) -> Outcome {
-        let open: Vec<CallId> = self.calls.keys().copied().collect();
+        let open: Vec<CallId> = self.calls.calls().collect();
         for call in open {
             self.close(call, RecordEnd::Unfinished, true);
         }
@@ -349,6 +350,13 @@ impl<'s, G: Gateway> Run<'s, G> {
             ended_at: self.now,
         }
     }
+}
+
+/// Room for so many records is asked for at once: a day has millions, and a list that grows copies them all several times.
+fn expected(scenario: &Scenario) -> usize {
+    let rate: f64 = scenario.workloads.iter().map(|workload| workload.pattern.mean_rate()).sum();
+    let requests = rate * scenario.duration.as_secs_f64() * 1.01;
+    (requests.max(0.0) as usize).min(MOST_EXPECTED)
 }
 
 #[cfg(test)]

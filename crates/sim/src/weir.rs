@@ -16,6 +16,7 @@ use weir_units::{Dimension, FaultClass, Moment, Tokens};
 
 use crate::charge::Charge;
 use crate::gateway::{Answer, AnswerEnd, CallId, Gateway, Refusal, RefusedBy, Step, Told, World};
+use crate::open_calls::OpenCalls;
 use crate::provider::RejectionKind;
 use crate::scenario::{Scenario, Strategy};
 use crate::workload::{Priority, Request};
@@ -35,12 +36,15 @@ pub struct Weir {
     engine: Engine,
     workloads: Vec<Client>,
     max_wait: Duration,
-    /// In boxes, since a tree moves what it holds.
-    calls: BTreeMap<CallId, Box<Open>>,
+    calls: OpenCalls<Open>,
     /// Who waits in line, by the engine's tickets.
     tickets: BTreeMap<u64, CallId>,
     /// Who has something to hear.
     named: Vec<CallId>,
+    /// When the engine wants to be asked next: it is looked for where something may have moved it, not after every event.
+    due: Option<Moment>,
+    /// What an answer tells of limits; kept for its room.
+    stated: Vec<Stated>,
 }
 
 /// What all requests of a workload have in common.
@@ -97,9 +101,11 @@ impl Weir {
             engine,
             workloads,
             max_wait: scenario.gateway.max_wait.unwrap_or(MAX_WAIT),
-            calls: BTreeMap::new(),
+            calls: OpenCalls::new(),
             tickets: BTreeMap::new(),
             named: Vec::new(),
+            due: None,
+            stated: Vec::new(),
         }
     }
 
@@ -115,7 +121,7 @@ impl Weir {
 
     /// Asks the engine about a call, and translates what it says.
     fn step(&mut self, now: Moment, id: CallId) -> Step {
-        let Some(open) = self.calls.get_mut(&id) else {
+        let Some(open) = self.calls.get_mut(id) else {
             return Step::GiveUp(Refusal { status: 500, retry_after: None, by: RefusedBy::Weir });
         };
         let next = self.engine.next(now, &mut open.call);
@@ -142,7 +148,7 @@ impl Weir {
         step
     }
 
-    /// Takes down whom the engine has named.
+    /// Takes down whom the engine has named, and when it wants to be asked.
     fn hear(&mut self) {
         if self.engine.has_woken() {
             for ticket in self.engine.take_woken() {
@@ -150,19 +156,17 @@ impl Weir {
             }
         }
         self.engine.take_changes();
+        self.due = self.engine.next_deadline();
     }
 
     fn tell(&mut self, now: Moment, id: CallId, told: &Told) {
-        let stated: Vec<Stated> = Dimension::ALL
-            .into_iter()
-            .zip(told)
-            .filter_map(|(dimension, gauge)| {
-                let gauge = (*gauge)?;
-                Some(Stated { dimension, limit: gauge.limit, remaining: Some(gauge.remaining) })
-            })
-            .collect();
-        if let Some(open) = self.calls.get_mut(&id).filter(|_| !stated.is_empty()) {
-            self.engine.stated(now, &mut open.call, &stated);
+        self.stated.clear();
+        self.stated.extend(Dimension::ALL.into_iter().zip(told).filter_map(|(dimension, gauge)| {
+            let gauge = (*gauge)?;
+            Some(Stated { dimension, limit: gauge.limit, remaining: Some(gauge.remaining) })
+        }));
+        if let Some(open) = self.calls.get_mut(id).filter(|_| !self.stated.is_empty()) {
+            self.engine.stated(now, &mut open.call, &self.stated);
             self.hear();
         }
     }
@@ -188,7 +192,7 @@ impl Gateway for Weir {
         };
         let mut call = self.engine.begin(now, ask);
         self.engine.charge_key(&mut call, admitted);
-        self.calls.insert(id, Box::new(Open { call, workload: request.workload, sent_at: now, status: 502 }));
+        self.calls.insert(id, Open { call, workload: request.workload, sent_at: now, status: 502 });
         self.step(now, id)
     }
 
@@ -198,15 +202,16 @@ impl Gateway for Weir {
 
     fn content(&mut self, now: Moment, id: CallId, told: &Told) {
         self.tell(now, id, told);
-        if let Some(open) = self.calls.get_mut(&id) {
+        if let Some(open) = self.calls.get_mut(id) {
             self.engine.content(now, &mut open.call, now.since(open.sent_at));
             self.hear();
         }
     }
 
     fn produced(&mut self, now: Moment, id: CallId, output: Tokens) {
-        if let Some(open) = self.calls.get_mut(&id) {
+        if let Some(open) = self.calls.get_mut(id) {
             self.engine.produced(now, &mut open.call, output.0);
+            self.hear();
         }
     }
 
@@ -214,7 +219,7 @@ impl Gateway for Weir {
         if matches!(answer.end, AnswerEnd::Status { .. }) {
             self.tell(now, id, &answer.told);
         }
-        let Some(open) = self.calls.get_mut(&id) else { return };
+        let Some(open) = self.calls.get_mut(id) else { return };
         if let AnswerEnd::Whole(usage) = answer.end {
             self.engine.used(&mut open.call, usage);
         }
@@ -226,7 +231,7 @@ impl Gateway for Weir {
     }
 
     fn end(&mut self, now: Moment, id: CallId) {
-        if let Some(open) = self.calls.remove(&id) {
+        if let Some(open) = self.calls.remove(id) {
             if let Some(ticket) = open.call.ticket() {
                 self.tickets.remove(&ticket);
             }
@@ -236,7 +241,7 @@ impl Gateway for Weir {
     }
 
     fn pump(&mut self, now: Moment) -> Vec<CallId> {
-        if self.engine.next_deadline().is_some_and(|due| due <= now) {
+        if self.due.is_some_and(|due| due <= now) {
             self.engine.pump(now);
             self.hear();
         }
@@ -244,7 +249,7 @@ impl Gateway for Weir {
     }
 
     fn next_deadline(&self) -> Option<Moment> {
-        self.engine.next_deadline()
+        self.due
     }
 }
 

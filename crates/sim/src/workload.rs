@@ -105,6 +105,17 @@ pub enum Pattern {
     },
 }
 
+impl Pattern {
+    /// How many requests a second come on average, where that is known beforehand.
+    pub(crate) fn mean_rate(&self) -> f64 {
+        match self {
+            Self::Constant { rate } | Self::Poisson { rate } | Self::Daily { rate, .. } => *rate,
+            Self::Bursts { rate, quiet_rate, .. } => rate.max(*quiet_rate),
+            Self::Trace { .. } | Self::Clients { .. } => 0.0,
+        }
+    }
+}
+
 /// The bound on output that a request sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxTokens {

@@ -10,6 +10,9 @@ use weir_units::Moment;
 
 const MICRO: i64 = 1_000_000;
 const MINUTE: i128 = 60_000_000_000;
+const MINUTE_MS: u64 = 60_000;
+/// Everything, in parts per million.
+const WHOLE: u64 = 1_000_000;
 /// The most units that a limit may have; more is no limit. It keeps all products within 128 bits.
 const MOST: u64 = 1 << 40;
 
@@ -21,11 +24,13 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// `limit` units a minute, of which `share_ppm` are used, and room for `burst` of it.
+    /// `limit` units a minute, of which `share_ppm` are used, and room for `burst` of it, in whole milliseconds.
     pub(crate) fn new(limit: u64, share_ppm: u64, burst: Duration) -> Self {
-        let per_minute = i64::try_from(u128::from(limit.min(MOST)) * u128::from(share_ppm)).unwrap_or(i64::MAX / 2);
-        let most = i128::from(per_minute) * burst.as_nanos().min(MINUTE as u128) as i128 / MINUTE;
-        Self { per_minute: per_minute.max(1), most: i64::try_from(most).unwrap_or(i64::MAX / 2).max(1) }
+        // Below 2^40 · 2^20; and `per_minute · burst / minute` in two parts that stay within 64 bits, as this is asked often.
+        let per_minute = limit.min(MOST) * share_ppm.min(WHOLE);
+        let burst = u64::try_from(burst.as_millis()).unwrap_or(MINUTE_MS).min(MINUTE_MS);
+        let most = per_minute / MINUTE_MS * burst + per_minute % MINUTE_MS * burst / MINUTE_MS;
+        Self { per_minute: per_minute.max(1).cast_signed(), most: most.max(1).cast_signed() }
     }
 
     /// How long `micro` millionths take to flow.
@@ -70,6 +75,9 @@ impl Bucket {
     /// Lets in what has flowed since the last time.
     pub(crate) fn refill(&mut self, flow: Flow, now: Moment) {
         let elapsed = now.since(self.last).as_nanos() as i128;
+        if elapsed == 0 {
+            return;
+        }
         let gained = i128::from(flow.per_minute) * elapsed / MINUTE;
         // Time that brought less than a millionth is kept, else frequent looks would refill nothing.
         if gained > 0 {

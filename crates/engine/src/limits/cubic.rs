@@ -33,16 +33,16 @@ impl Cubic {
     /// The share of the limit that is used now, in parts per million.
     pub(crate) fn factor_ppm(&self, now: Moment) -> u64 {
         let Some(cut_at) = self.cut_at else { return WHOLE };
-        let elapsed = now.since(cut_at).as_micros() as i128;
-        let x = elapsed * 1_000_000 / self.returns_in.as_micros() as i128 - 1_000_000;
-        let x = x.min(20_000_000);
+        // Beyond 21 returns nothing changes any more; and so all products stay within 64 bits.
+        let elapsed = now.since(cut_at).min(self.returns_in * 21).as_micros() as i64;
+        let x = elapsed * 1_000_000 / self.returns_in.as_micros() as i64 - 1_000_000;
         let cube = x * x / 1_000_000 * x / 1_000_000;
         // Up to the top by three tenths of it, beyond it by a fiftieth, and quickly once that was not refused either: what was cut
         // is often given back, and by a fiftieth of a cube it would take half an hour to find out.
         let later = (x - 1_000_000).max(0);
         let grown = if x < 0 { cube * 3 / 10 } else { cube / 50 + later * later / 1_000_000 * 3 / 10 };
-        let factor = i128::from(self.top) * (1_000_000 + grown) / 1_000_000;
-        u64::try_from(factor.clamp(10_000, i128::from(WHOLE))).unwrap_or(WHOLE)
+        let factor = self.top.cast_signed() * (1_000_000 + grown) / 1_000_000;
+        factor.cast_unsigned().clamp(10_000, WHOLE)
     }
 
     /// A request that was sent at `sent` was refused although the limit had room. True if the factor changed.

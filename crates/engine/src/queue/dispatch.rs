@@ -91,7 +91,7 @@ impl Engine {
             let first = |set: &std::collections::BTreeSet<(Moment, u64)>| set.first().map(|(at, _)| *at);
             [line.next_try, first(&line.ages), first(&line.ends)].into_iter().flatten().min()
         };
-        self.queue.lines.values().filter(|line| line.waiting() > 0).filter_map(of).min()
+        self.queue.lines.values().filter(|line| line.waiting() > 0).filter_map(|line| of(line)).min()
     }
 
     /// Lets everybody go who fits now, ages those whose time it is, and gives up on those whose time is over.
@@ -157,7 +157,7 @@ impl Engine {
     pub(super) fn reclaim(&mut self, now: Moment) {
         while let Some(&(at, id)) = self.queue.granted.first().filter(|(at, _)| now.since(*at) >= UNCLAIMED) {
             self.queue.granted.remove(&(at, id));
-            if let Some(Ticket { state: State::Granted(hold), .. }) = self.queue.tickets.remove(&id) {
+            if let Some(State::Granted(hold)) = self.queue.tickets.remove(&id).map(|ticket| ticket.state) {
                 self.settle_hold(now, &hold, None);
             }
         }
@@ -301,18 +301,19 @@ impl Engine {
 
     /// Takes what a request needs, and lets it go.
     fn grant(&mut self, now: Moment, line: &mut Line, id: u64) {
-        let Some(ticket) = self.queue.tickets.get(&id).cloned() else { return };
-        let hold = self.hold(now, &ticket.pools, &ticket.cost, ticket.charge, ticket.priority);
-        line.leave(id, &ticket);
+        let Some(ticket) = self.queue.tickets.get(&id) else { return };
+        let (pools, cost, charge, priority) = (ticket.pools, ticket.cost, ticket.charge, ticket.priority);
+        let hold = self.hold(now, &pools, &cost, charge, priority);
+        let Some(ticket) = self.queue.tickets.get_mut(&id) else { return };
+        line.leave(id, ticket);
         line.serve(ticket.class, ticket.tenant, ticket.weight, i128::from(work(&ticket.cost)));
-        self.unqueue(ticket.bytes);
         let waited = u64::try_from(now.since(ticket.since).as_nanos()).unwrap_or(u64::MAX);
         line.classes[ticket.priority as usize].calibration.add(waited, ticket.reckoned);
+        ticket.order = now;
+        ticket.state = State::Granted(Box::new(hold));
+        let bytes = ticket.bytes;
+        self.unqueue(bytes);
         self.queue.granted.insert((now, id));
-        if let Some(ticket) = self.queue.tickets.get_mut(&id) {
-            ticket.order = now;
-            ticket.state = State::Granted(Box::new(hold));
-        }
         self.queue.woken.push(id);
     }
 }

@@ -118,7 +118,7 @@ impl Line {
         }
     }
 
-    pub(crate) fn view(&self, now: Moment, tickets: &BTreeMap<u64, Ticket>) -> QueueView {
+    pub(crate) fn view(&self, now: Moment, tickets: &BTreeMap<u64, Box<Ticket>>) -> QueueView {
         let waiting = [0, 1, 2].map(|place| self.classes[place].waiting);
         let ids = self.ends.iter().map(|(_, id)| id);
         let oldest = ids.filter_map(|id| tickets.get(id)).map(|ticket| now.since(ticket.since)).max();

@@ -25,8 +25,9 @@ pub(crate) use place::{Full, Place};
 /// All queues, and all who wait in them.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    pub(crate) lines: BTreeMap<PoolId, Line>,
-    pub(crate) tickets: BTreeMap<u64, Ticket>,
+    /// In boxes, as the tickets: a tree moves what it holds, and a line is taken out while it is worked on.
+    pub(crate) lines: BTreeMap<PoolId, Box<Line>>,
+    pub(crate) tickets: BTreeMap<u64, Box<Ticket>>,
     next_ticket: u64,
     waiting: usize,
     bytes: u64,
@@ -37,7 +38,7 @@ pub(crate) struct Queue {
 }
 
 /// One request that waits.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) line: PoolId,
     pub(crate) deployment: Handle,

@@ -75,7 +75,7 @@ impl Engine {
             let hold = self.hold(now, &pools, &cost, charge, priority);
             return Some(Step::Send(self.send(now, call, lane, why, paid, Some(hold))));
         }
-        let mut line = self.queue.lines.remove(&id).unwrap_or_else(|| Line::new(now));
+        let mut line = self.queue.lines.remove(&id).unwrap_or_else(|| Box::new(Line::new(now)));
         let step = self.line_up(now, call, lane, why, paid, &mut line, id.clone());
         self.queue.lines.insert(id, line);
         step
@@ -116,15 +116,17 @@ impl Engine {
         self.queue.bytes += ticket.bytes;
         self.queue.waiting += 1;
         line.enter(number, &ticket);
-        self.queue.tickets.insert(number, ticket);
+        self.queue.tickets.insert(number, Box::new(ticket));
         // Nobody fitted before `next_try`, and nothing has changed but this one.
         match (forecast.room, line.next_try) {
             (Room::Later { at: Some(at), .. }, Some(next)) if next > now => line.next_try = Some(next.min(at)),
             _ => self.dispatch(now, line),
         }
         let place = Place { id: number, lane, why, paid };
-        if let Some(Ticket { state: State::Granted(_), .. }) = self.queue.tickets.get(&number)
-            && let Some(Ticket { state: State::Granted(hold), .. }) = self.queue.tickets.remove(&number)
+        let granted = self.queue.tickets.get(&number).is_some_and(|ticket| matches!(ticket.state, State::Granted(_)));
+        if granted
+            && let Some(ticket) = self.queue.tickets.remove(&number)
+            && let State::Granted(hold) = ticket.state
         {
             self.queue.woken.retain(|id| *id != number);
             self.queue.granted.remove(&(now, number));

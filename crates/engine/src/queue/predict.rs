@@ -88,7 +88,7 @@ impl Engine {
         let (pools, id) = (state.pools, state.line.clone());
         let new = Newcomer { pools, tenant: call.tenant, class: call.ask.priority, cost: *cost };
         let line = id.as_ref().and_then(|id| self.queue.lines.remove(id));
-        let forecast = self.forecast(now, line.as_ref(), &new);
+        let forecast = self.forecast(now, line.as_deref(), &new);
         if let (Some(id), Some(line)) = (id, line) {
             self.queue.lines.insert(id, line);
         }

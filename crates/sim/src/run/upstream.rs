@@ -25,7 +25,7 @@ impl<G: Gateway> Run<'_, G> {
 
     pub(super) fn reach(&mut self, call: CallId, attempt: u32) {
         let Some((deployment, provider)) = self.attempt(call, attempt) else { return };
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         let request = calling.request;
         let arrival = Arrival {
             input: request.input,
@@ -37,10 +37,9 @@ impl<G: Gateway> Run<'_, G> {
         };
         let now = self.now;
         let plan = self.providers[provider].arrive(now, &arrival);
-        let told = told(&mut self.providers[provider], now);
         match plan {
             Plan::Reject(no) => {
-                calling.told = told;
+                calling.told = told(&mut self.providers[provider], now);
                 calling.end = Some(AnswerEnd::Status { status: no.status, kind: no.kind, retry_after: no.retry_after });
                 let back = no.at + self.way(deployment);
                 self.agenda.put(back, Due::End(call, attempt));
@@ -66,7 +65,7 @@ impl<G: Gateway> Run<'_, G> {
     pub(super) fn first(&mut self, call: CallId, attempt: u32) {
         let Some((deployment, provider)) = self.attempt(call, attempt) else { return };
         let told = told(&mut self.providers[provider], self.now);
-        if let Some(calling) = self.calls.get_mut(&call) {
+        if let Some(calling) = self.calls.get_mut(call) {
             calling.told = told;
         }
         let back = self.now + self.way(deployment);
@@ -76,7 +75,7 @@ impl<G: Gateway> Run<'_, G> {
 
     pub(super) fn meter(&mut self, call: CallId, attempt: u32) {
         let Some((_, provider)) = self.attempt(call, attempt) else { return };
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         let Some(serving) = calling.serving.as_mut() else { return };
         if !serving.hold.is_open() {
             return;
@@ -91,7 +90,7 @@ impl<G: Gateway> Run<'_, G> {
     /// The provider is done, well or not.
     pub(super) fn produced(&mut self, call: CallId, attempt: u32) {
         let Some((deployment, provider)) = self.attempt(call, attempt) else { return };
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         let Some(serving) = calling.serving.as_mut() else { return };
         let output = done(serving);
         self.providers[provider].settle(self.now, &mut serving.hold, output);
@@ -107,7 +106,7 @@ impl<G: Gateway> Run<'_, G> {
         if self.attempt(call, attempt).is_none() {
             return;
         }
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         if calling.first_token_at.is_none() {
             calling.first_token_at = Some(self.now);
             let (gateway, told) = (calling.gateway, calling.told);
@@ -118,13 +117,13 @@ impl<G: Gateway> Run<'_, G> {
     /// The end of an attempt reaches the gateway.
     pub(super) fn attempt_ended(&mut self, call: CallId, attempt: u32) {
         let Some((deployment, _)) = self.attempt(call, attempt) else { return };
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         let Some(end) = calling.end else { return };
         // The way back takes its own time each time, and no end overtakes a beginning.
         if matches!(end, AnswerEnd::Whole(_) | AnswerEnd::Broken(_)) && calling.first_token_at.is_none() {
             self.content(call, attempt);
         }
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         calling.attempt_over();
         if let AnswerEnd::Status { status: 429, .. } = end {
             calling.refused_429 += 1;
@@ -149,7 +148,7 @@ impl<G: Gateway> Run<'_, G> {
     /// The client is gone, and so is what it asked for.
     pub(super) fn abandon(&mut self, call: CallId) {
         let now = self.now;
-        let Some(calling) = self.calls.get_mut(&call) else { return };
+        let Some(calling) = self.calls.get_mut(call) else { return };
         let Some(deployment) = calling.deployment else { return };
         let produced = match calling.serving.as_mut() {
             Some(serving) => {
@@ -167,7 +166,7 @@ impl<G: Gateway> Run<'_, G> {
 
     /// The deployment of an attempt and its provider, if that attempt is still the one under way.
     fn attempt(&self, call: CallId, attempt: u32) -> Option<(usize, usize)> {
-        let calling = self.calls.get(&call).filter(|calling| calling.is_sent() && calling.attempts == attempt)?;
+        let calling = self.calls.get(call).filter(|calling| calling.is_sent() && calling.attempts == attempt)?;
         let deployment = calling.deployment?;
         Some((deployment, self.world.providers[deployment]))
     }
