@@ -32,14 +32,14 @@ pub struct Gauge {
 impl Pool {
     /// How busy it is: the share of its tightest limit that the last minute used, in parts per million.
     pub(crate) fn use_ppm(&self, now: Moment) -> u64 {
-        let of = |dimension| {
-            let limit = self.limit(dimension)?.max(1);
-            Some(
-                u64::try_from(u128::from(self.used(now, dimension)) * 1_000_000 / u128::from(limit))
-                    .unwrap_or(u64::MAX),
-            )
-        };
-        Dimension::ALL.into_iter().filter_map(of).max().unwrap_or(0)
+        Dimension::ALL.into_iter().map(|dimension| self.use_of(now, dimension)).max().unwrap_or(0)
+    }
+
+    /// The share of one limit that is used, in parts per million; none where there is no such limit.
+    pub(crate) fn use_of(&self, now: Moment, dimension: Dimension) -> u64 {
+        let Some(limit) = self.limit(dimension) else { return 0 };
+        let ppm = u128::from(self.used(now, dimension)) * 1_000_000 / u128::from(limit.max(1));
+        u64::try_from(ppm).unwrap_or(u64::MAX)
     }
 
     fn used(&self, now: Moment, dimension: Dimension) -> u64 {
