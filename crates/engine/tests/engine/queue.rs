@@ -142,32 +142,50 @@ fn who_comes_back_after_a_pause_has_saved_up_nothing() {
     assert_eq!(count(&sent, "back"), 5, "{sent:?}");
 }
 
-/// 1,000 tokens of input a second, of which 970 are used, and a second's worth at once; all of it is just taken. One large request
-/// waits, of one tenant, and many small ones of another.
-fn a_large_one_among_small_ones() -> Clients {
-    let mut clients = Clients::new(limited(only(InputTokensPerMinute, 60_000)));
+/// Of 1,000 tokens of input a second 970 are used, a second's worth at once, and all of it is just taken. One large request waits,
+/// of one tenant, and many small ones of another, which has `weight` times its share.
+fn a_large_one_among(small: u64, weight: u32) -> Clients {
+    let mut settings = limited(only(InputTokensPerMinute, 60_000));
+    settings.limits.weights.insert(Arc::from("small"), weight);
+    let mut clients = Clients::new(settings);
     clients.goes("first", sized(970));
     clients.waits("large", Ask { tenant: Arc::from("large"), ..sized(900) });
-    for number in 0..60 {
-        clients.waits(&format!("small {number}"), Ask { tenant: Arc::from("small"), ..sized(50) });
+    for number in 0..200 {
+        clients.waits(&format!("small {number}"), Ask { tenant: Arc::from("small"), ..sized(small) });
     }
     clients.sent();
     clients
 }
 
+/// How many of them go before it.
+fn before_the_large_one(small: u64, weight: u32) -> Option<usize> {
+    let mut clients = a_large_one_among(small, weight);
+    clients.pass(ms(5_000));
+    clients.sent().iter().position(|name| name == "large")
+}
+
 #[test]
 fn a_small_request_passes_a_large_one_that_does_not_fit_yet() {
-    let mut clients = a_large_one_among_small_ones();
+    let mut clients = a_large_one_among(50, 1);
     clients.pass(ms(60));
     assert_eq!(clients.sent(), ["small 0"]);
 }
 
 #[test]
+fn small_requests_pass_a_large_one_until_their_tenant_has_had_as_much() {
+    // The large one weighs 1,000, a small one 150.
+    assert_eq!(before_the_large_one(50, 1), Some(7));
+}
+
+#[test]
 fn small_requests_pass_a_large_one_eight_times_at_most_then_its_room_is_saved_up() {
-    let mut clients = a_large_one_among_small_ones();
-    clients.pass(ms(3_000));
-    let place = clients.sent().iter().position(|name| name == "large");
-    assert!(place.is_some_and(|place| (1..=8).contains(&place)), "{place:?}");
+    assert_eq!(before_the_large_one(50, 100), Some(8), "their tenant's share alone would allow six hundred");
+}
+
+#[test]
+fn a_large_request_is_passed_for_two_seconds_at_most_then_its_room_is_saved_up() {
+    // Each takes 412 ms of the limit.
+    assert_eq!(before_the_large_one(400, 100), Some(4));
 }
 
 #[test]
