@@ -234,7 +234,7 @@ pub enum GiveUp {
     Fault {
         /// The kind of fault.
         class: FaultClass,
-        /// How long the provider asked to wait.
+        /// How long the provider asked to wait, or refuses by what is known of its day.
         retry_after: Option<Duration>,
     },
     /// Every breaker is open, so nothing was sent.

@@ -156,6 +156,8 @@ pub(crate) struct Flight {
     pub(crate) paid: i64,
     pub(crate) content: bool,
     pub(crate) hold: Option<Hold>,
+    /// Its headers left too little of a limit for one like it.
+    pub(crate) is_spent: bool,
     /// What it used, where its provider has said so.
     pub(crate) used: Option<Usage>,
 }

@@ -499,7 +499,17 @@ impl Engine {
         }
         call.attempts += 1;
         call.lanes[index].attempts += 1;
-        call.flight = Some(Flight { lane: index, permit, host_permit, began, paid, content: false, hold, used: None });
+        call.flight = Some(Flight {
+            lane: index,
+            permit,
+            host_permit,
+            began,
+            paid,
+            content: false,
+            hold,
+            is_spent: false,
+            used: None,
+        });
         // A first-content timeout makes sense only if what follows it may go elsewhere.
         let may_go_on = call.ask.repeatable && call.attempts < MOST_ATTEMPTS && why != SendReason::Splice;
         Send {

@@ -56,9 +56,10 @@ impl Engine {
             }
             Outcome::Fault { class, retry_after, limit, after_content } => {
                 self.settle_flight(now, call, flight, after_content || flight.content || !proves_not_started(class));
-                if class == FaultClass::RateLimited {
-                    self.rate_limited(now, call, flight.lane, flight.hold.as_ref(), retry_after, limit);
-                }
+                let retry_after = match class {
+                    FaultClass::RateLimited => self.rate_limited(now, call, &flight, retry_after, limit),
+                    _ => retry_after,
+                };
                 self.bad(now, call, flight, class, retry_after);
                 call.say(class, retry_after);
                 call.cut |= after_content || flight.content;

@@ -151,7 +151,10 @@ impl Calling {
             _ => faults.len().checked_sub(1),
         };
         if let Some(place) = decisive {
-            let (candidate, fault) = faults.swap_remove(place);
+            let (candidate, mut fault) = faults.swap_remove(place);
+            if let GiveUp::Fault { retry_after, .. } = give_up {
+                fault.retry_after = fault.retry_after.or(*retry_after);
+            }
             return self.last_word(candidate, fault);
         }
         match (give_up, cannot) {

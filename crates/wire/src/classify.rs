@@ -117,7 +117,7 @@ pub struct UpstreamFault {
 ///
 /// The wait is what the headers ask for, else what the body does, else the time until the limit is full again of which
 /// nothing is left. Of tokens that are used up it is at least that time: a header was seen to ask for a second while the
-/// window renews in a minute.
+/// window renews in a minute. Of a day's quota of Google's there is none: it asks for seconds, and is back when the day is over.
 #[must_use]
 pub fn classify(kind: ProviderKind, reply: &Reply<'_>) -> UpstreamFault {
     let said = Said::read(reply.body);
@@ -130,6 +130,7 @@ pub fn classify(kind: ProviderKind, reply: &Reply<'_>) -> UpstreamFault {
     let asked = retry_after(reply.retry_after_ms, reply.retry_after, reply.date).or_else(|| said.wait(class));
     let exhausted = reply.limits.filter(|_| class == FaultClass::RateLimited).and_then(LimitsSeen::exhausted);
     let wait = match exhausted {
+        _ if said.names_a_day() => None,
         Some(left) if asked.is_none() || limit::of_tokens(left.dimension) => asked.max(left.reset),
         _ => asked,
     };
@@ -220,10 +221,15 @@ impl Said {
 
     /// The wait that the body asks for: it counts where waiting helps, since elsewhere the words may be a client's.
     fn wait(&self, class: FaultClass) -> Option<Duration> {
-        if !matches!(class, FaultClass::RateLimited | FaultClass::Overloaded) {
+        if !matches!(class, FaultClass::RateLimited | FaultClass::Overloaded) || self.names_a_day() {
             return None;
         }
         self.retry_delay.or_else(|| wait_in_words(&self.message.to_lowercase()))
+    }
+
+    /// Whether it is a quota of Google's that lasts for a day.
+    fn names_a_day(&self) -> bool {
+        limit::of_quotas(&self.quotas).is_some_and(Dimension::is_daily)
     }
 
     /// The limit that was exceeded, by whoever names it most exactly: quota, words, what is used up, a header, the type.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use weir_units::{Dimension, Moment};
 
 use super::PoolId;
-use super::reserve::Hold;
-use crate::call::Call;
+use super::day::Today;
+use crate::call::{Call, Flight};
 use crate::change::Change;
 use crate::engine::Engine;
 use crate::limits::{Pool, Side};
@@ -17,7 +17,8 @@ use crate::tape::Question;
 /// How long nobody asks again after a 429 that says nothing, at most and at least.
 const UNTOLD_GATE: Duration = Duration::from_secs(1);
 const SHORTEST_GATE: Duration = Duration::from_millis(50);
-/// A pool this busy in the last minute may be what a refusal is about, in parts per million of its limit.
+/// A pool this busy in the last minute may be what a refusal is about, or today where that is about a day; in parts per million
+/// of its limit.
 const BUSY_PPM: u64 = 500_000;
 
 /// One limit as a provider states it in an answer's headers.
@@ -29,6 +30,14 @@ pub struct Stated {
     pub limit: u64,
     /// What is left of it.
     pub remaining: Option<u64>,
+}
+
+impl Stated {
+    /// Whether what is left is nothing, or less than an attempt was taken to need: that explains why it was refused.
+    fn leaves_too_little(&self, flight: &Flight) -> bool {
+        let needed = flight.hold.map_or(1, |hold| hold.cost.get(self.dimension).max(1));
+        self.remaining.is_some_and(|left| left < needed)
+    }
 }
 
 impl Engine {
@@ -44,6 +53,9 @@ impl Engine {
         let Some(flight) = call.flight else { return };
         if stated.is_empty() {
             return;
+        }
+        if let Some(flight) = &mut call.flight {
+            flight.is_spent |= stated.iter().any(|one| one.leaves_too_little(flight));
         }
         let lane = flight.lane;
         let innermost = self.innermost(call, lane);
@@ -71,37 +83,46 @@ impl Engine {
     }
 
     /// A provider refused for want of capacity: its pools are closed for as long as it says, and where the limits had room, less
-    /// of them is used from now on.
+    /// of them is used from now on. A day's limit of which it does not say when it is back is back when its day is over.
+    ///
+    /// Returns how long the provider refuses, where that is known.
     pub(crate) fn rate_limited(
         &mut self,
         now: Moment,
         call: &mut Call,
-        lane: usize,
-        hold: Option<&Hold>,
+        flight: &Flight,
         retry_after: Option<Duration>,
         dimension: Option<Dimension>,
-    ) {
+    ) -> Option<Duration> {
+        let lane = flight.lane;
+        let is_daily = dimension.is_some_and(Dimension::is_daily);
+        let day_left = || Today::at(self.wall(now), call.ask.candidates[lane].charge.day).left;
+        let refuses = retry_after.or_else(|| is_daily.then(day_left));
         let until = now
-            + match retry_after {
+            + match (retry_after, refuses) {
                 // A tenth later at most, so that not all gateways of an account come back at the same instant.
-                Some(after) => after + self.random.gate.up_to(after / 10),
-                None => self.random.gate.up_to(UNTOLD_GATE).max(SHORTEST_GATE),
+                (Some(after), _) => after + self.random.gate.up_to(after / 10),
+                (None, Some(day)) => day + self.random.gate.up_to(UNTOLD_GATE),
+                (None, None) => self.random.gate.up_to(UNTOLD_GATE).max(SHORTEST_GATE),
             };
+        // What the headers explain is no surprise, and a day that is used up says nothing of the minute's pace.
+        let is_explained = is_daily || (flight.is_spent && retry_after.is_some());
         let binding = dimension.unwrap_or(Dimension::RequestsPerMinute);
         let innermost = self.innermost(call, lane);
         let pools = self.deployments.get(call.lanes[lane].deployment).map_or([None; 3], |state| state.pools);
         let mut closed = Vec::new();
         for handle in pools.into_iter().flatten() {
-            let held = hold.and_then(|hold| hold.parts.iter().flatten().find(|(known, _)| *known == handle));
+            let held = flight.hold.as_ref().and_then(|hold| hold.part(handle));
             let Some(pool) = self.pools.get_mut(handle) else { continue };
-            if Some(handle) != innermost && pool.use_ppm(now) < BUSY_PPM {
+            let busy = || dimension.filter(|_| is_daily).map_or_else(|| pool.use_ppm(now), |day| pool.use_of(now, day));
+            if Some(handle) != innermost && busy() < BUSY_PPM {
                 continue;
             }
             pool.close_gate(until, binding);
             closed.push(handle);
             let before = pool.factor_ppm(now);
-            let Some((_, held)) = held else { continue };
-            if !pool.surprised(now, held) {
+            let Some(held) = held.filter(|_| !is_explained) else { continue };
+            if !pool.surprised(now, &held) {
                 continue;
             }
             let after = pool.factor_ppm(now);
@@ -119,6 +140,7 @@ impl Engine {
             }
         }
         self.hurry(now, &closed);
+        refuses
     }
 
     /// The pool that a provider's headers and refusals speak of: the one that the model shares, else its own.

@@ -16,6 +16,8 @@ const BYPASSES: u32 = 8;
 const BYPASSED_FOR_NANOS: u64 = 2_000_000_000;
 /// How long what was granted is kept for who does not come for it.
 const UNCLAIMED: Duration = Duration::from_secs(10);
+/// How much later than a gate opens others are let go than who was refused, who asks again by itself when it opens.
+const AFTER_REFUSED: Duration = Duration::from_millis(10);
 /// How many requests that do not fit are looked at per deployment before the rest are taken not to fit either.
 const LOOKS: usize = 8;
 
@@ -91,7 +93,9 @@ impl Engine {
             let first = |set: &std::collections::BTreeSet<(Moment, u64)>| set.first().map(|(at, _)| *at);
             [line.next_try, first(&line.ages), first(&line.ends)].into_iter().flatten().min()
         };
-        self.queue.lines.values().filter(|line| line.waiting() > 0).filter_map(|line| of(line)).min()
+        let unclaimed = self.queue.granted.first().map(|(at, _)| *at + UNCLAIMED);
+        let due = self.queue.lines.values().filter(|line| line.waiting() > 0).filter_map(|line| of(line)).min()?;
+        Some(unclaimed.map_or(due, |unclaimed| due.min(unclaimed)))
     }
 
     /// Lets everybody go who fits now, ages those whose time it is, and gives up on those whose time is over.
@@ -242,6 +246,13 @@ impl Engine {
         None
     }
 
+    /// When it is worth looking again whether there is room. A gate that opens lets who was refused go first.
+    pub(super) fn try_at(&self, now: Moment, room: Room) -> Option<Moment> {
+        let Room::Later { at: Some(at), pool, .. } = room else { return None };
+        let gate = self.pools.get(pool).and_then(|pool| pool.gate(now));
+        Some(if gate.is_some_and(|(until, _)| until == at) { at + AFTER_REFUSED } else { at })
+    }
+
     fn fits(&mut self, now: Moment, turn: Turn, pass: &mut Pass) -> bool {
         let id = turn.id;
         let Some(ticket) = self.queue.tickets.get(&id) else { return false };
@@ -258,7 +269,9 @@ impl Engine {
             *pass.looks(deployment) += 1;
             return false;
         }
-        let Room::Later { at, mut pool, mut binding } = self.room(now, &pools, &cost, priority) else { return true };
+        let room = self.room(now, &pools, &cost, priority);
+        let Room::Later { mut pool, mut binding, .. } = room else { return true };
+        let at = self.try_at(now, room);
         let mut reserve = false;
         if priority == crate::Priority::Batch {
             match self.room(now, &pools, &cost, crate::Priority::Standard) {

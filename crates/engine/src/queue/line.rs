@@ -37,6 +37,8 @@ pub(crate) struct Class {
     /// Tenants that wait, the least served first.
     pub(crate) order: BTreeSet<(u64, Handle)>,
     pub(crate) waiting: usize,
+    /// How much they hold meanwhile.
+    pub(crate) bytes: u64,
     pub(crate) sum: Sum,
     pub(crate) calibration: Calibration,
 }
@@ -137,6 +139,7 @@ impl Line {
             class.served = class.served.max(floor.unwrap_or(0));
         }
         class.waiting += 1;
+        class.bytes += ticket.bytes;
         class.sum.add(&ticket.cost);
         let least = class.order.first().map(|(served, _)| *served);
         let tenant = class.tenants.entry(ticket.tenant).or_default();
@@ -165,6 +168,7 @@ impl Line {
             }
             tenant.waiting -= 1;
             class.waiting -= 1;
+            class.bytes = class.bytes.saturating_sub(ticket.bytes);
             class.sum.take(&ticket.cost);
             if tenant.waiting == 0 {
                 class.order.remove(&(tenant.served, ticket.tenant));

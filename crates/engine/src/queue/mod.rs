@@ -63,6 +63,8 @@ pub(crate) struct Ticket {
     pub(crate) reckoned: u64,
     pub(crate) predicted: u64,
     pub(crate) within: u64,
+    /// Whose limit is in its way, and which.
+    pub(crate) waits_for: (Option<Handle>, Dimension),
     /// How many went before it although it was their turn's end, and since when it does not fit.
     pub(crate) bypassed: u32,
     pub(crate) blocked_since: Option<Moment>,

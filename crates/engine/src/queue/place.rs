@@ -111,6 +111,7 @@ impl Engine {
             reckoned: nanos(forecast.wait),
             predicted: nanos(calibration.usual(forecast.wait)),
             within: nanos(calibration.careful(forecast.wait)),
+            waits_for: (forecast.pool, forecast.binding),
             ..ticket
         };
         self.queue.bytes += ticket.bytes;
@@ -118,8 +119,8 @@ impl Engine {
         line.enter(number, &ticket);
         self.queue.tickets.insert(number, Box::new(ticket));
         // Nobody fitted before `next_try`, and nothing has changed but this one.
-        match (forecast.room, line.next_try) {
-            (Room::Later { at: Some(at), .. }, Some(next)) if next > now => line.next_try = Some(next.min(at)),
+        match (self.try_at(now, forecast.room), line.next_try) {
+            (Some(at), Some(next)) if next > now => line.next_try = Some(next.min(at)),
             _ => self.dispatch(now, line),
         }
         let place = Place { id: number, lane, why, paid };
@@ -150,15 +151,14 @@ impl Engine {
             && matches!(ticket.state, State::Waiting)
         {
             if now < ticket.until {
-                let pool = ticket.pools.iter().flatten().next().and_then(|handle| self.pools.key(*handle)).cloned()?;
                 let queued = Queued {
                     candidate: place.lane,
                     until: ticket.until,
                     ahead: 0,
                     predicted: Duration::from_nanos(ticket.predicted),
                     within: Duration::from_nanos(ticket.within),
-                    pool,
-                    binding: Dimension::RequestsPerMinute,
+                    pool: self.pool_of(ticket),
+                    binding: ticket.waits_for.1,
                 };
                 return Some(Step::Queue(queued));
             }
@@ -171,14 +171,13 @@ impl Engine {
         if let State::Granted(hold) = ticket.state {
             return Some(Step::Send(self.send(now, call, place.lane, place.why, place.paid, Some(*hold))));
         }
-        let pool = ticket.pools.iter().flatten().next().and_then(|handle| self.pools.key(*handle)).cloned();
         let full = Full {
             retry_after: whole_seconds(Duration::from_nanos(ticket.predicted)),
             wait: Duration::from_nanos(ticket.predicted),
             own: Duration::ZERO,
             line: ticket.line.clone(),
-            pool: pool.unwrap_or(ticket.line),
-            binding: Dimension::RequestsPerMinute,
+            pool: self.pool_of(&ticket),
+            binding: ticket.waits_for.1,
         };
         call.note_full(place.lane, full);
         call.lanes[place.lane].full = true;
@@ -248,6 +247,7 @@ impl Engine {
             reckoned: 0,
             predicted: 0,
             within: 0,
+            waits_for: (None, Dimension::RequestsPerMinute),
             bypassed: 0,
             blocked_since: None,
             state: State::Waiting,
@@ -301,22 +301,33 @@ impl Engine {
     fn queued(&self, call: &Call, lane: usize, forecast: &Forecast) -> Option<Queued> {
         let place = call.place?;
         let ticket = self.queue.tickets.get(&place.id)?;
-        let pool = forecast.pool.and_then(|handle| self.pools.key(handle)).cloned();
         Some(Queued {
             candidate: lane,
             until: ticket.until,
             ahead: forecast.ahead,
             predicted: Duration::from_nanos(ticket.predicted),
             within: Duration::from_nanos(ticket.within),
-            pool: pool.unwrap_or_else(|| ticket.line.clone()),
+            pool: self.pool_of(ticket),
             binding: forecast.binding,
         })
     }
 
-    /// Makes room in the queues' bounds for one more, by sending somebody less urgent away; false where nobody is.
+    /// Whose limit a request waits for.
+    fn pool_of(&self, ticket: &Ticket) -> PoolId {
+        let pool = ticket.waits_for.0.and_then(|handle| self.pools.key(handle));
+        pool.unwrap_or(&ticket.line).clone()
+    }
+
+    /// Makes room in the queues' bounds for one more, by sending those who are less urgent away; false where that is not enough,
+    /// and then nobody is sent away in vain.
     fn make_room(&mut self, line: &mut Line, new: &Ticket) -> bool {
         let queue = &self.settings.queue;
         let (most, most_bytes) = (queue.max_requests, queue.max_bytes);
+        let no_more_urgent = Priority::ALL.into_iter().filter(|class| *class >= new.priority);
+        let theirs = no_more_urgent.map(|class| line.classes[class as usize].bytes).sum();
+        if self.queue.bytes.saturating_sub(theirs).saturating_add(new.bytes) > most_bytes {
+            return false;
+        }
         while self.queue.waiting >= most || self.queue.bytes.saturating_add(new.bytes) > most_bytes {
             let Some(victim) = line.least_urgent(new) else { return false };
             self.remove(line, victim, State::Shed);

@@ -45,22 +45,18 @@ impl Engine {
     /// Predicts the wait of a request that is not in line yet.
     pub(crate) fn forecast(&mut self, now: Moment, line: Option<&Line>, new: &Newcomer) -> Forecast {
         let (ahead, before) = line.map_or_else(Default::default, |line| before(line, new));
-        let mut forecast = Forecast {
-            wait: Duration::ZERO,
-            room: Room::Now,
-            ahead,
-            pool: new.pools.iter().flatten().next().copied(),
-            binding: Dimension::RequestsPerMinute,
+        let room = self.room(now, &new.pools, &new.cost, new.class);
+        let (wait, pool, binding) = match room {
+            Room::Now => (Duration::ZERO, new.pools.iter().flatten().next().copied(), Dimension::RequestsPerMinute),
+            // How long it takes until somebody ends is not known here; what it waits for is.
+            Room::Later { at, pool, binding } => (at.map_or(Duration::ZERO, |at| at.since(now)), Some(pool), binding),
         };
+        let mut forecast = Forecast { wait, room, ahead, pool, binding };
         let mut say = |wait: Duration, pool: Handle, binding| {
             if wait > forecast.wait {
                 (forecast.wait, forecast.pool, forecast.binding) = (wait, Some(pool), binding);
             }
         };
-        let room = self.room(now, &new.pools, &new.cost, new.class);
-        if let Room::Later { at: Some(at), pool, binding } = room {
-            say(at.since(now), pool, binding);
-        }
         for handle in new.pools.iter().flatten() {
             let Some(pool) = self.pools.get_mut(*handle) else { continue };
             let gate = pool.gate(now).map_or(Duration::ZERO, |(until, _)| until.since(now));
@@ -76,7 +72,6 @@ impl Engine {
                 }
             }
         }
-        forecast.room = room;
         forecast
     }
 }

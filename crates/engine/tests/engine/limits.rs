@@ -275,7 +275,8 @@ impl Town {
         }
     }
 
-    /// Who is alone in line, and for whom all is there, is not kept waiting. Batch work may wait for what is reserved.
+    /// Who is alone in line, and for whom all is there, is not kept waiting, but for a moment after a gate has opened. Batch work
+    /// may wait for what is reserved.
     fn nobody_waits_for_nothing(&mut self) {
         let mut waiting = self.calls.values().filter(|(call, _)| call.ticket().is_some());
         let (Some((call, _)), None) = (waiting.next(), waiting.next()) else { return };
@@ -292,7 +293,8 @@ impl Town {
                     _ => gauge.remaining >= 1,
                 })
         });
-        assert!(!is_free, "it waits for nothing: {views:?}");
+        let soon = self.now + Duration::from_millis(10);
+        assert!(!is_free || self.engine.next_deadline() <= Some(soon), "it waits for nothing: {views:?}");
     }
 
     fn check(&mut self) {

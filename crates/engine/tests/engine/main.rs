@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 mod breakers;
+mod clients;
 mod limits;
 mod properties;
+mod queue;
+mod refusals;
 mod table;
 mod targets;
 mod town;

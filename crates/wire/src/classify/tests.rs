@@ -256,7 +256,9 @@ fn a_body_says_how_long_to_wait_where_no_header_does() {
     let wait =
         |status, body: &[u8]| classify(OpenAiCompatible, &reply(status, body)).retry_after.map(|wait| wait.as_millis());
     assert_eq!(wait(429, fixture!("openai-429-tokens-per-minute.json").1), Some(2_000));
-    assert_eq!(wait(429, fixture!("gemini-429-per-day.json").1), Some(36_000));
+    let (_, body) = fixture!("gemini-429-per-day.json");
+    let of_a_minute = String::from_utf8(body.to_vec()).unwrap().replace("PerDay", "PerMinute");
+    assert_eq!(wait(429, of_a_minute.as_bytes()), Some(36_000));
     let quoting = br#"{"error":{"type":"invalid_request_error","message":"no: please try again in 5s"}}"#;
     assert_eq!(wait(400, quoting), None, "the words may be the client's");
     let (_, body) = fixture!("openai-429-tokens-per-minute.json");
@@ -267,6 +269,22 @@ fn a_body_says_how_long_to_wait_where_no_header_does() {
         (streamed.retry_after, streamed.limit),
         (Some(Duration::from_secs(2)), Some(Dimension::TokensPerMinute))
     );
+}
+
+#[test]
+fn a_days_quota_of_google_is_not_back_when_it_says() {
+    let (_, body) = fixture!("gemini-429-per-day.json");
+    let asked = Reply { retry_after: Some("36"), ..reply(429, body) };
+    for fault in [
+        classify(OpenAiCompatible, &asked),
+        classify_stream_error(OpenAiCompatible, body),
+        classify(OpenAiCompatible, &reply(429, body)),
+    ] {
+        assert_eq!((fault.limit, fault.retry_after), (Some(Dimension::RequestsPerDay), None));
+    }
+    let words = br#"{"error":{"message":"requests per day (RPD): Limit 200, Used 200. Please try again in 7m12s."}}"#;
+    let rolling = classify(OpenAi, &reply(429, words));
+    assert_eq!(rolling.retry_after, Some(Duration::from_secs(432)), "others refill a day's limit all day");
 }
 
 #[test]
