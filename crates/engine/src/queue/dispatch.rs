@@ -181,6 +181,7 @@ impl Engine {
     pub(super) fn remove(&mut self, line: &mut Line, id: u64, state: State) {
         let Some(ticket) = self.queue.tickets.get_mut(&id) else { return };
         line.leave(id, ticket);
+        line.look_again(ticket);
         ticket.state = state;
         let bytes = ticket.bytes;
         self.unqueue(bytes);

@@ -155,6 +155,13 @@ impl Line {
         self.ends.insert((ticket.until, id));
     }
 
+    /// Somebody has left who was waited for: whoever stood behind may fit now, and the next try is due at once.
+    pub(crate) fn look_again(&mut self, left: &Ticket) {
+        if left.blocked_since.is_some() && self.waiting() > 0 {
+            self.next_try = Some(Moment::ZERO);
+        }
+    }
+
     /// Takes a request out of line.
     pub(crate) fn leave(&mut self, id: u64, ticket: &Ticket) {
         let class = &mut self.classes[ticket.class as usize];

@@ -201,6 +201,7 @@ impl Engine {
                 self.unqueue(ticket.bytes);
                 if let Some(line) = self.queue.lines.get_mut(&ticket.line) {
                     line.leave(place.id, &ticket);
+                    line.look_again(&ticket);
                 }
             }
             State::Expired | State::Shed => {}
