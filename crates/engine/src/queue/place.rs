@@ -201,7 +201,10 @@ impl Engine {
                 self.unqueue(ticket.bytes);
                 if let Some(line) = self.queue.lines.get_mut(&ticket.line) {
                     line.leave(place.id, &ticket);
-                    line.look_again(&ticket);
+                }
+                // Whoever stood behind one that was waited for may fit now.
+                if ticket.blocked_since.is_some() {
+                    self.let_go(now);
                 }
             }
             State::Expired | State::Shed => {}
