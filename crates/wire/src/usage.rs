@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn cache_writes_are_told_apart_by_how_long_they_are_kept() {
-        // The example of Anthropic's guide to prompt caching (section "1-hour cache duration", 2026).
+        // In the form of the example in Anthropic's guide to prompt caching, with lifetimes that add up to their total.
         let messages = r#"{"input_tokens":2048,"cache_read_input_tokens":1800,"cache_creation_input_tokens":248,"output_tokens":503,
             "cache_creation":{"ephemeral_5m_input_tokens":148,"ephemeral_1h_input_tokens":100}}"#;
         let usage = serde_json::from_str::<AnthropicUsage>(messages).unwrap().usage();
