@@ -84,7 +84,15 @@ pub fn model(kind: ProviderKind, name: &str) -> Option<&'static Model> {
 /// A fine-tuned model costs more than the one that it is made from, so it has no price here. The mock's prices are made up.
 #[must_use]
 pub fn price(kind: ProviderKind, name: &str) -> Option<&'static Arc<Price>> {
-    model(kind, name).filter(|_| !name.starts_with("ft:"))?.price.as_ref()
+    model(kind, name)?.price_of(name)
+}
+
+impl Model {
+    /// What the model costs that is called `name` and described by this one.
+    #[must_use]
+    pub fn price_of(&self, name: &str) -> Option<&Arc<Price>> {
+        self.price.as_ref().filter(|_| !name.starts_with("ft:"))
+    }
 }
 
 /// The names that the catalogue has for this kind of provider, in order.
