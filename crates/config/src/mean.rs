@@ -6,6 +6,7 @@
 mod keys;
 mod limits;
 mod links;
+mod prices;
 mod providers;
 mod routes;
 mod server;

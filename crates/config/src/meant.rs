@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_engine::{Settings, Strategy};
-use weir_units::{DeploymentId, Tokens};
+use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
 use crate::{Key, Secret};
@@ -128,6 +128,8 @@ impl fmt::Debug for Provider {
 pub struct ModelSettings {
     /// Its context window, where the catalogue's is not to be used.
     pub context_window: Option<Tokens>,
+    /// What its tokens cost: what is written, and the catalogue's prices where that is silent; none where both are.
+    pub price: Option<Arc<Price>>,
 }
 
 /// A name that clients use as `model`, and the deployments behind it.

@@ -42,6 +42,8 @@ pub(crate) enum Shape {
     Share,
     /// An amount of money: a number, or a decimal in quotes.
     Amount,
+    /// A price in US dollars per million tokens: a number, or a decimal in quotes, exact to a pico-dollar per token.
+    Price,
     /// `true` or `false`.
     Flag,
     /// `"127.0.0.1:4141"`
@@ -92,6 +94,7 @@ impl Shape {
             Self::Count(least) => format!("a whole number of at least {least}"),
             Self::Share => "a number from 0 to 1".to_owned(),
             Self::Amount => "an amount of dollars like `\"20.00\"` or `1.75`".to_owned(),
+            Self::Price => "US dollars per million tokens like `1.75`, with at most six decimal places".to_owned(),
             Self::Flag => "`true` or `false`".to_owned(),
             Self::Address => "an address and port like `\"127.0.0.1:4141\"`".to_owned(),
             Self::Path => "a path in quotes".to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use weir_config::{AfterCut, Config, Environment, Report, Source, from_environment, hash_key, load, may_use};
 use weir_engine::{BreakerSettings, Priority, RetrySettings, Strategy as Order};
-use weir_units::{DeploymentId, Dimension, Tokens};
+use weir_units::{DeploymentId, Dimension, LongContext, Price, Rates, TokenPrice, Tokens};
 use weir_wire::{Dialect, ProviderKind};
 
 /// A world of these variables and files.
@@ -78,13 +78,12 @@ fn the_whole_page_parses_and_says_what_it_does_not_act_on() {
         "prices",
         "providers.openai.tier",
         "providers.openai.contact",
-        "providers.openai.models.\"gpt-5.2\".price",
         "tenants.team-a.org",
     ] {
         let message = format!("`{setting}` is parsed, not enforced in this version");
         assert!(said.contains(&message), "{message} is not in {said:#?}");
     }
-    assert_eq!(said.len(), 8, "{said:#?}");
+    assert_eq!(said.len(), 7, "{said:#?}");
     let config = sound(report);
     assert_eq!(config.providers["openai"].headers, [("x-team".to_owned(), "ml".to_owned())]);
     assert_eq!(config.providers["openai"].api_key.as_ref().unwrap().expose(), "sk-openai", "trimmed");
@@ -220,6 +219,18 @@ fn each_fault_names_its_value_and_what_to_do() {
         ("[keys.a]\nkey = { env = \"LONG\" }\nbudgets = [\"b\"]", "names budget `b`", "[budgets.b]"),
         ("[owner]\nnotify = [\"pager\"]", "the owner names notifier `pager`", "[notifiers.pager]"),
         ("[runs]\nloops = \"hlat\"", "has no choice `hlat`", "did you mean `halt`?"),
+        (
+            &priced("input = 0.0000001"),
+            "models.m.price.input` is `0.0000001`, more than 6 decimal",
+            "dollars per million",
+        ),
+        (&priced("output = -1"), "models.m.price.output` is `-1`, not a decimal", "like `1.75`"),
+        (&priced("output = 1e3"), "models.m.price.output` is `1e3`, not a decimal", "like `1.75`"),
+        (&priced("output = \"a lot\""), "models.m.price.output` is `a lot`, not a decimal", "like `1.75`"),
+        (&priced("input = true"), "models.m.price.input` is `true`", "dollars per million"),
+        (&priced("output = 99_999_999_999_999"), "too large", "dollars per million"),
+        (&priced("long-context = { input = 1 }"), "says no `above`", "above = 200_000"),
+        (&priced("cached-inptu = 1"), "unknown key `cached-inptu`", "did you mean `cached-input`?"),
         ("[frobnicate]", "unknown key `frobnicate` at the top", "known here: server"),
     ] {
         let world = World::with(&[("EMPTY", " \n"), ("SHORT", "short"), ("LONG", KEY)]);
@@ -232,6 +243,37 @@ fn each_fault_names_its_value_and_what_to_do() {
         assert!(report.config.is_none());
         assert!(report.faults.iter().all(|fault| fault.place.is_some()), "each has its place: {:#?}", report.faults);
     }
+}
+
+fn priced(price: &str) -> String {
+    format!("[providers.x]\nkind = \"mock\"\n[providers.x.models.m]\nprice = {{ {price} }}")
+}
+
+#[test]
+fn a_price_replaces_the_catalogues_as_far_as_it_is_written() {
+    let text = "[providers.openai]\n[providers.openai.models.\"gpt-5.5\"]\nprice = { input = 4.5, long-context = { output = \"40\" } }\n\
+                [providers.openai.models.\"gpt-4o\"]\n[providers.openai.models.\"ft:gpt-4o::x\"]\n\
+                [providers.x]\nkind = \"openai-compatible\"\nbase-url = \"http://127.0.0.1:1/v1\"\n\
+                [providers.x.models.llama]\nprice = { input = 1, output = 0.000001, cache-write = 2, long-context = { above = 7, input = 2 } }\n\
+                [providers.x.models.other]\n[providers.x.models.half]\nprice = { output = 1 }\n";
+    let report = keys().load(text);
+    let warned: Vec<String> = report.warnings.iter().map(|warning| warning.message.clone()).collect();
+    assert!(warned.iter().any(|said| said.starts_with("the price of `x/half` has no `input`")), "{warned:?}");
+    let config = sound(report);
+    let price = |provider: &str, model: &str| config.providers[provider].models[model].price.clone();
+    let dollars = |text: &str| Some(text.parse().unwrap());
+    let partly = price("openai", "gpt-5.5").unwrap();
+    let Rates { input, cached_input, output, .. } = partly.rates;
+    assert_eq!([input, cached_input, output], [dollars("4.5"), dollars("0.5"), dollars("30")]);
+    let long = partly.long_context.unwrap();
+    assert_eq!((long.above, long.rates.input, long.rates.output), (Tokens(272_000), dollars("10"), dollars("40")));
+    assert_eq!(price("openai", "gpt-4o").unwrap().rates.output, dollars("10"));
+    assert_eq!((price("openai", "ft:gpt-4o::x"), price("x", "other")), (None, None), "unknown, not zero");
+    let whole = price("x", "llama").unwrap();
+    let rates =
+        Rates { input: dollars("1"), output: Some(TokenPrice(1)), cache_write: dollars("2"), ..Rates::default() };
+    let long = LongContext { above: Tokens(7), rates: Rates { input: dollars("2"), ..Rates::default() } };
+    assert_eq!(*whole, Price { rates, long_context: Some(long), batch_percent: None });
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Calling {
     }
 
     async fn attempt(&mut self, journey: &mut Journey, send: &Send) -> Result<Attempted, Fault> {
-        journey.started(&self.routed.targets[send.candidate].name, send);
+        journey.started(&self.routed.targets[send.candidate], &self.accepted, send);
         let streamed = self.accepted.head.stream;
         let limit = if streamed { self.routed.timeouts.first_byte } else { self.whole_within() };
         let mut limit = self.limit(limit);

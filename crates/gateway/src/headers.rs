@@ -27,6 +27,7 @@ pub(crate) const X_WEIR_PRIORITY: HeaderName = HeaderName::from_static("x-weir-p
 pub(crate) const X_WEIR_DEPLOYMENT: HeaderName = HeaderName::from_static("x-weir-deployment");
 pub(crate) const X_WEIR_ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 pub(crate) const X_WEIR_QUEUED_MS: HeaderName = HeaderName::from_static("x-weir-queued-ms");
+pub(crate) const X_WEIR_COST_USD: HeaderName = HeaderName::from_static("x-weir-cost-usd");
 pub(crate) const X_WEIR_OVERHEAD_US: HeaderName = HeaderName::from_static("x-weir-overhead-us");
 pub(crate) const X_WEIR_DEGRADED: HeaderName = HeaderName::from_static("x-weir-degraded");
 pub(crate) const X_WEIR_REFUSED_BY: HeaderName = HeaderName::from_static("x-weir-refused-by");

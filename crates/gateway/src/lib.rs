@@ -8,6 +8,7 @@ mod admin;
 mod admit;
 mod answer;
 mod asking;
+mod bill;
 mod body;
 mod call;
 mod calling;

@@ -63,7 +63,7 @@ pub(crate) fn view(shared: &Shared) -> Value {
 /// What the pulse tells.
 fn numbers(pulse: &Pulse, views: &[DeploymentView], now: Moment, knows: &dyn Fn(&str) -> bool) -> Value {
     let whole = pulse.whole();
-    let (tally, seconds) = (whole.tally(now), whole.seconds(now));
+    let (tally, seconds, spent) = (whole.tally(now), whole.seconds(now), pulse.spent(now));
     json!({
         "window_s": WINDOW.as_secs(),
         "requests_per_second": whole.rate(now),
@@ -73,6 +73,7 @@ fn numbers(pulse: &Pulse, views: &[DeploymentView], now: Moment, knows: &dyn Fn(
         "answered": tally.answered,
         "attempts": tally.attempts,
         "throttled": tally.throttled,
+        "last_minute": { "cost_usd": spent.known.to_string(), "cost_unknown": spent.unknown },
         "first_token_ms": { "p50": whole.first_content_ms(now, 50), "p95": whole.first_content_ms(now, 95) },
         "deployments": views
             .iter()

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use weir_engine::{DeploymentView, PoolView};
 use weir_ledger::{Behind, Entry, Fact};
-use weir_units::Moment;
+use weir_units::{Moment, NanoUsd};
 
 use crate::pulse::Pulse;
 
@@ -44,6 +44,8 @@ struct Counters {
     refused: BTreeMap<(Arc<str>, Arc<str>), u64>,
     attempts: BTreeMap<(Arc<str>, &'static str), u64>,
     tokens: BTreeMap<(Arc<str>, &'static str), u64>,
+    costs: BTreeMap<(Arc<str>, bool), NanoUsd>,
+    unpriced: BTreeMap<Arc<str>, u64>,
     durations: Histogram,
     queue_waits: Histogram,
     overhead_sum_us: u64,
@@ -79,6 +81,12 @@ impl Metrics {
             if class != "cancelled" {
                 let first = entry.stream.then(|| first_content_ms(entry, number)).flatten();
                 counters.pulse.attempt(now, &deployment, attempt, first);
+            }
+            match attempt.cost_usd {
+                Some(cost) => {
+                    *counters.costs.entry((Arc::clone(&deployment), attempt.cost_estimated)).or_default() += cost;
+                }
+                None => *counters.unpriced.entry(Arc::clone(&deployment)).or_default() += 1,
             }
             if let Some(usage) = &attempt.usage {
                 for (kind, tokens) in
@@ -161,6 +169,20 @@ impl Counters {
         head(page, "weir_tokens_total", "counter", "Tokens as providers reported them.");
         for ((deployment, kind), count) in &self.tokens {
             line(page, "weir_tokens_total", &[("deployment", &**deployment), ("type", *kind)], count);
+        }
+        head(
+            page,
+            "weir_cost_usd_total",
+            "counter",
+            "What calls cost in US dollars, as far as their prices are known.",
+        );
+        for ((deployment, estimated), cost) in &self.costs {
+            let estimated = if *estimated { "true" } else { "false" };
+            line(page, "weir_cost_usd_total", &[("deployment", &**deployment), ("estimated", estimated)], cost);
+        }
+        head(page, "weir_cost_unknown_total", "counter", "Calls upstream whose cost is unknown.");
+        for (deployment, count) in &self.unpriced {
+            line(page, "weir_cost_unknown_total", &[("deployment", &**deployment)], count);
         }
         let help = "From a request's arrival to the end of its answer.";
         self.durations.write(page, "weir_request_duration_seconds", help);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_ledger::{Attempt, Entry, Outcome};
-use weir_units::{Moment, RequestId, WallTime};
+use weir_units::{Moment, NanoUsd, RequestId, WallTime};
 
 /// How many seconds back requests are told one by one.
 pub(crate) const SECONDS: usize = 60;
@@ -27,6 +27,15 @@ pub(crate) struct Pulse {
     whole: Beat,
     deployments: BTreeMap<Arc<str>, Box<Beat>>,
     failures: VecDeque<Failure>,
+    spent: Ring<Spent, { SECONDS + 1 }, 1>,
+}
+
+/// What calls cost, as far as that is known.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Spent {
+    pub(crate) known: NanoUsd,
+    /// Calls whose cost is unknown.
+    pub(crate) unknown: u64,
 }
 
 /// A request that ended badly, as far as the user who sent it is concerned.
@@ -76,6 +85,11 @@ impl Pulse {
     /// Counts a request that has ended.
     pub(crate) fn request(&mut self, now: Moment, entry: &Entry) {
         self.whole.seconds.slot(now).0 += 1;
+        let spent = self.spent.slot(now);
+        for attempt in &entry.attempts {
+            spent.known += attempt.cost_usd.unwrap_or_default();
+            spent.unknown += u64::from(attempt.cost_usd.is_none());
+        }
         if entry.outcome != Outcome::Cancelled {
             let step = self.whole.steps.slot(now);
             step.ended += 1;
@@ -122,6 +136,14 @@ impl Pulse {
         if let Some(after) = first {
             beat.first.slot(now).add(after);
         }
+    }
+
+    /// What the last sixty seconds that are over cost.
+    pub(crate) fn spent(&self, now: Moment) -> Spent {
+        self.spent.oldest_first(now).take(SECONDS).fold(Spent::default(), |sum, second| Spent {
+            known: sum.known + second.known,
+            unknown: sum.unknown + second.unknown,
+        })
     }
 
     /// Of all requests together.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use weir_config::{AfterCut, Resolved, Timeouts};
 use weir_engine::{Candidate, ChargeModel, Strategy};
-use weir_units::{DeploymentId, Tokens};
+use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::{
     AnthropicVersion, Dialect, Endpoint, ProviderKind, RequestError, Rewrite, Target as Wanted, TargetCapabilities,
 };
@@ -45,6 +45,8 @@ pub(crate) struct Target {
     pub(crate) endpoint: Endpoint,
     pub(crate) candidate: Candidate,
     pub(crate) catalogued: Option<&'static weir_wire::Model>,
+    /// What it costs, if that is known.
+    pub(crate) price: Option<Arc<Price>>,
 }
 
 /// A request as one provider gets it.
@@ -150,6 +152,8 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
     }
     let declared = live.config.providers.get(&deployment.provider)?.models.get(&*deployment.model);
     let window = declared.and_then(|m| m.context_window).or_else(|| catalogued.and_then(|m| m.window));
+    let listed = || catalogued.and_then(|m| m.price_of(&deployment.model));
+    let price = declared.map_or_else(listed, |m| m.price.as_ref()).cloned();
     Some(Target {
         deployment: deployment.clone(),
         name: deployment.to_string().into(),
@@ -163,6 +167,7 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
             input: Tokens(0),
         },
         catalogued,
+        price,
     })
 }
 

@@ -10,14 +10,17 @@ use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
 use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
-use weir_units::{FaultClass, Moment, RequestId, Usage};
-use weir_wire::{Dialect, LimitsSeen};
+use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
+use weir_wire::{Dialect, LimitsSeen, Progress};
 
+use crate::accept::Accepted;
+use crate::bill::Bill;
 use crate::body::ReplyBody;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
 use crate::reply::{Refusal, WEIR};
+use crate::route::Target;
 use crate::state::{Running, Shared};
 
 /// How many tokens of output go by between two looks at the limits.
@@ -31,6 +34,8 @@ pub(crate) struct Journey {
     arrived: Moment,
     /// When the attempt in hand was sent.
     sent: Option<Moment>,
+    /// What the attempt in hand is billed by.
+    bill: Option<Bill>,
     /// Output tokens that the limits were told of.
     produced: u64,
     /// The key whose limits every answer states.
@@ -54,6 +59,7 @@ impl Journey {
             call: call.map(Box::new),
             arrived,
             sent: None,
+            bill: None,
             produced: 0,
             limited_key: None,
             waited: Duration::ZERO,
@@ -134,8 +140,10 @@ impl Journey {
     }
 
     /// An attempt is being sent.
-    pub(crate) fn started(&mut self, deployment: &Arc<str>, send: &Send) {
+    pub(crate) fn started(&mut self, target: &Target, accepted: &Accepted, send: &Send) {
         let at = wall();
+        let deployment = &target.name;
+        self.bill = Some(Bill::open(target, accepted));
         self.sent = Some(self.shared.clock.now());
         let why = send.why.name();
         if let Some(from) = self.last_deployment.replace(Arc::clone(deployment))
@@ -155,6 +163,7 @@ impl Journey {
                 ended_at: at,
                 usage: None,
                 cost_usd: None,
+                cost_estimated: false,
             });
         }
     }
@@ -167,7 +176,11 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
+        let cost = self.bill.take().map(|bill| bill.failed(shared, fault, after_content));
         if let Some(attempt) = self.attempt() {
+            if let Some(cost) = cost {
+                cost.book(attempt);
+            }
             attempt.status = status;
             attempt.class = Some(fault.class);
             attempt.message = Some(fault.message.as_str().into());
@@ -209,7 +222,11 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
+        let cost = self.bill.take().map(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
+            if let Some(cost) = cost {
+                cost.book(attempt);
+            }
             attempt.status = Some(200);
             attempt.ended_at = at;
             deployment = attempt.deployment.to_string();
@@ -245,8 +262,18 @@ impl Journey {
         }
     }
 
+    /// A stream has come this far.
+    pub(crate) fn progressed(&mut self, progress: &Progress) {
+        if let Some(bill) = &mut self.bill {
+            bill.progressed(progress);
+        }
+    }
+
     /// What the answer used, as its provider reported it.
     pub(crate) fn used(&mut self, usage: Usage) {
+        if let Some(bill) = &mut self.bill {
+            bill.reported(usage);
+        }
         if let Some(call) = &mut self.call {
             self.shared.engine().used(call, usage);
         }
@@ -325,6 +352,11 @@ impl Journey {
         headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(entry.attempts.len()));
         headers.insert(headers::X_WEIR_QUEUED_MS, HeaderValue::from(entry.queued_ms));
         headers.insert(headers::X_WEIR_OVERHEAD_US, HeaderValue::from(self.overhead_us()));
+        // A stream that has just begun has no cost yet, and what has no price never gets one.
+        let cost: Option<NanoUsd> = entry.attempts.iter().map(|attempt| attempt.cost_usd).sum();
+        if let Some(cost) = cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
+            headers.insert(headers::X_WEIR_COST_USD, cost);
+        }
         if let Some(key) = &self.limited_key {
             let gauges = self.shared.engine().key_gauges(self.shared.clock.now(), key);
             headers::state_limits(&gauges, headers);
@@ -361,6 +393,7 @@ impl Journey {
         entry.refused_by = refusal.map(|r| Arc::clone(&r.by));
         entry.ended_at = Some(wall());
         entry.overhead_us = Some(overhead);
+        entry.sum_costs();
         self.shared.metrics.count(&entry, now.since(self.arrived), now);
         self.shared.ledger.settle(entry);
     }
@@ -371,11 +404,15 @@ impl Drop for Journey {
         if self.entry.is_none() {
             return;
         }
+        let cost = self.bill.take().map(|bill| bill.left(&self.shared));
         if let Some(attempt) = self.attempt()
             && attempt.status.is_none()
             && attempt.class.is_none()
         {
             attempt.ended_at = wall();
+            if let Some(cost) = cost {
+                cost.book(attempt);
+            }
         }
         self.note(Stage::Settle, Fact::ClientLeft);
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
@@ -396,6 +433,7 @@ pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusa
     entry.refused_by = Some(Arc::from(WEIR));
     let at = wall();
     entry.ended_at = Some(at);
+    entry.sum_costs();
     let (status, code, by) = (refusal.status.as_u16(), refusal.code.to_string(), WEIR.to_owned());
     entry.events.push(Event { at, stage: Stage::Admit, fact: Fact::Refused { status, code, by } });
     let took = Duration::from_micros(u64::try_from(at.0 - began.0).unwrap_or(0));

@@ -36,7 +36,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     };
     let target = &calling.routed.targets[send.candidate];
     let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());
-    journey.started(&name, &send);
+    journey.started(target, &calling.accepted, &send);
     let mut limit = calling.limit(calling.routed.timeouts.first_byte);
     let fault = match calling.send(&send, &mut limit).await {
         Err(fault) => fault,
@@ -82,6 +82,7 @@ async fn catch_up(
         match flow.next().await {
             Heard::Bytes(bytes) => {
                 relay.push(bytes, ready);
+                journey.progressed(relay.progress());
                 flow.progressed();
             }
             Heard::End => {

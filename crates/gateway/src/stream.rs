@@ -18,6 +18,7 @@ use weir_engine::Send;
 use weir_units::FaultClass;
 use weir_wire::{Ending, Endpoint, Progress, Relay, RelayOptions};
 
+use crate::bill::BYTES_PER_TOKEN;
 use crate::body::{ReplyBody, Sink};
 use crate::calling::Calling;
 use crate::clock::wall;
@@ -26,8 +27,6 @@ use crate::headers;
 use crate::settle::Journey;
 use crate::splice;
 
-/// A token of output, by the rule of thumb, while its provider has not counted.
-const BYTES_PER_TOKEN: u64 = 4;
 /// What is remembered of a text so that it can be spliced; longer answers are not spliced.
 const SPLICEABLE: usize = 256 * 1024;
 /// How long a finished answer may take to say that it is finished.
@@ -135,7 +134,10 @@ pub(crate) async fn open(
     let lost = |message: &str| Fault { status: Some(parts.status), ..Fault::new(FaultClass::Reset, message) };
     loop {
         match flow.next().await {
-            Heard::Bytes(bytes) => relay.push(bytes, &mut ready),
+            Heard::Bytes(bytes) => {
+                relay.push(bytes, &mut ready);
+                journey.progressed(relay.progress());
+            }
             Heard::End => match relay.end(&mut ready) {
                 Ending::Complete => break,
                 Ending::Truncated => return Err(lost("the stream ended before it said anything")),
@@ -216,6 +218,7 @@ async fn relay_on(
                 if progress.events - progress.pings != said_before {
                     flow.progressed();
                 }
+                journey.progressed(progress);
                 journey.produced(progress.text_bytes / BYTES_PER_TOKEN);
                 match &progress.error {
                     Some(error) => said(&calling, &send, error),

@@ -3,10 +3,9 @@
 //! An [`Intent`] is written at admission and an [`Entry`] replaces it when the request has ended, so that a request whose
 //! process died is still found. Both serialise to the same JSON object.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use weir_units::{FaultClass, RequestId, Usage, WallTime};
+use weir_units::{FaultClass, NanoUsd, RequestId, Usage, WallTime};
 
 use crate::fact::Event;
 
@@ -84,8 +83,10 @@ pub struct Attempt {
     pub ended_at: WallTime,
     /// What it used, as its provider reported it.
     pub usage: Option<Usage>,
-    /// What it cost in US dollars. Unknown, which is not zero: no price is known in this version.
-    pub cost_usd: Option<Infallible>,
+    /// What it cost; none is unknown, which is not zero.
+    pub cost_usd: Option<NanoUsd>,
+    /// Whether the cost is an estimate: its provider did not get to say what was used.
+    pub cost_estimated: bool,
 }
 
 /// The whole record of a request that has ended.
@@ -127,8 +128,10 @@ pub struct Entry {
     pub queued_ms: u64,
     /// Microseconds that Weir itself added.
     pub overhead_us: Option<u64>,
-    /// What it cost in US dollars. Unknown, which is not zero: no price is known in this version.
-    pub cost_usd: Option<Infallible>,
+    /// What it cost: the sum of its attempts' costs; none, unknown, if one of those is.
+    pub cost_usd: Option<NanoUsd>,
+    /// Whether an estimate is in the cost.
+    pub cost_estimated: bool,
     /// What the answer used; failed attempts are not in it.
     pub usage: Option<Usage>,
     /// What was left out of the answer.
@@ -140,6 +143,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Adds up what the attempts cost. A request that was never sent cost nothing.
+    pub fn sum_costs(&mut self) {
+        self.cost_usd = self.attempts.iter().map(|attempt| attempt.cost_usd).sum();
+        self.cost_estimated = self.cost_usd.is_some() && self.attempts.iter().any(|attempt| attempt.cost_estimated);
+    }
+
     /// A record with nothing in it but what the intent knew.
     #[must_use]
     pub fn of(intent: Intent, outcome: Outcome) -> Self {
@@ -163,6 +172,7 @@ impl Entry {
             queued_ms: 0,
             overhead_us: None,
             cost_usd: None,
+            cost_estimated: false,
             usage: None,
             degraded: Vec::new(),
             attempts: Vec::new(),

@@ -5,9 +5,10 @@
 //! fact within an event. Here names and numbers are copied, and only texts are looked through.
 
 use std::cell::Cell;
+use std::fmt::Write;
 use std::sync::Arc;
 
-use weir_units::{Usage, WallTime};
+use weir_units::{NanoUsd, Usage, WallTime};
 
 use crate::entry::{Attempt, Entry};
 use crate::fact::{Event, Fact, rfc_3339};
@@ -36,7 +37,7 @@ impl Entry {
             name!(json, "model").some_text(self.model.as_deref());
             name!(json, "dialect").text(self.dialect);
             name!(json, "endpoint").text(self.endpoint);
-            name!(json, "stream").literal(if self.stream { "true" } else { "false" });
+            name!(json, "stream").flag(self.stream);
             name!(json, "outcome").text(self.outcome.name());
             name!(json, "status").some_number(self.status.map(u64::from));
             name!(json, "code").some_text(self.code.as_deref());
@@ -49,8 +50,8 @@ impl Entry {
             name!(json, "first_content_ms").some_number(self.first_content_ms);
             name!(json, "queued_ms").number(self.queued_ms);
             name!(json, "overhead_us").some_number(self.overhead_us);
-            // Unknown: no price is known in this version.
-            name!(json, "cost_usd").literal("null");
+            name!(json, "cost_usd").dollars(self.cost_usd);
+            name!(json, "cost_estimated").flag(self.cost_estimated);
             name!(json, "usage").usage(self.usage.as_ref());
             name!(json, "degraded").array(&self.degraded, |json, what| json.text(what));
             name!(json, "attempts").array(&self.attempts, Json::attempt);
@@ -143,6 +144,21 @@ impl Json {
         }
     }
 
+    fn flag(&mut self, flag: bool) {
+        self.literal(if flag { "true" } else { "false" });
+    }
+
+    /// Money is a decimal in quotes: most readers would make a float of a number.
+    fn dollars(&mut self, amount: Option<NanoUsd>) {
+        match amount {
+            Some(amount) => {
+                // Writing to a text does not fail.
+                let _ = write!(self.0, "\"{amount}\"");
+            }
+            None => self.literal("null"),
+        }
+    }
+
     fn time(&mut self, at: WallTime) {
         self.0.push('"');
         match rfc_3339(at) {
@@ -169,6 +185,7 @@ impl Json {
             name!(json, "input").number(usage.input.0);
             name!(json, "cached_input").number(usage.cached_input.0);
             name!(json, "cache_write").number(usage.cache_write.0);
+            name!(json, "cache_write_long").number(usage.cache_write_long.0);
             name!(json, "output").number(usage.output.0);
             name!(json, "reasoning").number(usage.reasoning.0);
         });
@@ -183,7 +200,8 @@ impl Json {
             name!(json, "started_at").time(attempt.started_at);
             name!(json, "ended_at").time(attempt.ended_at);
             name!(json, "usage").usage(attempt.usage.as_ref());
-            name!(json, "cost_usd").literal("null");
+            name!(json, "cost_usd").dollars(attempt.cost_usd);
+            name!(json, "cost_estimated").flag(attempt.cost_estimated);
         });
     }
 
@@ -292,8 +310,10 @@ mod tests {
             started_at: WallTime(0),
             ended_at: WallTime(i64::MAX),
             usage: None,
-            cost_usd: None,
+            cost_usd: Some(NanoUsd(1_250_000)),
+            cost_estimated: true,
         });
+        entry.sum_costs();
         let fact = Fact::SpliceFailed { from: odd.to_owned(), to: None, why: String::new() };
         entry.events.push(Event { at: WallTime(-1), stage: Stage::Stream, fact });
         let read: serde_json::Value = serde_json::from_str(&entry.to_json()).unwrap();
@@ -305,6 +325,9 @@ mod tests {
         assert_eq!(read["degraded"], json!([odd, "dropped:seed"]));
         assert_eq!(read["attempts"][0]["class"], "overloaded");
         assert_eq!(read["attempts"][0]["message"], odd);
+        for costs in [&read, &read["attempts"][0]] {
+            assert_eq!((&costs["cost_usd"], &costs["cost_estimated"]), (&json!("0.00125"), &json!(true)));
+        }
         assert_eq!(
             read["events"][0],
             json!({ "at": "1969-12-31T23:59:59.999Z", "stage": "stream", "fact": "SpliceFailed", "from": odd, "to": null, "why": "" })

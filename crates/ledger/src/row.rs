@@ -30,6 +30,9 @@ pub(crate) struct RequestRow {
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) key: Option<Arc<str>>,
     pub(crate) route: Option<Arc<str>>,
+    /// In nano-dollars. A spill of a version that knew no prices has none.
+    #[serde(default)]
+    pub(crate) cost_nano: Option<i64>,
     #[serde(with = "raw")]
     pub(crate) record: Arc<str>,
 }
@@ -76,6 +79,8 @@ impl RequestRow {
             tenant: entry.tenant,
             key: entry.key,
             route: entry.route,
+            // SQLite's integers end at nine billion dollars.
+            cost_nano: entry.cost_usd.map(|cost| i64::try_from(cost.0).unwrap_or(i64::MAX)),
             record,
         }
     }

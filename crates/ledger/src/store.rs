@@ -18,7 +18,7 @@ use crate::row::{FactRow, RequestRow, Row};
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
 /// The newest schema that this version knows.
-pub(crate) const SCHEMA: i64 = 1;
+pub(crate) const SCHEMA: i64 = 2;
 
 /// Rows that one step of the retention deletes, so that no group waits long behind it.
 const SWEEP: i64 = 500;
@@ -46,7 +46,11 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
 /// All migrations, oldest first. A file once released is never edited: the database remembers its checksum.
 pub(crate) fn migrations() -> Migrator {
     let requests = include_str!("../migrations/0001_requests.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "requests".into(), MigrationType::Simple, requests, false)])
+    let cost = include_str!("../migrations/0002_cost.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, "requests".into(), MigrationType::Simple, requests, false),
+        Migration::new(2, "cost".into(), MigrationType::Simple, cost, false),
+    ])
 }
 
 impl Store {
@@ -124,12 +128,12 @@ impl Store {
 }
 
 fn insert_requests(rows: usize) -> String {
-    let values = vec!["(?,?,?,?,?,?,?,?)"; rows].join(",");
+    let values = vec!["(?,?,?,?,?,?,?,?,?)"; rows].join(",");
     format!(
-        "INSERT INTO requests (id, started_at, outcome, status, tenant, key, route, record) \
+        "INSERT INTO requests (id, started_at, outcome, status, tenant, key, route, cost_nano, record) \
          VALUES {values} ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
          outcome = excluded.outcome, status = excluded.status, tenant = excluded.tenant, key = excluded.key, \
-         route = excluded.route, record = excluded.record \
+         route = excluded.route, cost_nano = excluded.cost_nano, record = excluded.record \
          WHERE excluded.outcome <> 'open'"
     )
 }
@@ -151,6 +155,7 @@ fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
         .bind(row.tenant.clone())
         .bind(row.key.clone())
         .bind(row.route.clone())
+        .bind(row.cost_nano)
         .bind(Arc::clone(&row.record))
 }
 
@@ -158,6 +163,28 @@ fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
 mod tests {
     use super::*;
     use crate::fact::{Event, Fact, Stage};
+
+    #[tokio::test]
+    async fn a_ledger_that_knew_no_prices_is_brought_up_to_date_and_keeps_its_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weir.db");
+        let mut old = writable(&path).connect().await.unwrap();
+        let first = migrations().iter().take(1).cloned().collect();
+        Migrator::with_migrations(first).run(&mut old).await.unwrap();
+        let sql = "INSERT INTO requests (id, started_at, outcome, record) VALUES (x'00000000000000000000000000000007', 0, 'answered', '{}')";
+        old.execute(sql).await.unwrap();
+        old.close().await.unwrap();
+        let options =
+            crate::Options { retention: Duration::from_secs(u64::from(u32::MAX)), ..crate::Options::new(&path) };
+        let (ledger, _) = crate::open(options).await.unwrap();
+        assert_eq!(ledger.request(RequestId(7)).await.unwrap().as_deref(), Some("{}"));
+        let mut connection = writable(&path).connect().await.unwrap();
+        let unknown: i64 = sqlx::query_scalar("SELECT count(*) FROM requests WHERE cost_nano IS NULL")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(unknown, 1, "what it cost is unknown, not zero");
+    }
 
     #[tokio::test]
     async fn a_full_disk_fails_the_group_and_leaves_the_connection_usable() {

@@ -59,7 +59,10 @@ async fn an_entry_reads_back_as_the_contract_has_it() {
         ("/outcome", "answered".into()),
         ("/status", 200.into()),
         ("/code", Value::Null),
-        ("/cost_usd", Value::Null),
+        ("/cost_usd", "0.004050001".into()),
+        ("/cost_estimated", false.into()),
+        ("/attempts/0/cost_usd", "0".into()),
+        ("/attempts/1/cost_usd", "0.004050001".into()),
         ("/key", "odd".into()),
         ("/usage/input", 900.into()),
         ("/attempts/0/class", "overloaded".into()),
@@ -73,6 +76,29 @@ async fn an_entry_reads_back_as_the_contract_has_it() {
         assert_eq!(record.pointer(pointer), Some(&expected), "{pointer} of {record:#}");
     }
     assert_eq!(ledger.request(intent(8).id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn costs_sum_exactly_in_the_database_and_what_is_unknown_is_not_zero_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weir.db");
+    let ledger = opened(&path).await;
+    for n in 0..1_000 {
+        ledger.settle(entry(n));
+    }
+    let mut unknown = entry(1_000);
+    unknown.attempts[1].cost_usd = None;
+    unknown.sum_costs();
+    ledger.settle(unknown);
+    ledger.intent(intent(1_001));
+    ledger.flush().await;
+    assert_eq!(record(&ledger, 1_000).await["cost_usd"], Value::Null);
+    let mut connection = plain(&path).await;
+    let (sum, unknown): (i64, i64) = sqlx::query_as("SELECT sum(cost_nano), sum(cost_nano IS NULL) FROM requests")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!((u128::try_from(sum).unwrap(), unknown), (1_000 * common::COST.0, 2));
 }
 
 #[tokio::test]

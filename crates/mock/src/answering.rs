@@ -61,6 +61,8 @@ pub(crate) struct Reply {
     pub(crate) input_tokens: u64,
     /// Those of them that the cache had.
     pub(crate) cached_input: u64,
+    /// Those of them that were written to it.
+    pub(crate) cache_write: u64,
     pub(crate) max_output: Option<u64>,
     pub(crate) output_tokens: u64,
     /// The stream, if one was asked for; else `whole`.
@@ -88,6 +90,7 @@ impl Reply {
             model,
             input_tokens,
             cached_input: 0,
+            cache_write: 0,
             max_output: None,
             output_tokens: 0,
             script: None,
@@ -100,6 +103,7 @@ impl Reply {
     fn spoken(ask: &Ask, answers: &[Answer], script: Option<Script>, whole: &Value) -> Self {
         Self {
             cached_input: ask.cached_input,
+            cache_write: ask.cache_write,
             max_output: ask.max_output,
             output_tokens: answers.iter().map(|answer| answer.output_tokens).sum(),
             script,

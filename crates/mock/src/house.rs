@@ -8,8 +8,9 @@ use bytes::Bytes;
 use weir_sim::{Charge, Gauge, Hold, Provider};
 use weir_units::{Dimension, Moment, Tokens, WallTime};
 
+use crate::answering::Reply;
 use crate::ask::mix;
-use crate::stats::{Log, Seen, Stats, count};
+use crate::stats::{Billed, Log, Seen, Stats, count};
 
 /// Frames between two looks at what a stream has produced so far.
 const METER_EVERY: u64 = 16;
@@ -111,7 +112,19 @@ pub(crate) struct Flight {
     hold: Hold,
     output: u64,
     sent: u64,
+    /// Tokens of the answer that went out.
+    said: u64,
     finished: bool,
+    bill: Option<Bill>,
+}
+
+/// What an answer is billed for.
+struct Bill {
+    model: String,
+    /// If it goes out whole.
+    all: Billed,
+    /// A fault keeps it from being whole.
+    flawed: bool,
 }
 
 impl Flight {
@@ -125,18 +138,36 @@ impl Flight {
         inner.stats.in_flight_most = inner.stats.in_flight_most.max(inner.stats.in_flight);
         count(&mut inner.stats.by_path, path);
         drop(inner);
-        Self { house: Arc::clone(house), number, hold: Hold::default(), output: 0, sent: 0, finished: false }
+        Self {
+            house: Arc::clone(house),
+            number,
+            hold: Hold::default(),
+            output: 0,
+            sent: 0,
+            said: 0,
+            finished: false,
+            bill: None,
+        }
     }
 
-    /// What the answer will come to, known once it is composed.
-    pub(crate) fn expect(&mut self, hold: Hold, input: u64, output: u64) {
-        (self.hold, self.output) = (hold, output);
-        self.house.inner().stats.input_tokens += input;
+    /// What the answer will come to, known once it is composed; `flawed` if a fault keeps it from being whole.
+    pub(crate) fn expect(&mut self, hold: Hold, reply: &Reply, flawed: bool) {
+        (self.hold, self.output) = (hold, reply.output_tokens);
+        self.house.inner().stats.input_tokens += reply.input_tokens;
+        let all = Billed {
+            answers: 1,
+            input: reply.input_tokens,
+            cached_input: reply.cached_input,
+            cache_write: reply.cache_write,
+            output: reply.output_tokens,
+        };
+        self.bill = (!reply.free).then(|| Bill { model: reply.model.clone(), all, flawed });
     }
 
-    /// A piece went out. Output that is charged as it comes is charged now and then, not only at the end.
-    pub(crate) fn sent_one(&mut self) {
+    /// A piece went out, and with it a token if it `says` one. Output that is charged as it comes is charged now and then, not only at the end.
+    pub(crate) fn sent_one(&mut self, says: bool) {
         self.sent += 1;
+        self.said += u64::from(says);
         if self.hold.is_open() && self.sent.is_multiple_of(METER_EVERY) {
             let (now, produced) = (self.house.now(), Tokens(self.sent.min(self.output)));
             self.house.inner().provider.meter(now, &mut self.hold, produced);
@@ -166,6 +197,13 @@ impl Drop for Flight {
             inner.stats.output_tokens += self.output;
         } else {
             inner.stats.cancelled += 1;
+        }
+        if let Some(Bill { model, all, flawed }) = self.bill.take() {
+            if self.finished && !flawed {
+                inner.stats.bill(&model, &all);
+            } else if self.said > 0 {
+                inner.stats.bill(&model, &Billed { output: self.said.min(all.output), ..all });
+            }
         }
         let produced = if self.finished { self.output } else { self.sent.min(self.output) };
         inner.provider.settle(now, &mut self.hold, Tokens(produced));

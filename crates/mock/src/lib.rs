@@ -47,7 +47,7 @@ pub use weir_units::{Dimension, Limits};
 
 use crate::house::House;
 use crate::line::{Line, ResetWish};
-pub use crate::stats::{Seen, Stats};
+pub use crate::stats::{Billed, Seen, Stats};
 
 /// How a mock is started.
 #[derive(Clone, Debug)]

@@ -92,10 +92,11 @@ impl Body for Playing {
             if last {
                 self.finish();
             }
+            let says = matches!(act, Act::Say(_));
             return match act {
-                Act::Send(bytes) => {
+                Act::Send(bytes) | Act::Say(bytes) => {
                     if let Some(flight) = &mut self.flight {
-                        flight.sent_one();
+                        flight.sent_one(says);
                     }
                     Poll::Ready(Some(Ok(Frame::data(bytes))))
                 }

@@ -42,6 +42,8 @@ impl Script {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Send(Bytes),
+    /// Sends a token of the answer.
+    Say(Bytes),
     /// The connection ends here, in the middle of the body.
     Break,
     /// Nothing more comes, ever.
@@ -93,7 +95,7 @@ pub(crate) fn cues(script: Script, serving: &Serving, spoilers: &Spoilers) -> Ve
             Part::Close | Part::Done => due = now,
             Part::Frame => {}
         }
-        cues.push((due, Act::Send(bytes)));
+        cues.push((due, if part == Part::Token { Act::Say(bytes) } else { Act::Send(bytes) }));
     }
     cues
 }
@@ -146,7 +148,7 @@ mod tests {
         }
         let acts = cues(script, &serving, &Spoilers { garbage: "{\"id\":".to_owned(), error: "oops".to_owned() });
         let shown = acts.into_iter().map(|(_, act)| match act {
-            Act::Send(bytes) => {
+            Act::Send(bytes) | Act::Say(bytes) => {
                 String::from_utf8_lossy(&bytes).trim().trim_start_matches("data: ").chars().take(6).collect()
             }
             Act::Break => "BREAK".to_owned(),

@@ -134,7 +134,8 @@ impl Call {
             }
             Plan::Silence => std::future::pending().await,
             Plan::Serve(serving) => {
-                flight.expect(serving.hold, reply.input_tokens, reply.output_tokens);
+                let flawed = !matches!(serving.flaw, None | Some(Flaw::NoDone | Flaw::MalformedAfter(_)));
+                flight.expect(serving.hold, &reply, flawed);
                 tokio::time::sleep_until(house.instant(serving.headers_at).into()).await;
                 Ok(self.play(&house, reply, serving, &request_id, flight))
             }

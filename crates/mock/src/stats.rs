@@ -38,6 +38,37 @@ pub struct Stats {
     pub input_tokens: u64,
     /// Output tokens of all answers that were played to the end.
     pub output_tokens: u64,
+    /// What would be on the bill, by model as it was asked for.
+    pub billed: BTreeMap<String, Billed>,
+}
+
+/// What a model's answers are billed for. One that was cut, or whose client left, is billed for its input and for the tokens that
+/// went out, and not at all if none did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Billed {
+    /// Answers.
+    pub answers: u64,
+    /// All input tokens, cached and written ones too.
+    pub input: u64,
+    /// Those that the cache had.
+    pub cached_input: u64,
+    /// Those that were written to the cache.
+    pub cache_write: u64,
+    /// Output tokens.
+    pub output: u64,
+}
+
+impl Stats {
+    pub(crate) fn bill(&mut self, model: &str, bill: &Billed) {
+        let known = self.billed.contains_key(model) || self.billed.len() < NAMES;
+        let name = if known { model.chars().take(200).collect() } else { "other".to_owned() };
+        let sum = self.billed.entry(name).or_default();
+        sum.answers += bill.answers;
+        sum.input += bill.input;
+        sum.cached_input += bill.cached_input;
+        sum.cache_write += bill.cache_write;
+        sum.output += bill.output;
+    }
 }
 
 /// One request as it arrived.

@@ -7,7 +7,9 @@ mod duration;
 mod fault;
 mod ids;
 mod limits;
+mod money;
 pub mod numbers;
+mod price;
 mod time;
 mod tokens;
 
@@ -15,5 +17,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use fault::FaultClass;
 pub use ids::{DeploymentId, IdError, RequestId};
 pub use limits::{Dimension, Limits};
+pub use money::{DecimalError, NanoUsd};
+pub use price::{LongContext, Price, Rates, Tier, TokenPrice};
 pub use time::{Moment, WallTime};
 pub use tokens::{Tokens, Usage};

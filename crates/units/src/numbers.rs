@@ -3,6 +3,8 @@
 //! What is unknown is `—` and never 0; what happened at all is never shown as none of it, and availability is rounded
 //! down, so that nothing reads as perfect after a failure. Units follow a narrow space that does not break (U+202F).
 
+use crate::money::NanoUsd;
+
 /// Between a figure and its unit.
 const GAP: char = '\u{202f}';
 
@@ -41,6 +43,29 @@ pub fn short(n: u64) -> String {
         }
     }
     n.to_string()
+}
+
+/// Dollars, as a person reads them: `$0.0123`, `$1.23`, `$123`, `$12,345`: three digits and rounded up, so that what cost
+/// something never reads as nothing, and all whole dollars.
+#[must_use]
+pub fn dollars(amount: NanoUsd) -> String {
+    const ONE: u128 = 1_000_000_000;
+    if amount == NanoUsd::ZERO {
+        return "$0".to_owned();
+    }
+    let digits = amount.0.ilog10();
+    // The place of the third digit, and no finer than a nano-dollar.
+    let step = 10_u128.pow(digits.saturating_sub(2).min(9));
+    let rounded = amount.0.div_ceil(step).saturating_mul(step);
+    if rounded >= 1_000 * ONE {
+        return format!("${}", count(u64::try_from(rounded / ONE).unwrap_or(u64::MAX)));
+    }
+    let text = NanoUsd(rounded).to_string();
+    // Cents are two, or none.
+    match text.split_once('.') {
+        Some((whole, cents)) if cents.len() == 1 && rounded < 100 * ONE => format!("${whole}.{cents}0"),
+        _ => format!("${text}"),
+    }
 }
 
 /// A part of a whole, to the nearest tenth of a percent: `97.3 %`. More than nothing is at least `< 0.1 %`, less than all
@@ -126,6 +151,15 @@ mod tests {
             (short(12_345), "12.3k"),
             (short(300_000), "300k"),
             (short(1_900_000_000), "1.9B"),
+            (dollars(NanoUsd(0)), "$0"),
+            (dollars(NanoUsd(1)), "$0.000000001"),
+            (dollars(NanoUsd(12_345_678)), "$0.0124"),
+            (dollars(NanoUsd(1_500_000_000)), "$1.50"),
+            (dollars(NanoUsd(1_234_000_001)), "$1.24"),
+            (dollars(NanoUsd(20_000_000_000)), "$20"),
+            (dollars(NanoUsd(123_400_000_000)), "$124"),
+            (dollars(NanoUsd(999_999_999_999)), "$1,000"),
+            (dollars(NanoUsd(12_345_678_000_000_000)), "$12,345,678"),
             (share(973, 1_000), "97.3 %"),
             (share(1, 100_000), "< 0.1 %"),
             (share(99_999, 100_000), "> 99.9 %"),
@@ -154,6 +188,13 @@ mod tests {
             prop_assert_eq!(text.replace(',', "").parse::<u64>().unwrap(), n);
             let groups: Vec<&str> = text.split(',').collect();
             prop_assert!(groups[1..].iter().all(|group| group.len() == 3) && (1..=3).contains(&groups[0].len()));
+        }
+
+        #[test]
+        fn dollars_are_at_most_a_hundredth_too_many_and_never_nothing(nanos in 1_u128..1_000_000_000_000_000_000_000) {
+            let text = dollars(NanoUsd(nanos)).replace([',', '$'], "");
+            let shown: NanoUsd = text.parse().unwrap();
+            prop_assert!(shown.0 >= nanos - nanos % 1_000_000_000 && shown.0 > 0 && shown.0 <= nanos + nanos / 99 + 1, "{}", text);
         }
 
         #[test]

@@ -33,6 +33,9 @@ pub struct Usage {
     pub cached_input: Tokens,
     /// Input tokens written to the provider's prompt cache.
     pub cache_write: Tokens,
+    /// Those of `cache_write` that are kept for longer at a higher price: Anthropic's hour, OpenAI's twelve hours.
+    #[serde(default)]
+    pub cache_write_long: Tokens,
     /// All output tokens, reasoning ones too.
     pub output: Tokens,
     /// Output tokens spent on reasoning.

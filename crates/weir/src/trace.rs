@@ -88,17 +88,39 @@ fn timeline(record: &Value) -> String {
     if let Some(usage) = record["usage"].as_object() {
         let tokens = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
         lines.push(format!(
-            "     usage  {} input tokens ({} cached), {} output ({} reasoning); price unknown in this version",
+            "     usage  {} input tokens ({} cached), {} output ({} reasoning)",
             tokens("input"),
             tokens("cached_input"),
             tokens("output"),
             tokens("reasoning")
         ));
     }
+    lines.extend(costs(record));
     if let Some(overhead) = record["overhead_us"].as_u64() {
         lines.push(format!("      weir  added {overhead} µs"));
     }
     lines.join("\n")
+}
+
+/// What it cost, and of several attempts which cost what.
+fn costs(record: &Value) -> Vec<String> {
+    let amount = |of: &Value| match (of["cost_usd"].as_str(), of["cost_estimated"].as_bool()) {
+        (Some(dollars), Some(true)) => format!("${} (estimated)", clean(dollars)),
+        (Some(dollars), _) => format!("${}", clean(dollars)),
+        (None, _) => "unknown".to_owned(),
+    };
+    let attempts = record["attempts"].as_array().map_or(&[][..], Vec::as_slice);
+    if attempts.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("      cost  {}", amount(record))];
+    if attempts.len() > 1 {
+        lines.extend(attempts.iter().zip(1..).map(|(attempt, number)| {
+            let deployment = clean(attempt["deployment"].as_str().unwrap_or("—"));
+            format!("            attempt {number} at {deployment}: {}", amount(attempt))
+        }));
+    }
+    lines
 }
 
 /// The answer first: how it ended, by whom, for whom.
@@ -150,9 +172,10 @@ mod tests {
             "refused_by": null, "started_at": "2026-11-18T14:47:03.114Z", "overhead_us": 412,
             "usage": { "input": 12, "cached_input": 0, "cache_write": 0, "output": 25, "reasoning": 0 },
             "attempts": [
-                { "deployment": "openai/gpt-5.2", "status": 429 },
-                { "deployment": "anthropic/claude-sonnet-5-5", "status": 200 },
+                { "deployment": "openai/gpt-5.2", "status": 429, "cost_usd": "0", "cost_estimated": false },
+                { "deployment": "anthropic/claude-sonnet-5-5", "status": 200, "cost_usd": "0.00125", "cost_estimated": true },
             ],
+            "cost_usd": "0.00125", "cost_estimated": true,
             "events": [
                 { "at": "2026-11-18T14:47:03.115Z", "stage": "route", "fact": "FailedOver",
                   "from": "openai/gpt-5.2", "to": "anthropic/claude-sonnet-5-5" },
@@ -169,7 +192,25 @@ mod tests {
         assert!(lines[1].contains("2026-11-18T14:47:03.114Z"), "{}", lines[1]);
         assert!(lines[2].starts_with("      1 ms  route   ") && lines[2].contains("openai/gpt-5.2"), "{}", lines[2]);
         assert!(lines[3].starts_with("1 min 10 s  settle  "), "{}", lines[3]);
-        assert!(lines[4].contains("12 input tokens") && lines[4].contains("price unknown"), "{}", lines[4]);
+        assert!(lines[4].contains("12 input tokens"), "{}", lines[4]);
+        assert_eq!(
+            lines[5..8],
+            [
+                "      cost  $0.00125 (estimated)",
+                "            attempt 1 at openai/gpt-5.2: $0",
+                "            attempt 2 at anthropic/claude-sonnet-5-5: $0.00125 (estimated)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_has_no_price_cost_something_unknown_and_what_was_never_sent_is_not_spoken_of() {
+        let mut record = record();
+        record["cost_usd"] = Value::Null;
+        record["attempts"] = json!([{ "deployment": "x/y", "cost_usd": null, "cost_estimated": false }]);
+        assert_eq!(costs(&record), ["      cost  unknown"]);
+        record["attempts"] = json!([]);
+        assert_eq!(costs(&record), [""; 0]);
     }
 
     #[test]

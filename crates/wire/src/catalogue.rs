@@ -1,15 +1,18 @@
-//! What is known of models: how much they take, how much they give, and what they can do.
+//! What is known of models: how much they take, how much they give, what they can do, and what they cost.
 //!
-//! The catalogue is data (`data/models.json`, made by `data/make_models.py`), each entry with its source and date, and no
-//! prices. It is what Weir knows when the config is silent; a model that it lacks is unknown, which is no reason to refuse
+//! The catalogue is data (`data/models.json`, made by `data/make_models.py`), each entry with its source and date. It is what Weir knows when the config is silent; a model that it lacks is unknown, which is no reason to refuse
 //! a call. Entries are kept sorted by kind and name, so a look-up is a binary search or two.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
-use weir_units::Tokens;
+use weir_units::{Price, Tokens};
+
+use self::price::Listed;
 
 use crate::classify::ProviderKind;
+
+mod price;
 
 /// One model at one kind of provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct Model {
     pub max_output: Option<u64>,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// What it costs, if that is known.
+    pub price: Option<Arc<Price>>,
     /// Where this entry comes from.
     pub source: String,
     /// The day it was taken, `2026-11-22`.
@@ -74,6 +79,22 @@ pub fn model(kind: ProviderKind, name: &str) -> Option<&'static Model> {
     }
 }
 
+/// What `name` costs at this kind of provider, if that is known.
+///
+/// A fine-tuned model costs more than the one that it is made from, so it has no price here. The mock's prices are made up.
+#[must_use]
+pub fn price(kind: ProviderKind, name: &str) -> Option<&'static Arc<Price>> {
+    model(kind, name)?.price_of(name)
+}
+
+impl Model {
+    /// What the model costs that is called `name` and described by this one.
+    #[must_use]
+    pub fn price_of(&self, name: &str) -> Option<&Arc<Price>> {
+        self.price.as_ref().filter(|_| !name.starts_with("ft:"))
+    }
+}
+
 /// The names that the catalogue has for this kind of provider, in order.
 pub fn models_of(kind: ProviderKind) -> impl Iterator<Item = &'static str> {
     MODELS.iter().filter(move |model| model.provider == kind).map(|model| model.name.as_str())
@@ -108,6 +129,7 @@ struct Entry {
     provider: String,
     window: Option<u64>,
     max_output: Option<u64>,
+    price: Option<Listed>,
     source: String,
     date: String,
     #[serde(flatten)]
@@ -122,6 +144,7 @@ impl Entry {
             window: self.window.map(Tokens),
             max_output: self.max_output,
             capabilities: self.capabilities,
+            price: self.price.map(|listed| Arc::new(listed.price())),
             source: self.source,
             date: self.date,
         })
@@ -180,18 +203,25 @@ fn mock_models() -> impl Iterator<Item = Model> {
     };
     let embeds = Capabilities { embeddings: yes, chat: Some(false), ..Capabilities::default() };
     [
-        ("fast", 128_000, Some(16_384), talks),
-        ("smart", 200_000, Some(64_000), Capabilities { reasoning: yes, ..talks }),
-        ("embed", 8_191, None, embeds),
+        ("fast", 128_000, Some(16_384), talks, price::made_up(150_000, 75_000, 600_000)),
+        (
+            "smart",
+            200_000,
+            Some(64_000),
+            Capabilities { reasoning: yes, ..talks },
+            price::made_up(3_000_000, 300_000, 15_000_000),
+        ),
+        ("embed", 8_191, None, embeds, price::made_up(20_000, 20_000, 0)),
     ]
     .into_iter()
-    .map(|(name, window, max_output, capabilities)| Model {
+    .map(|(name, window, max_output, capabilities, price)| Model {
         name: name.to_owned(),
         provider: ProviderKind::Mock,
         window: Some(Tokens(window)),
         max_output,
         capabilities,
-        source: "Weir's mock provider".to_owned(),
+        price: Some(Arc::new(price)),
+        source: "Weir's mock provider, with prices that are made up".to_owned(),
         date: "2026-11-23".to_owned(),
     })
 }
@@ -258,6 +288,49 @@ mod tests {
             assert_eq!(of(ProviderKind::OpenAi, name).capabilities.thinking_always_on, Some(unasked), "{name}");
         }
         assert_eq!(of(ProviderKind::OpenAi, "text-embedding-3-small").capabilities.embeddings, Some(true));
+    }
+
+    #[test]
+    fn prices_are_what_their_providers_publish() {
+        use ProviderKind::{Anthropic, Mock, OpenAi, OpenAiCompatible};
+        let rates = |kind, name| {
+            let known = price(kind, name).unwrap().rates;
+            [known.input, known.cached_input, known.cache_write, known.cache_write_long, known.output]
+                .map(|rate| rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string()))
+                .join(" ")
+        };
+        for (kind, name, said) in [
+            (OpenAi, "gpt-6.1-sol", "2 0.1 2.5 5 10"),
+            (OpenAi, "gpt-6-luna", "0.1 0.01 0.125 0.25 0.5"),
+            (OpenAi, "gpt-4o-2031-01-02", "2.5 1.25 - - 10"),
+            (OpenAi, "text-embedding-3-small", "0.02 - - - -"),
+            (Anthropic, "claude-opus-5-5", "4 0.2 5 8 20"),
+            (Anthropic, "claude-sonnet-5.5", "2 0.1 2.5 4 10"),
+            (Anthropic, "claude-haiku-4-5-20251001", "1 0.1 1.25 2 5"),
+            (Mock, "fast-429", "0.15 0.075 - - 0.6"),
+        ] {
+            assert_eq!(rates(kind, name), said, "{name}");
+        }
+        let long = price(OpenAi, "gpt-5.5").unwrap().long_context.unwrap();
+        assert_eq!(long.above, Tokens(272_000));
+        assert_eq!(long.rates.input.zip(long.rates.output), Some(("10".parse().unwrap(), "45".parse().unwrap())));
+        for (kind, name) in
+            [(OpenAi, "ft:gpt-4o:acme::1"), (OpenAi, "gpt-audio"), (OpenAi, "gpt-9"), (OpenAiCompatible, "gpt-4o")]
+        {
+            assert_eq!(price(kind, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_price_of_the_data_was_left_unread() {
+        let listed: Vec<serde_json::Value> = serde_json::from_str(include_str!("../data/models.json")).unwrap();
+        for entry in listed {
+            let kind = ProviderKind::from_name(entry["provider"].as_str().unwrap()).unwrap();
+            let read = exact(kind, entry["name"].as_str().unwrap()).unwrap().price.as_ref();
+            assert_eq!(read.is_some(), entry["price"].is_object(), "{entry}");
+            assert!(read.is_none_or(|price| price.rates.input.is_some()), "{entry}");
+            assert!(read.is_none_or(|price| price.rates.output.is_some() || entry["embeddings"] == true), "{entry}");
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Head {
     pub previous_response_id: Option<String>,
     /// The end user whom the client names.
     pub user: Option<String>,
+    /// Whether it is billed at the list price: it asks for no other service tier or speed.
+    pub list_price: bool,
     endpoint: Endpoint,
     spans: Spans,
 }
@@ -109,6 +111,7 @@ pub fn read_head(endpoint: Endpoint, body: &[u8]) -> Result<Head, BadRequest> {
             _ => None,
         },
         user: members.user(endpoint)?,
+        list_price: members.list_price(),
         endpoint,
         spans: Spans {
             inside: text.len() - text.trim_ascii_start().len() + 1,

@@ -21,7 +21,7 @@ mod unary;
 mod usage;
 
 pub use answer::Stop;
-pub use catalogue::{Capabilities, Model, model, models_of, provider_of};
+pub use catalogue::{Capabilities, Model, model, models_of, price, provider_of};
 pub use classify::{ProviderKind, Reply, UpstreamFault, classify, classify_stream_error};
 pub use clean::{clean_message, shown};
 pub use dialect::{Dialect, Endpoint};

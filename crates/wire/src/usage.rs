@@ -46,6 +46,7 @@ impl OpenAiUsage {
             input: self.prompt_tokens.tokens(),
             cached_input: self.prompt_tokens_details.cached_tokens.or(self.prompt_cache_hit_tokens).tokens(),
             cache_write: self.prompt_tokens_details.cache_write_tokens.tokens(),
+            cache_write_long: self.prompt_tokens_details.cache_write_tokens_details.ttl_12h_tokens.tokens(),
             output: self.completion_tokens.tokens(),
             reasoning: self.completion_tokens_details.reasoning_tokens.tokens(),
         }
@@ -78,6 +79,7 @@ impl ResponsesUsage {
             input: self.input_tokens.tokens(),
             cached_input: self.input_tokens_details.cached_tokens.tokens(),
             cache_write: self.input_tokens_details.cache_write_tokens.tokens(),
+            cache_write_long: self.input_tokens_details.cache_write_tokens_details.ttl_12h_tokens.tokens(),
             output: self.output_tokens.tokens(),
             reasoning: self.output_tokens_details.reasoning_tokens.tokens(),
         }
@@ -90,6 +92,8 @@ impl ResponsesUsage {
 pub struct AnthropicUsage {
     input_tokens: Count,
     cache_creation_input_tokens: Count,
+    #[serde(deserialize_with = "details")]
+    cache_creation: Lifetimes,
     cache_read_input_tokens: Count,
     output_tokens: Count,
     #[serde(deserialize_with = "details")]
@@ -100,20 +104,27 @@ impl AnthropicUsage {
     /// The same in Weir's terms: all three kinds of input are summed.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        let (write, read) = (self.cache_creation_input_tokens.tokens(), self.cache_read_input_tokens.tokens());
+        let (write, read) = (self.cache_creation().tokens(), self.cache_read_input_tokens.tokens());
         Usage {
             input: self.input_tokens.tokens() + write + read,
             cached_input: read,
             cache_write: write,
+            cache_write_long: self.cache_creation.ephemeral_1h_input_tokens.tokens(),
             output: self.output_tokens.tokens(),
             reasoning: self.output_tokens_details.reasoning().tokens(),
         }
+    }
+
+    /// What was written to the cache; where the total is left out, the sum of its lifetimes.
+    fn cache_creation(&self) -> Count {
+        self.cache_creation_input_tokens.or(self.cache_creation.sum())
     }
 
     /// Takes in a later report of the same stream: its counts are cumulative, and one that it leaves out still stands.
     pub fn update(&mut self, later: &Self) {
         self.input_tokens = later.input_tokens.or(self.input_tokens);
         self.cache_creation_input_tokens = later.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
+        self.cache_creation.update(&later.cache_creation);
         self.cache_read_input_tokens = later.cache_read_input_tokens.or(self.cache_read_input_tokens);
         self.output_tokens = later.output_tokens.or(self.output_tokens);
         let thinking = later.output_tokens_details.reasoning().or(self.output_tokens_details.reasoning());
@@ -126,6 +137,35 @@ impl AnthropicUsage {
 struct InputDetails {
     cached_tokens: Count,
     cache_write_tokens: Count,
+    #[serde(deserialize_with = "details")]
+    cache_write_tokens_details: WriteDetails,
+}
+
+/// OpenAI's cache writes by how long they are kept; those of thirty minutes are the usual ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct WriteDetails {
+    ttl_12h_tokens: Count,
+}
+
+/// Anthropic's cache writes by how long they are kept; they are part of `cache_creation_input_tokens`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Lifetimes {
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
+}
+
+impl Lifetimes {
+    fn sum(&self) -> Count {
+        let (short, long) = (self.ephemeral_5m_input_tokens, self.ephemeral_1h_input_tokens);
+        Count(short.0.or(long.0).map(|_| short.0.unwrap_or(0).saturating_add(long.0.unwrap_or(0))))
+    }
+
+    fn update(&mut self, later: &Self) {
+        self.ephemeral_5m_input_tokens = later.ephemeral_5m_input_tokens.or(self.ephemeral_5m_input_tokens);
+        self.ephemeral_1h_input_tokens = later.ephemeral_1h_input_tokens.or(self.ephemeral_1h_input_tokens);
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -162,13 +202,20 @@ pub fn to_openai_json(usage: Usage) -> Value {
 #[must_use]
 pub fn to_anthropic_json(usage: Usage) -> Value {
     let plain = usage.input.0.saturating_sub(usage.cached_input.0).saturating_sub(usage.cache_write.0);
-    json!({
+    let mut said = json!({
         "input_tokens": plain,
         "cache_creation_input_tokens": usage.cache_write.0,
         "cache_read_input_tokens": usage.cached_input.0,
         "output_tokens": usage.output.0,
         "output_tokens_details": { "thinking_tokens": usage.reasoning.0 },
-    })
+    });
+    if usage.cache_write_long.0 > 0 {
+        said["cache_creation"] = json!({
+            "ephemeral_5m_input_tokens": usage.cache_write.0.saturating_sub(usage.cache_write_long.0),
+            "ephemeral_1h_input_tokens": usage.cache_write_long.0,
+        });
+    }
+    said
 }
 
 impl<'de> Deserialize<'de> for Count {
@@ -257,6 +304,24 @@ mod tests {
     }
 
     #[test]
+    fn cache_writes_are_told_apart_by_how_long_they_are_kept() {
+        // In the form of the example in Anthropic's guide to prompt caching, with lifetimes that add up to their total.
+        let messages = r#"{"input_tokens":2048,"cache_read_input_tokens":1800,"cache_creation_input_tokens":248,"output_tokens":503,
+            "cache_creation":{"ephemeral_5m_input_tokens":148,"ephemeral_1h_input_tokens":100}}"#;
+        let usage = serde_json::from_str::<AnthropicUsage>(messages).unwrap().usage();
+        assert_eq!((counts(usage), usage.cache_write_long), ([4_096, 1_800, 248, 503, 0], Tokens(100)));
+        assert_eq!(serde_json::from_value::<AnthropicUsage>(to_anthropic_json(usage)).unwrap().usage(), usage);
+        let without_total =
+            r#"{"input_tokens":1,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}}"#;
+        let usage = serde_json::from_str::<AnthropicUsage>(without_total).unwrap().usage();
+        assert_eq!((usage.input, usage.cache_write, usage.cache_write_long), (Tokens(6), Tokens(5), Tokens(3)));
+        let responses = r#"{"input_tokens":100,"output_tokens":20,"input_tokens_details":{"cached_tokens":60,
+            "cache_write_tokens":30,"cache_write_tokens_details":{"ttl_12h_tokens":10,"ttl_30m_tokens":20}}}"#;
+        let usage = serde_json::from_str::<ResponsesUsage>(responses).unwrap().usage();
+        assert_eq!((counts(usage), usage.cache_write_long), ([100, 60, 30, 20, 0], Tokens(10)));
+    }
+
+    #[test]
     fn nonsense_counts_read_as_not_said() {
         let odd = r#"{"prompt_tokens":"7","completion_tokens":-3,"prompt_tokens_details":null,
             "completion_tokens_details":{"reasoning_tokens":[{"a":1}]},"prompt_cache_hit_tokens":4.0}"#;
@@ -272,5 +337,11 @@ mod tests {
         usage.update(&serde_json::from_str(r#"{"output_tokens":7}"#).unwrap());
         usage.update(&serde_json::from_str(r#"{"output_tokens":12,"input_tokens":null}"#).unwrap());
         assert_eq!(counts(usage.usage()), [14, 5, 0, 12, 0]);
+        // As a stream's start tells the lifetimes, and its end only their sum.
+        let start =
+            r#"{"input_tokens":9,"cache_creation_input_tokens":8,"cache_creation":{"ephemeral_1h_input_tokens":8}}"#;
+        let mut usage: AnthropicUsage = serde_json::from_str(start).unwrap();
+        usage.update(&serde_json::from_str(r#"{"output_tokens":7,"cache_creation_input_tokens":8}"#).unwrap());
+        assert_eq!(usage.usage().cache_write_long, Tokens(8));
     }
 }

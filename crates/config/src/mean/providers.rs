@@ -7,6 +7,7 @@ use weir_units::Tokens;
 use weir_wire::Dialect;
 
 use super::is_name;
+use super::prices::price;
 use crate::log::{At, Log, shown};
 use crate::nearest::nearest;
 use crate::url::Url;
@@ -97,7 +98,8 @@ fn provider(name: &str, table: &Table, at: At, environment: &dyn Environment, lo
     let models = table
         .named("models")
         .map(|(model, table, _)| {
-            (model.to_owned(), ModelSettings { context_window: table.count("context-window").map(Tokens) })
+            let context_window = table.count("context-window").map(Tokens);
+            (model.to_owned(), ModelSettings { context_window, price: price(name, kind, model, table, log) })
         })
         .collect();
     Some(Provider { name: name.into(), kind, base_url, api_key, headers, models })

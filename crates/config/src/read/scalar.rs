@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use toml::de::DeValue;
-use weir_units::parse_duration;
+use weir_units::{TokenPrice, parse_duration};
 
 use super::Wrong;
 use crate::log::shown;
@@ -21,6 +21,7 @@ pub(super) fn read(shape: &Shape, written: &DeValue<'_>, folder: &Path) -> Resul
         (Shape::Count(least), DeValue::Integer(_)) => Value::Count(whole(written, *least, shape)?),
         (Shape::Share, DeValue::Integer(_) | DeValue::Float(_)) => Value::Share(share(written)?),
         (Shape::Amount, DeValue::Integer(_) | DeValue::Float(_)) => Value::Text(amount(&number(written))?),
+        (Shape::Price, DeValue::Integer(_) | DeValue::Float(_)) => Value::Text(price(&number(written))?),
         (_, DeValue::String(text)) => return of_text(shape, text, folder),
         _ => return Ok(None),
     };
@@ -35,6 +36,7 @@ fn of_text(shape: &Shape, text: &str, folder: &Path) -> Result<Option<Value>, Wr
     let value = match shape {
         Shape::Text | Shape::TextOrSecret => Value::Text(text.to_owned()),
         Shape::Amount => Value::Text(amount(text)?),
+        Shape::Price => Value::Text(price(text)?),
         Shape::Path => Value::Path(folder.join(text)),
         Shape::Size => Value::Count(size(text)?),
         Shape::Url => {
@@ -107,6 +109,17 @@ fn amount(text: &str) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     Err(Wrong { message: format!("is `{}`", shown(text)), hint: Some(format!("write {}", Shape::Amount.expected())) })
+}
+
+fn price(text: &str) -> Result<String, Wrong> {
+    let wrong = |why: String| Wrong {
+        message: format!("is `{}`, {why}", shown(text)),
+        hint: Some(format!("write {}", Shape::Price.expected())),
+    };
+    match text.parse::<TokenPrice>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(wrong(error.to_string())),
+    }
 }
 
 /// Reads `"32MiB"`, `"1GB"`, `"512 KiB"`, `"100"`: a whole number and its unit, decimal or binary.

@@ -68,8 +68,43 @@ pub(super) const RUNS: &[Setting] = &[
 
 /// Prices of a model.
 pub(super) const PRICE: &[Setting] = &[
-    later("input", Shape::Amount, "", "Input, in US dollars per million tokens."),
-    later("cached-input", Shape::Amount, "", "Input read from the provider's cache, in US dollars per million tokens."),
-    later("cache-write", Shape::Amount, "", "Input written to the provider's cache, in US dollars per million tokens."),
-    later("output", Shape::Amount, "", "Output, in US dollars per million tokens."),
+    acted("input", Shape::Price, "", "Input."),
+    acted(
+        "cached-input",
+        Shape::Price,
+        "",
+        "Input read from the provider's cache. Known nowhere, it is billed as input.",
+    ),
+    acted(
+        "cache-write",
+        Shape::Price,
+        "",
+        "Input written to the provider's cache. Known nowhere, it is billed as input.",
+    ),
+    acted(
+        "cache-write-long",
+        Shape::Price,
+        "",
+        "Input written to the cache for longer: Anthropic's hour, OpenAI's twelve hours. Where it is known nowhere and `cache-write` \
+         is, such a call's cost is unknown.",
+    ),
+    acted("output", Shape::Price, "", "Output."),
+    acted("reasoning", Shape::Price, "", "Output spent on reasoning. Known nowhere, it is billed as output."),
+    acted(
+        "long-context",
+        Shape::Partial(LONG_CONTEXT),
+        "",
+        "Other prices for the whole of a call with a long input. What is not known here costs what it costs in a shorter call.",
+    ),
+];
+
+/// Prices of a call with a long input.
+const LONG_CONTEXT: &[Setting] = &[
+    acted("above", Shape::Count(1), "", "The most input tokens that are not long, cached ones included."),
+    acted("input", Shape::Price, "", "Input."),
+    acted("cached-input", Shape::Price, "", "Input read from the cache."),
+    acted("cache-write", Shape::Price, "", "Input written to the cache."),
+    acted("cache-write-long", Shape::Price, "", "Input written to the cache for longer."),
+    acted("output", Shape::Price, "", "Output."),
+    acted("reasoning", Shape::Price, "", "Output spent on reasoning."),
 ];

@@ -178,7 +178,12 @@ const MODELS: &[Setting] = &[
         "",
         "The longest input and output together, in tokens. Default: the catalogue's.",
     ),
-    later("price", Shape::Partial(PRICE), "", "Its prices, where the catalogue's are not to be used."),
+    acted(
+        "price",
+        Shape::Partial(PRICE),
+        "",
+        "Its prices. What is not written here is as the catalogue has it; what neither knows is unknown, and never zero.",
+    ),
 ];
 
 const POOLS: &[Setting] = &[

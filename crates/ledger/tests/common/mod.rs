@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
-use weir_units::{FaultClass, RequestId, Tokens, Usage, WallTime};
+use weir_units::{FaultClass, NanoUsd, RequestId, Tokens, Usage, WallTime};
 
 /// When the made-up requests begin: 2026-11-18T14:47:03.114Z.
 pub(crate) const START: i64 = 1_795_013_223_114_000;
+
+/// What each of them costs.
+pub(crate) const COST: NanoUsd = NanoUsd(4_050_001);
 
 /// The intent of the `n`th request; requests arrive a millisecond apart.
 pub(crate) fn intent(n: u64) -> Intent {
@@ -39,7 +42,8 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
         started_at: at(from),
         ended_at: at(to),
         usage: None,
-        cost_usd: None,
+        cost_usd: Some(NanoUsd(0)),
+        cost_estimated: false,
     };
     entry.attempts = vec![
         Attempt {
@@ -48,7 +52,7 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
             message: Some("Overloaded".into()),
             ..attempt(&openai, 1, 40)
         },
-        Attempt { usage: Some(usage), ..attempt(&anthropic, 41, 900) },
+        Attempt { usage: Some(usage), cost_usd: Some(COST), ..attempt(&anthropic, 41, 900) },
     ];
     let (first, second) = (openai.to_string(), anthropic.to_string());
     let facts = [
@@ -76,5 +80,6 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
     entry.first_content_ms = Some(251);
     entry.overhead_us = Some(140);
     entry.usage = Some(usage);
+    entry.sum_costs();
     Box::new(entry)
 }

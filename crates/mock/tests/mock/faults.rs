@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::client::{End, Got, chat, messages, send};
 use weir_mock::{Dimension, LimitRules, Limits, Mock, Options, Profile, Standing};
 
@@ -203,4 +205,32 @@ async fn a_client_that_goes_away_is_counted_and_leaves_nothing_in_flight() {
     let address = mock.address();
     mock.stop().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "a stopped mock's port is closed");
+}
+
+#[tokio::test]
+async fn the_bill_has_whole_answers_as_they_report_them_and_of_broken_ones_what_went_out() {
+    let mock = Mock::start(Options::default()).await.unwrap();
+    let body = |model: &str, stream: bool| {
+        let messages = json!([{ "role": "user", "content": "echo a b c d" }]);
+        json!({ "model": model, "stream": stream, "prompt_cache_key": "k", "messages": messages }).to_string()
+    };
+    let whole = chat(mock.address(), &body("fast", false)).await.json();
+    chat(mock.address(), &body("fast", true)).await;
+    for broken in ["cut!cut:3", "cut!stall:2", "none!cut:0", "none!500", "none!garbage", "none!reset"] {
+        chat(mock.address(), &body(broken, true)).await;
+    }
+    let usage = &whole["usage"];
+    let stats = send(mock.address(), "GET", "/mock/stats", "", "").await.json();
+    let input = usage["prompt_tokens"].as_u64().unwrap();
+    let fast = &stats["billed"]["fast"];
+    assert_eq!((&fast["answers"], &fast["input"], &fast["output"]), (&json!(2), &json!(2 * input), &json!(8)));
+    assert_eq!(fast["cached_input"], 2 * usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap());
+    let broken: Vec<(&String, u64, u64)> = stats["billed"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(model, _)| *model != "fast")
+        .map(|(model, bill)| (model, bill["input"].as_u64().unwrap(), bill["output"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(broken, [(&"cut!cut:3".to_owned(), input, 3), (&"cut!stall:2".to_owned(), input, 2)]);
 }

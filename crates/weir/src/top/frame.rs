@@ -6,7 +6,7 @@
 use ratatui::text::Line;
 
 use super::line::{Cells, Look, Tone};
-use super::snapshot::{Deployment, Snapshot};
+use super::snapshot::{Deployment, Snapshot, Spent};
 use super::words::{clock, cut, millis, part, rate};
 use super::{aside, failures, help, limits};
 use crate::terminal::numbers;
@@ -140,9 +140,19 @@ fn headline(snapshot: &Snapshot, view: &View, width: usize, small: bool) -> Vec<
         format!("answered {}", numbers::availability(snapshot.answered, snapshot.requests)),
         format!("429 {} of attempts", part(snapshot.throttled, snapshot.attempts)),
         format!("first token p95 {}", millis(snapshot.first_token_ms.p95)),
+        spent(&snapshot.last_minute),
     ];
     let users = fitting(&parts, "   ", width.saturating_sub(1));
     vec![first.done(), Cells::new(view.look).text(&users, Tone::Strong).done()]
+}
+
+/// Dollars in the last minute; more than that, where calls have no known cost.
+fn spent(spent: &Spent) -> String {
+    match spent.known() {
+        None => "$ —/min".to_owned(),
+        Some(known) if spent.cost_unknown == 0 => format!("{}/min", numbers::dollars(known)),
+        Some(known) => format!("> {}/min", numbers::dollars(known)),
+    }
 }
 
 /// As many of the parts, from the first on, as fit.

@@ -21,7 +21,7 @@ const TEXT: [(&str, &str); 17] = [
     ("waiting", "requests in the pool's queue, and how long the oldest waits"),
     ("reset", "until the limit is whole again; — where it depends on who ends"),
     ("— (elsewhere)", "unknown: nothing to count yet"),
-    ("$", "no prices in this version, so dollars are not shown"),
+    ("$/min", "what calls of the last minute cost; > where some have no price"),
 ];
 
 /// The page.

@@ -7,7 +7,7 @@ use crate::terminal::numbers;
 pub(crate) fn lines(snapshot: &Snapshot, server: &str) -> Vec<String> {
     let share = |part: u64, of: u64| if of == 0 { "-".to_owned() } else { format!("{:.4}", part as f64 / of as f64) };
     let mut lines = vec![format!(
-        "weir {} server={} at={} up={}s requests/s={:.1} answered={} throttled={} first-token-p95={}",
+        "weir {} server={} at={} up={}s requests/s={:.1} answered={} throttled={} first-token-p95={} usd-last-minute={} cost-unknown={}",
         word(&snapshot.version),
         word(server),
         word(&snapshot.at),
@@ -16,6 +16,8 @@ pub(crate) fn lines(snapshot: &Snapshot, server: &str) -> Vec<String> {
         share(snapshot.answered, snapshot.requests),
         share(snapshot.throttled, snapshot.attempts),
         time(snapshot.first_token_ms.p95),
+        snapshot.last_minute.known().map_or_else(|| "-".to_owned(), |cost| cost.to_string()),
+        snapshot.last_minute.cost_unknown,
     )];
     lines.extend(pools(&snapshot.pools, &snapshot.at));
     let breaker = |one: &Deployment| {

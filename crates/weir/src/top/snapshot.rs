@@ -3,7 +3,7 @@
 //! All text in it is made harmless when it is read: names come from clients and providers, and a terminal obeys some of them.
 
 use serde::Deserialize;
-use weir_units::Dimension;
+use weir_units::{Dimension, NanoUsd};
 
 use crate::trace::at_millis;
 
@@ -21,6 +21,8 @@ pub(crate) struct Snapshot {
     pub(crate) attempts: u64,
     pub(crate) throttled: u64,
     pub(crate) first_token_ms: FirstToken,
+    #[serde(default)]
+    pub(crate) last_minute: Spent,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) facts: Vec<Happened>,
@@ -30,6 +32,20 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct FirstToken {
     pub(crate) p95: Option<u64>,
+}
+
+/// What calls cost; nothing is known of it where the gateway knew no prices.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Spent {
+    cost_usd: String,
+    pub(crate) cost_unknown: u64,
+}
+
+impl Spent {
+    /// What is known of it, unless that is nothing at all.
+    pub(crate) fn known(&self) -> Option<NanoUsd> {
+        self.cost_usd.parse().ok().filter(|cost| *cost > NanoUsd::ZERO || self.cost_unknown == 0)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

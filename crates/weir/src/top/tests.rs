@@ -107,6 +107,7 @@ fn a_gateway_that_knows_nothing_yet_shows_dashes_and_how_to_declare() {
         attempts: 0,
         throttled: 0,
         first_token_ms: super::snapshot::FirstToken { p95: None },
+        last_minute: super::snapshot::Spent::default(),
         deployments: Vec::new(),
         pools: Vec::new(),
         facts: Vec::new(),

@@ -60,6 +60,8 @@ fields! {
     User = "user",
     SafetyIdentifier = "safety_identifier",
     Metadata = "metadata",
+    ServiceTier = "service_tier",
+    Speed = "speed",
 }
 
 /// The values found, each still as its text.
@@ -121,6 +123,15 @@ impl<'a> Members<'a> {
                 serde_json::from_str::<String>(text).map(Some).map_err(|_| wrong_type(field, text, "send a string"))
             }
         }
+    }
+
+    /// Whether nothing is asked for that is billed otherwise than at the list price: OpenAI's `flex` and `priority`,
+    /// Anthropic's `fast`.
+    pub(super) fn list_price(&self) -> bool {
+        let usual =
+            |field, words: &[&str]| self.given(field).is_none_or(|text| words.contains(&text.trim_matches('"')));
+        usual(Field::ServiceTier, &["auto", "default", "standard", "standard_only"])
+            && usual(Field::Speed, &["standard"])
     }
 
     /// Whether `field` is a list with something in it.

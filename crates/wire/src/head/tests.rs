@@ -51,6 +51,22 @@ fn what_weir_acts_on_is_read() {
 }
 
 #[test]
+fn what_is_billed_apart_is_told_from_what_has_the_list_price() {
+    for (endpoint, more, list_price) in [
+        (Endpoint::ChatCompletions, "", true),
+        (Endpoint::ChatCompletions, r#","service_tier":"auto""#, true),
+        (Endpoint::ChatCompletions, r#","service_tier":null"#, true),
+        (Endpoint::ChatCompletions, r#","service_tier":"flex""#, false),
+        (Endpoint::ChatCompletions, r#","service_tier":"priority""#, false),
+        (Endpoint::ChatCompletions, r#","service_tier":7"#, false),
+        (Endpoint::Messages, r#","service_tier":"standard_only","speed":"standard""#, true),
+        (Endpoint::Messages, r#","speed":"fast""#, false),
+    ] {
+        assert_eq!(read(endpoint, &chat(more)).list_price, list_price, "{more}");
+    }
+}
+
+#[test]
 fn null_is_absent() {
     let body = chat(
         r#","stream":null,"stream_options":null,"max_tokens":null,"n":null,"logprobs":null,"tools":null,"store":null,

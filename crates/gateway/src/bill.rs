@@ -1,0 +1,154 @@
+//! What an attempt costs: the price that it has, and what is known by now of what it used.
+//!
+//! Three cases, decided here alone. A provider that answered is paid for what it reports. A provider that failed before it
+//! said anything is paid nothing. One that was hung up on, by a client that left or a time limit, or that broke off after content, is
+//! paid an estimate: what it did report, else the input by what was learned of its model and the output by the text that came.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use weir_ledger::Attempt;
+use weir_units::{FaultClass, NanoUsd, Price, Tier, Tokens, Usage};
+use weir_wire::{Endpoint, Progress};
+
+use crate::accept::Accepted;
+use crate::fault::Fault;
+use crate::route::Target;
+use crate::state::Shared;
+
+/// A token of output, by the rule of thumb, while its provider has not counted.
+pub(crate) const BYTES_PER_TOKEN: u64 = 4;
+
+/// What the attempt in hand is billed by.
+pub(crate) struct Bill {
+    price: Listed,
+    model: Arc<str>,
+    body: Bytes,
+    streamed: bool,
+    /// What its provider has reported so far.
+    reported: Option<Usage>,
+    /// The text that has come so far, in bytes.
+    text_bytes: u64,
+    /// Only the end mark is missing.
+    finished: bool,
+}
+
+/// The price that holds for an attempt.
+enum Listed {
+    Free,
+    At(Arc<Price>),
+    Unknown,
+}
+
+/// What an attempt cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Cost {
+    /// None is unknown.
+    amount: Option<NanoUsd>,
+    estimated: bool,
+}
+
+impl Cost {
+    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false };
+
+    /// Writes it down.
+    pub(crate) fn book(self, attempt: &mut Attempt) {
+        attempt.cost_usd = self.amount;
+        attempt.cost_estimated = self.estimated && self.amount.is_some();
+    }
+}
+
+impl Bill {
+    /// Nothing is used yet.
+    pub(crate) fn open(target: &Target, accepted: &Accepted) -> Self {
+        // A service tier is said only in the dialect that knows it: a translation leaves it out.
+        let list_price = accepted.head.list_price || target.endpoint.dialect() != accepted.endpoint.dialect();
+        let price = match &target.price {
+            _ if target.endpoint == Endpoint::CountTokens => Listed::Free,
+            Some(price) if list_price => Listed::At(Arc::clone(price)),
+            _ => Listed::Unknown,
+        };
+        Self {
+            price,
+            model: Arc::clone(&target.deployment.model),
+            body: accepted.body.clone(),
+            streamed: accepted.head.stream,
+            reported: None,
+            text_bytes: 0,
+            finished: false,
+        }
+    }
+
+    /// The provider reports what it used. A report of nothing at all is none.
+    pub(crate) fn reported(&mut self, usage: Usage) {
+        if usage.input.0 > 0 || usage.output.0 > 0 {
+            self.reported = Some(usage);
+        }
+    }
+
+    /// A stream has come this far.
+    pub(crate) fn progressed(&mut self, progress: &Progress) {
+        (self.text_bytes, self.finished) = (progress.text_bytes, progress.finished);
+        if let Some(usage) = progress.usage {
+            self.reported(usage);
+        }
+    }
+
+    /// The whole answer came. What a provider that does not count made of a whole answer is unknown; of a stream it is estimated.
+    pub(crate) fn answered(&self, shared: &Shared) -> Cost {
+        match self.reported {
+            Some(usage) => self.exact(&usage),
+            None if self.streamed => self.estimate(shared),
+            None => self.exact_or_unknown(),
+        }
+    }
+
+    /// It failed.
+    pub(crate) fn failed(&self, shared: &Shared, fault: &Fault, after_content: bool) -> Cost {
+        match self.reported {
+            // The answer was whole, and only the client could not be told.
+            Some(usage) if !self.streamed => self.exact(&usage),
+            _ if after_content || fault.ours.is_some() || hung_up(fault.class) => self.estimate(shared),
+            _ => Cost::NOTHING,
+        }
+    }
+
+    /// The client left before it ended.
+    pub(crate) fn left(&self, shared: &Shared) -> Cost {
+        match self.reported {
+            Some(usage) if self.finished => self.exact(&usage),
+            _ => self.estimate(shared),
+        }
+    }
+
+    fn exact(&self, usage: &Usage) -> Cost {
+        let amount = match &self.price {
+            Listed::Free => Some(NanoUsd::ZERO),
+            Listed::At(price) => price.cost(usage, Tier::Standard),
+            Listed::Unknown => None,
+        };
+        Cost { amount, estimated: false }
+    }
+
+    fn exact_or_unknown(&self) -> Cost {
+        let amount = if matches!(self.price, Listed::Free) { Some(NanoUsd::ZERO) } else { None };
+        Cost { amount, estimated: false }
+    }
+
+    fn estimate(&self, shared: &Shared) -> Cost {
+        let Listed::At(price) = &self.price else { return self.exact_or_unknown() };
+        let mut usage = self.reported.unwrap_or_default();
+        if usage.input.0 == 0 {
+            let learned = shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
+            usage.input = learned.estimate(&self.model, &weir_wire::measure(&self.body));
+        }
+        // What is reported at a stream's start counts a token or so, for what was not yet said.
+        usage.output = usage.output.max(Tokens(self.text_bytes.div_ceil(BYTES_PER_TOKEN)));
+        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true }
+    }
+}
+
+/// Whether it was Weir that ended the call, and not the provider.
+fn hung_up(class: FaultClass) -> bool {
+    matches!(class, FaultClass::FirstByteTimeout | FaultClass::FirstContentTimeout)
+}
