@@ -312,6 +312,43 @@ mod tests {
     }
 
     #[test]
+    fn dollars_are_those_of_the_last_minute_and_calls_without_a_price_are_counted_beside_them() {
+        let (at_time, name) = (WallTime(0), || Arc::<str>::from("a/m"));
+        let attempt = |cost_usd| Attempt {
+            deployment: name(),
+            status: Some(200),
+            class: None,
+            message: None,
+            started_at: at_time,
+            ended_at: at_time,
+            usage: None,
+            cost_usd,
+            cost_estimated: false,
+        };
+        let intent = weir_ledger::Intent {
+            id: RequestId(1),
+            run: None,
+            key: None,
+            tenant: None,
+            route: name(),
+            model: name(),
+            dialect: "openai",
+            endpoint: "chat",
+            stream: false,
+            started_at: at_time,
+        };
+        let mut entry = Entry::of(intent, Outcome::Answered);
+        entry.attempts = vec![attempt(Some(NanoUsd(7))), attempt(None)];
+        let mut pulse = Pulse::default();
+        pulse.request(at(100), &entry);
+        pulse.request(at(130), &entry);
+        for (now, known, unknown) in [(131, 14, 2), (160, 14, 2), (161, 7, 1), (191, 0, 0)] {
+            let spent = pulse.spent(at(now));
+            assert_eq!((spent.known.0, spent.unknown), (known, unknown), "at {now}");
+        }
+    }
+
+    #[test]
     fn a_ring_forgets_what_a_long_silence_left_behind_and_knows_no_time_before_its_own() {
         let mut beat = Beat::default();
         asked(&mut beat, 0, 7);

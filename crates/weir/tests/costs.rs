@@ -44,7 +44,7 @@ impl Weir {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weir.toml");
         std::fs::write(&path, config).unwrap();
-        let mut process = weir(["serve", "--config", path.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = binary(["serve", "--config", path.to_str().unwrap()]).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let address = lines.find_map(|line| {
             let line = line.unwrap();
@@ -62,6 +62,13 @@ impl Weir {
 
     async fn ask(&self, path: &str, body: &Value) -> Got {
         send(self.address, path, "", &body.to_string()).await.unwrap()
+    }
+
+    /// What the metrics have counted in dollars.
+    async fn counted(&self, label: &str) -> NanoUsd {
+        let page = send(self.address, "/metrics", "", "").await.unwrap().body;
+        let lines = page.lines().filter(|l| l.starts_with("weir_cost_usd_total{") && l.contains(label));
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<NanoUsd>().unwrap()).sum()
     }
 
     /// The newest record of a model, once it has ended.
@@ -82,7 +89,7 @@ impl Weir {
     }
 }
 
-fn weir<const N: usize>(arguments: [&str; N]) -> Command {
+fn binary<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
     command.env_clear().args(arguments).stdin(Stdio::null());
     command
@@ -121,8 +128,8 @@ async fn mock(tokens_per_second: u64) -> Mock {
     Mock::start(Options { profile, ..Options::default() }).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_ledger_and_the_providers_bill_agree_to_the_token_and_the_nano_dollar() {
+/// A gateway before a quick provider, asked in both dialects, and before a slow one.
+async fn world() -> (Weir, Mock, Mock) {
     let (quick, slow) = (mock(0).await, mock(50).await);
     let mut config =
         "[server]\nlisten = \"127.0.0.1:0\"\n[ledger]\nurl = \"sqlite:weir.db\"\n[retry]\nattempts = 1\n".to_owned();
@@ -130,7 +137,11 @@ async fn the_ledger_and_the_providers_bill_agree_to_the_token_and_the_nano_dolla
     let anthropic = format!("kind = \"anthropic\"\nbase-url = \"http://{}\"\n", quick.address());
     let tarrying = format!("kind = \"openai\"\nbase-url = \"{}\"\n", slow.base_url());
     for (name, section, models) in [
-        ("o", openai, &["unary", "streamed", "to-chat", "cut!cut:30", "broken!500"][..]),
+        (
+            "o",
+            openai,
+            &["unary", "streamed", "to-chat", "cut!cut:30", "broken!500", "stuck!stall:30", "quiet!silence"][..],
+        ),
         ("a", anthropic, &["to-messages", "cached", "broken-off!cut:30", "after"]),
         ("s", tarrying, &["left"]),
     ] {
@@ -139,104 +150,112 @@ async fn the_ledger_and_the_providers_bill_agree_to_the_token_and_the_nano_dolla
             config += &format!("[providers.{name}.models.\"{model}\"]\nprice = {PRICE}\n");
         }
     }
-    config += "[routes.second]\ndeployments = [\"o/broken!500\", \"a/after\"]\n";
-    let weir_serves = Weir::start(&config);
+    config += "[routes.stuck]\ndeployments = [\"o/stuck!stall:30\"]\ntimeouts = { stall = \"300ms\" }\n\
+               [routes.quiet]\ndeployments = [\"o/quiet!silence\"]\ntimeouts = { first-byte = \"300ms\" }\n\
+               [routes.second]\ndeployments = [\"o/broken!500\", \"a/after\"]\n";
+    (Weir::start(&config), quick, slow)
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledger_and_the_providers_bill_agree_to_the_token_and_the_nano_dollar() {
+    let (weir, mock, _slow) = world().await;
     // A whole answer, a stream whose client wants no usage, and both in the other dialect than the provider's.
     let hinted = |model: &str, stream| {
         let mut body = chat(model, "words=37", stream);
         body["prompt_cache_key"] = "k".into();
         body
     };
-    let unary = weir_serves.ask(CHAT, &hinted("o/unary", false)).await;
-    let streamed = weir_serves.ask(CHAT, &hinted("o/streamed", true)).await;
-    weir_serves.ask(CHAT, &chat("a/to-messages", "words=41", false)).await;
-    weir_serves.ask(MESSAGES, &chat("o/to-chat", "words=43", true)).await;
-    let block =
-        json!({ "type": "text", "text": "a long prompt ".repeat(600), "cache_control": { "type": "ephemeral" } });
-    for _ in 0..2 {
-        let mut body = chat("a/cached", "words=7", true);
-        body["system"] = json!([block]);
-        assert_eq!(weir_serves.ask(MESSAGES, &body).await.status, 200);
-    }
-    let stats = quick.stats();
+    let unary = weir.ask(CHAT, &hinted("o/unary", false)).await;
+    let streamed = weir.ask(CHAT, &hinted("o/streamed", true)).await;
+    weir.ask(CHAT, &chat("a/to-messages", "words=41", false)).await;
+    weir.ask(MESSAGES, &chat("o/to-chat", "words=43", true)).await;
+    let text = "a long prompt ".repeat(600);
+    let mut cached = chat("a/cached", "words=7", true);
+    cached["system"] = json!([{ "type": "text", "text": text, "cache_control": { "type": "ephemeral" } }]);
+    weir.ask(MESSAGES, &cached).await;
     let mut sum = NanoUsd::ZERO;
-    for (deployment, model) in
-        [("o/unary", "unary"), ("o/streamed", "streamed"), ("a/to-messages", "to-messages"), ("o/to-chat", "to-chat")]
-    {
-        let (record, bill) = (weir_serves.record(deployment).await, &stats.billed[model]);
-        assert!(bill.output > 30 && bill.input > 0, "{model}: {bill:?}");
-        assert_eq!(cost(&record), due(bill), "{record:#} {bill:?}");
+    for asked in ["o/unary", "o/streamed", "a/to-messages", "o/to-chat", "a/cached"] {
+        let (record, bill) = (weir.record(asked).await, bill_of(&mock, &asked[2..]).await);
+        assert!(bill.output > 5 && bill.input > 0, "{asked}: {bill:?}");
+        assert_eq!(cost(&record), due(&bill), "{record:#} {bill:?}");
         assert_eq!((cost(&record), &json!(false)), (cost(&record["attempts"][0]), &record["cost_estimated"]));
         sum += cost(&record);
     }
+    let stats = mock.stats();
     assert!(stats.billed["unary"].cached_input > 0 && stats.billed["cached"].cache_write > 0, "{:?}", stats.billed);
-    let cached = &stats.billed["cached"];
-    let half = Billed {
-        answers: 1,
-        input: cached.input / 2,
-        cached_input: cached.cached_input / 2,
-        cache_write: cached.cache_write / 2,
-        output: cached.output / 2,
-    };
-    assert_eq!(cost(&weir_serves.record("a/cached").await), due(&half), "two alike");
-    sum += due(&half) + due(&half);
     let told = unary.header("x-weir-cost-usd").unwrap();
     assert_eq!(told.parse::<NanoUsd>().unwrap(), due(&stats.billed["unary"]));
     assert_eq!(streamed.header("x-weir-cost-usd"), None, "it was not known when the stream began");
 
     // A provider that failed before it said anything bills nothing, and the next one what it gave.
-    let second = weir_serves.ask(CHAT, &chat("second", "words=11", false)).await;
-    let record = weir_serves.record("second").await;
-    let bill = quick.stats().billed["after"];
+    let second = weir.ask(CHAT, &chat("second", "words=11", false)).await;
+    let record = weir.record("second").await;
+    let bill = bill_of(&mock, "after").await;
     let attempts: Vec<NanoUsd> = record["attempts"].as_array().unwrap().iter().map(cost).collect();
     assert_eq!(attempts, [NanoUsd::ZERO, NanoUsd::ZERO, due(&bill)], "the first was asked twice");
     assert_eq!((cost(&record), second.header("x-weir-cost-usd")), (due(&bill), Some(&*due(&bill).to_string())));
-    sum += due(&bill);
+    assert_eq!(weir.counted("estimated=\"false\"").await, sum + due(&bill));
 
-    // What nobody priced has no cost, which is not the same as none.
-    let unpriced = weir_serves.ask(CHAT, &chat("o/unpriced", "words=3", false)).await;
-    assert_eq!((unpriced.status, unpriced.header("x-weir-cost-usd")), (200, None));
-    assert_eq!(weir_serves.record("o/unpriced").await["cost_usd"], Value::Null);
-    let mut flex = chat("o/unary", "words=3", false);
-    flex["service_tier"] = "flex".into();
-    assert_eq!(weir_serves.ask(CHAT, &flex).await.header("x-weir-cost-usd"), None, "not at the list price");
-
-    // A stream that was cut, in each dialect, and one whose client left: estimates, and said to be.
-    weir_serves.ask(CHAT, &chat("o/cut!cut:30", "words=90", true)).await;
-    weir_serves.ask(MESSAGES, &chat("a/broken-off!cut:30", "words=90", true)).await;
-    let mut leaving = open(weir_serves.address, CHAT, "", &chat("s/left", "words=390", true).to_string()).await;
-    assert!(leaving.read_until("\"content\":\" ").await);
-    drop(leaving);
-    let mut estimated = NanoUsd::ZERO;
-    for (deployment, model) in
-        [("o/cut!cut:30", "cut!cut:30"), ("a/broken-off!cut:30", "broken-off!cut:30"), ("s/left", "left")]
-    {
-        let record = weir_serves.record(deployment).await;
-        assert_eq!(record["cost_estimated"], true, "{record:#}");
-        let bill = wait_for_bill(if model == "left" { &slow } else { &quick }, model).await;
-        let (guess, truth) = (cost(&record).0, due(&bill).0);
-        assert!(guess * 3 > truth && guess < truth * 3, "{guess} for {truth}: {record:#} {bill:?}");
-        estimated += cost(&record);
-    }
-
-    // One sum, wherever it is asked for.
-    let page = send(weir_serves.address, "/metrics", "", "").await.unwrap().body;
-    let counted = |estimated: &str| -> NanoUsd {
-        let lines = page.lines().filter(|l| l.starts_with("weir_cost_usd_total{") && l.contains(estimated));
-        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<NanoUsd>().unwrap()).sum()
-    };
-    assert_eq!((counted("estimated=\"false\""), counted("estimated=\"true\"")), (sum, estimated), "{page}");
-    assert!(page.lines().any(|l| l == "weir_cost_unknown_total{deployment=\"o/unpriced\"} 1"), "{page}");
     let id = second.header("x-weir-request").unwrap();
-    let traced = weir(["trace", id, "--ledger", weir_serves.ledger().to_str().unwrap()]).output().unwrap();
+    let traced = binary(["trace", id, "--ledger", weir.ledger().to_str().unwrap()]).output().unwrap();
     let traced = String::from_utf8(traced.stdout).unwrap();
     assert!(traced.contains(&format!("      cost  ${}\n", due(&bill))), "{traced}");
     assert!(traced.contains("attempt 1 at o/broken!500: $0\n"), "{traced}");
 }
 
-/// The bill of a model, once the mock has noticed that its client left.
-async fn wait_for_bill(mock: &Mock, model: &str) -> Billed {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_broke_off_or_was_left_costs_an_estimate_and_says_so() {
+    let (weir, quick, slow) = world().await;
+    weir.ask(CHAT, &chat("o/cut!cut:30", "words=90", true)).await;
+    weir.ask(MESSAGES, &chat("a/broken-off!cut:30", "words=90", true)).await;
+    weir.ask(CHAT, &chat("stuck", "words=90", true)).await;
+    let mut leaving = open(weir.address, CHAT, "", &chat("s/left", "words=390", true).to_string()).await;
+    assert!(leaving.read_until("\"content\":\" ").await);
+    drop(leaving);
+    let mut sum = NanoUsd::ZERO;
+    for (asked, model, mock) in [
+        ("o/cut!cut:30", "cut!cut:30", &quick),
+        ("a/broken-off!cut:30", "broken-off!cut:30", &quick),
+        ("stuck", "stuck!stall:30", &quick),
+        ("s/left", "left", &slow),
+    ] {
+        let record = weir.record(asked).await;
+        assert_eq!(record["cost_estimated"], true, "{record:#}");
+        let bill = bill_of(mock, model).await;
+        let (guess, truth) = (cost(&record).0, due(&bill).0);
+        assert!(guess * 3 > truth && guess < truth * 3, "{guess} for {truth}: {record:#} {bill:?}");
+        sum += cost(&record);
+    }
+    // The provider that said nothing got the input, and may have worked on it.
+    let quiet = weir.ask(CHAT, &chat("quiet", "words=90", true)).await;
+    let record = weir.record("quiet").await;
+    assert_eq!((quiet.status, &record["cost_estimated"], record["usage"].is_null()), (504, &json!(true), true));
+    assert!(cost(&record) > NanoUsd::ZERO);
+    assert_eq!(weir.counted("estimated=\"true\"").await, sum + cost(&record));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_priced_has_no_cost_which_is_not_the_same_as_nothing() {
+    let (weir, _quick, _slow) = world().await;
+    let unpriced = weir.ask(CHAT, &chat("o/unpriced", "words=3", false)).await;
+    assert_eq!((unpriced.status, unpriced.header("x-weir-cost-usd")), (200, None));
+    let record = weir.record("o/unpriced").await;
+    assert_eq!((&record["cost_usd"], &record["cost_estimated"]), (&Value::Null, &json!(false)));
+    let mut flex = chat("o/unary", "words=3", false);
+    flex["service_tier"] = "flex".into();
+    assert_eq!(weir.ask(CHAT, &flex).await.header("x-weir-cost-usd"), None, "not at the list price");
+    let page = send(weir.address, "/metrics", "", "").await.unwrap().body;
+    for deployment in ["o/unpriced", "o/unary"] {
+        let line = format!("weir_cost_unknown_total{{deployment=\"{deployment}\"}} 1");
+        assert!(page.lines().any(|l| l == line), "{line} in {page}");
+    }
+    // Counting tokens is free, at any price.
+    let hi = json!({ "model": "a/cached", "messages": [{ "role": "user", "content": "hi" }] });
+    assert_eq!(weir.ask("/v1/messages/count_tokens", &hi).await.header("x-weir-cost-usd"), Some("0"));
+}
+
+/// The bill of a model, once the mock has noticed that its answer was taken, or its client gone.
+async fn bill_of(mock: &Mock, model: &str) -> Billed {
     let waiting = async {
         loop {
             if let Some(bill) = mock.stats().billed.get(model) {
