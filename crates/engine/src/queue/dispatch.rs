@@ -181,6 +181,8 @@ impl Engine {
     pub(super) fn remove(&mut self, line: &mut Line, id: u64, state: State) {
         let Some(ticket) = self.queue.tickets.get_mut(&id) else { return };
         line.leave(id, ticket);
+        // It may have been in the way of those behind it.
+        line.next_try = Some(Moment::ZERO);
         ticket.state = state;
         let bytes = ticket.bytes;
         self.unqueue(bytes);

@@ -200,6 +200,8 @@ impl Engine {
                 if let Some(line) = self.queue.lines.get_mut(&ticket.line) {
                     line.leave(place.id, &ticket);
                 }
+                // It may have been in the way of those behind it.
+                self.let_go(now);
             }
             State::Expired | State::Shed => {}
         }
@@ -265,7 +267,7 @@ impl Engine {
         let usual = self.deployments.get(call.lanes[lane].deployment).map_or(Duration::ZERO, Deployment::ttft_p50);
         let wait = line.classes[ticket.priority as usize].calibration.sure(forecast.wait);
         // What waits by `max-wait` is answered after it; what has a deadline is answered before it.
-        now + wait > ticket.until || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
+        now + wait >= ticket.until || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
     }
 
     /// Why a deployment has no capacity in time, and when it will.
