@@ -271,7 +271,7 @@ impl Engine {
         let usual = self.deployments.get(call.lanes[lane].deployment).map_or(Duration::ZERO, Deployment::ttft_p50);
         let wait = line.classes[ticket.priority as usize].calibration.sure(forecast.wait);
         // What waits by `max-wait` is answered after it; what has a deadline is answered before it.
-        now + wait > ticket.until || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
+        now + wait >= ticket.until || call.ask.deadline.is_some_and(|deadline| now + wait + usual > deadline)
     }
 
     /// Why a deployment has no capacity in time, and when it will.

@@ -272,6 +272,19 @@ fn a_client_that_leaves_after_its_turn_came_hands_it_on() {
 }
 
 #[test]
+fn when_a_client_leaves_that_was_in_the_way_those_behind_it_go_at_once() {
+    let mut clients = Clients::new(limited(only(InputTokensPerMinute, 60_000)));
+    clients.goes("first", sized(970));
+    clients.waits("in the way", until(at(20_000), sized(900)));
+    clients.waits("small", until(at(30_000), sized(50)));
+    clients.sent();
+    clients.pass(ms(100));
+    assert_eq!(clients.sent(), [""; 0], "there is room for it, and it is not its turn");
+    clients.leave("in the way");
+    assert_eq!(clients.sent(), ["small"]);
+}
+
+#[test]
 fn what_nobody_comes_for_goes_to_the_next_after_ten_seconds() {
     let mut clients = one_at_a_time();
     clients.waits("second", of("t", INTERACTIVE));
@@ -335,6 +348,13 @@ fn who_waits_is_told_how_many_are_before_it_and_about_how_long_it_takes() {
     assert_eq!(clients.sent().last().unwrap(), "before 4");
     clients.pass(ms(2));
     assert_eq!(clients.sent().last().unwrap(), "last");
+}
+
+#[test]
+fn who_will_not_wait_is_refused_where_nobody_knows_how_long_it_takes() {
+    let mut clients = one_at_a_time();
+    let refused = clients.is_refused("second", until(clients.now, of("t", INTERACTIVE)));
+    assert!(matches!(refused, GiveUp::NoCapacity { binding: ConcurrentRequests, .. }), "{refused:?}");
 }
 
 #[test]
