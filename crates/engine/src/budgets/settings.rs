@@ -37,6 +37,12 @@ impl BudgetScope {
             Self::Tag => "tag",
         }
     }
+
+    /// The scope of such a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Org, Self::Tenant, Self::Key, Self::Run, Self::Tag].into_iter().find(|scope| scope.name() == name)
+    }
 }
 
 /// One pot of money. Who names the same budget shares it, so its name is unique within its scope.
