@@ -23,8 +23,10 @@ fn take_back(name: &str, period: i64, amount: i64, spent: i64) -> SliceRecord {
     SliceRecord::TakeBack(slice(name, period, amount, spent))
 }
 
-/// What is lent and known to be spent, by budget.
-fn sums(balances: &[SliceBalance]) -> BTreeMap<(String, i64), (i64, i64)> {
+/// What is lent and known to be spent, by budget and period.
+type Sums = BTreeMap<(String, i64), (i64, i64)>;
+
+fn sums(balances: &[SliceBalance]) -> Sums {
     let sum = |balance: &SliceBalance| {
         ((balance.budget.name.to_string(), balance.period.0), (balance.lent.0, balance.spent.0))
     };
@@ -32,14 +34,14 @@ fn sums(balances: &[SliceBalance]) -> BTreeMap<(String, i64), (i64, i64)> {
 }
 
 /// What a start finds.
-fn on_record(path: &Path) -> BTreeMap<(String, i64), (i64, i64)> {
+fn on_record(path: &Path) -> Sums {
     let (slices, balances) = Slices::open(path).unwrap();
     slices.close();
     sums(&balances)
 }
 
-fn expected(balances: &[((&str, i64), (i64, i64))]) -> BTreeMap<(String, i64), (i64, i64)> {
-    balances.iter().map(|((name, period), sums)| (((*name).to_owned(), *period), *sums)).collect()
+fn expected<const N: usize>(balances: [(&str, i64, i64, i64); N]) -> Sums {
+    balances.map(|(name, period, lent, spent)| ((name.to_owned(), period), (lent, spent))).into()
 }
 
 #[tokio::test]
@@ -54,11 +56,11 @@ async fn what_is_put_down_is_there_at_the_next_start() {
     first.await.unwrap();
     slices.put(vec![lend("c", 1, 9, 0), SliceRecord::Forget(slice("c", 1, 0, 0).budget)]).await.unwrap();
     slices.close();
-    assert_eq!(on_record(&path), expected(&[(("a", 1), (150, 95)), (("b \"\n", 1), (50, 0))]));
+    assert_eq!(on_record(&path), expected([("a", 1, 150, 95), ("b \"\n", 1, 50, 0)]));
     let (slices, _) = Slices::open(&path).unwrap();
     slices.put(vec![lend("a", 2, 7, 1)]).await.unwrap();
     slices.close();
-    assert_eq!(on_record(&path), expected(&[(("a", 2), (7, 1)), (("b \"\n", 1), (50, 0))]), "a new period begins anew");
+    assert_eq!(on_record(&path), expected([("a", 2, 7, 1), ("b \"\n", 1, 50, 0)]), "a new period begins anew");
 }
 
 #[tokio::test]

@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn dollars_read_back_as_they_are_written() {
-        for (nanos, text) in [(0, "0"), (1, "0.000000001"), (12_500_000_000, "12.5"), (i64::MAX, "9223372036.854775807")] {
+        for (nanos, text) in
+            [(0, "0"), (1, "0.000000001"), (12_500_000_000, "12.5"), (i64::MAX, "9223372036.854775807")]
+        {
             assert_eq!(NanoUsd(nanos).to_string(), text);
             assert_eq!(text.parse(), Ok(NanoUsd(nanos)));
         }

@@ -12,7 +12,14 @@ use super::reserve::{BudgetHandle, BudgetRequest, Open, Part};
 use super::settings::{BudgetId, BudgetSettings, BudgetsSettings};
 use super::tell::{BudgetChange, BudgetView};
 
-/// All budgets of a process; see [`crate::Budgets`]'s module for the order of calls.
+/// All budgets of a process.
+///
+/// At a start: [`Budgets::declare`] each, [`Budgets::recover`] what is on record of it, [`Budgets::adjust`] what is known
+/// better. For a request [`Budgets::open`]; for each of its attempts [`Budgets::reserve`] before and [`Budgets::settle`]
+/// after, whatever happened; at last [`Budgets::close`]. All along, whoever can write puts on record what
+/// [`Budgets::poll_record`] hands out, in that order, and answers a slice with [`Budgets::lent`] or [`Budgets::not_lent`];
+/// [`Budgets::expire`] is called when [`Budgets::next_expiry`] says so. At an end, once all is settled,
+/// [`Budgets::hand_back`].
 #[derive(Debug)]
 pub struct Budgets {
     pub(crate) settings: BudgetsSettings,

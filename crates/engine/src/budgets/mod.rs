@@ -3,10 +3,6 @@
 //! A request is asked for in all its budgets at once, from the widest to the narrowest, and takes from all of them or from
 //! none. Each attempt has a reservation of its own, so a retry, a failover and a hedge are paid for like any other, and
 //! what failed unbilled is given back. Escrow of this kind is O'Neil's ("The Escrow Transactional Method", TODS 1986).
-//!
-//! The order of calls is [`Budgets::open`] for a request; then for each attempt [`Budgets::reserve`] and
-//! [`Budgets::settle`]; at last [`Budgets::close`]. Beside it, whoever can write puts on record what
-//! [`Budgets::poll_record`] hands out and answers with [`Budgets::lent`].
 
 mod books;
 mod estimate;

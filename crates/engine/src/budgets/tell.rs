@@ -90,7 +90,8 @@ impl fmt::Display for BudgetRefusal {
 /// What a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitFor {
-    /// The next slice of the budget to be on record: milliseconds. Ask again after [`super::Budgets::lent`].
+    /// The next slice of the budget to be on record: milliseconds. Ask again after [`super::Budgets::lent`], and after a
+    /// [`super::Budgets::settle`] as well: what one gives back another may take.
     Lending,
     /// What is left is held back for attempts under way. Ask again after a [`super::Budgets::settle`].
     Settling,
