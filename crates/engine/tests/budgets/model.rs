@@ -30,6 +30,8 @@ enum Step {
     Pass { minutes: i64 },
     /// The process dies.
     Kill { corrected: bool },
+    /// The key's limit is set to another, up to what it is at first.
+    Set { limit: i64 },
     /// The process ends in order: nothing is under way.
     Restart,
 }
@@ -53,6 +55,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         10 => proptest::bool::weighted(0.9).prop_map(|answered| Step::Write { answered }),
         1 => (1_i64..90).prop_map(|minutes| Step::Pass { minutes }),
         1 => any::<bool>().prop_map(|corrected| Step::Kill { corrected }),
+        1 => (0_i64..=120).prop_map(|limit| Step::Set { limit }),
         1 => Just(Step::Restart),
     ];
     proptest::collection::vec(step, 1..250)
@@ -212,6 +215,11 @@ impl Life {
                     self.budgets.settle(reservation, Bill::Cost(attempt.bill));
                 }
             }
+            Step::Set { limit } => {
+                let handle =
+                    self.budgets.declare(self.wall, &id(BudgetScope::Key, "bot"), durable(cents(limit), Period::Hour));
+                prop_assert_eq!(handle, self.handles[2]);
+            }
             Step::Kill { corrected } => self.start(corrected),
             Step::Restart => {
                 for (reservation, attempt) in std::mem::take(&mut self.under_way) {
@@ -245,7 +253,7 @@ impl Life {
             prop_assert!(books.held() >= billed, "{} has {:?} for a bill of {}", name, books, billed);
             let (_, settings) = declared().into_iter().find(|(known, _)| known == name).unwrap();
             if settings.mode == BudgetMode::Strict {
-                prop_assert!(books.held() <= view.limit, "{} of {} is held", books.held(), view.limit);
+                prop_assert!(books.held() <= settings.limit, "{} of {} is held", books.held(), settings.limit);
             }
             if settings.lending == Lending::Durable && billed > NanoUsd::ZERO {
                 let on_record = self.disk.lent.get(name).filter(|found| found.period == view.span.start);
