@@ -13,6 +13,7 @@ mod ask;
 mod bench;
 mod breaker;
 mod budget;
+mod budgets;
 mod call;
 mod change;
 mod choose;
@@ -33,6 +34,11 @@ mod tape;
 mod window;
 
 pub use ask::{Ask, Candidate, GiveUp, Outcome, Priority, Queued, Send, SendReason, Step, Strategy, WaitReason};
+pub use budgets::{
+    Balances, Bill, Booking, Books, BudgetChange, BudgetHandle, BudgetId, BudgetMode, BudgetRefusal, BudgetRequest,
+    BudgetScope, BudgetSettings, BudgetView, BudgetWait, Budgets, BudgetsSettings, Demand, Estimate, Lease, Lending,
+    Period, Posting, Recovered, RefusedFor, Reservation, Reserve, Span, Tier, ToRecord, UnknownPrice, WaitFor, Zone,
+};
 pub use call::{Call, PassedOver};
 pub use change::{BenchView, BreakerState, Change, DeploymentView, Scope};
 pub use engine::{Engine, MOST_ATTEMPTS};

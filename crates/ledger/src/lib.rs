@@ -1,7 +1,8 @@
 //! Facts, and the ledger in which they are kept: one record per request, also when the process dies.
 //!
 //! [`Fact`] is what happened, [`Entry`] is one request's record, [`Ledger`] takes both without ever making its caller wait,
-//! and [`Reader`] reads them back, in the serving process or in another.
+//! and [`Reader`] reads them back, in the serving process or in another. [`Slices`] is the record of what strict budgets may
+//! spend.
 
 mod entry;
 mod fact;
@@ -11,6 +12,7 @@ mod lock;
 mod open;
 mod query;
 mod row;
+mod slices;
 mod spill;
 mod store;
 mod words;
@@ -21,4 +23,5 @@ pub use fact::{Event, Fact, Stage};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
 pub use query::{Query, Reader, StoreError};
+pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use words::in_words;

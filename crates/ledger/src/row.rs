@@ -80,7 +80,7 @@ impl RequestRow {
             key: entry.key,
             route: entry.route,
             // SQLite's integers end at nine billion dollars.
-            cost_nano: entry.cost_usd.map(|cost| i64::try_from(cost.0).unwrap_or(i64::MAX)),
+            cost_nano: entry.cost_usd.map(|cost| cost.0),
             record,
         }
     }

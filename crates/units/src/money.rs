@@ -10,19 +10,44 @@ use serde::{Deserialize, Serialize};
 /// Decimal places of a nano-dollar.
 const PLACES: u32 = 9;
 
-/// An amount of US dollars in billionths of a dollar. Sums stop at the largest amount instead of wrapping.
+/// An amount of US dollars in billionths of a dollar, up to nine thousand million dollars. Sums stop at the largest amount
+/// instead of wrapping. What is owed is below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct NanoUsd(pub u128);
+pub struct NanoUsd(pub i64);
 
 impl NanoUsd {
     /// Nothing. It is an amount that is known, unlike none.
     pub const ZERO: Self = Self(0);
+
+    /// The sum, unless it overflows.
+    #[must_use]
+    pub fn checked_add(self, more: Self) -> Option<Self> {
+        self.0.checked_add(more.0).map(Self)
+    }
+
+    /// The difference, unless it overflows.
+    #[must_use]
+    pub fn checked_sub(self, less: Self) -> Option<Self> {
+        self.0.checked_sub(less.0).map(Self)
+    }
+
+    /// The sum, or the most that there is: never less than was spent.
+    #[must_use]
+    pub fn saturating_add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+
+    /// The difference, or the least that there is.
+    #[must_use]
+    pub fn saturating_sub(self, less: Self) -> Self {
+        Self(self.0.saturating_sub(less.0))
+    }
 }
 
 impl Add for NanoUsd {
     type Output = Self;
     fn add(self, more: Self) -> Self {
-        Self(self.0.saturating_add(more.0))
+        self.saturating_add(more)
     }
 }
 
@@ -41,15 +66,18 @@ impl Sum for NanoUsd {
 /// Dollars as an exact decimal, without zeros at its end: `0.00125`, `20`, `0`.
 impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(self.0, PLACES, f)
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        show(u128::from(self.0.unsigned_abs()), PLACES, f)
     }
 }
 
-/// Reads dollars as a decimal with at most nine places: `20.00`, `0.000000001`.
+/// Reads dollars as a decimal with at most nine places and no sign: `20.00`, `0.000000001`.
 impl FromStr for NanoUsd {
     type Err = DecimalError;
     fn from_str(text: &str) -> Result<Self, DecimalError> {
-        decimal(text, PLACES).map(Self)
+        i64::try_from(decimal(text, PLACES)?).map(Self).map_err(|_| DecimalError::Size)
     }
 }
 
@@ -124,6 +152,7 @@ mod tests {
             ("0.0000000010", 1, "0.000000001"),
             ("1.5", 1_500_000_000, "1.5"),
             ("007.25", 7_250_000_000, "7.25"),
+            ("9223372036.854775807", i64::MAX, "9223372036.854775807"),
         ] {
             let amount: NanoUsd = text.parse().unwrap();
             assert_eq!((amount.0, amount.to_string().as_str()), (nanos, shown), "{text}");
@@ -143,15 +172,23 @@ mod tests {
             ("1,000", DecimalError::Form),
             ("NaN", DecimalError::Form),
             ("0.0000000001", DecimalError::Places(9)),
+            ("9223372036.854775808", DecimalError::Size),
             ("999999999999999999999999999999999999999", DecimalError::Size),
         ] {
             assert_eq!(text.parse::<NanoUsd>(), Err(error), "{text}");
         }
     }
 
+    #[test]
+    fn what_is_owed_is_below_zero() {
+        assert_eq!(NanoUsd(-1_500_000_000).to_string(), "-1.5");
+        assert_eq!(NanoUsd::ZERO.saturating_sub(NanoUsd(1)), NanoUsd(-1));
+        assert_eq!(NanoUsd(i64::MAX).checked_add(NanoUsd(1)), None);
+    }
+
     proptest! {
         #[test]
-        fn every_amount_is_read_as_it_was_shown(nanos: u128) {
+        fn every_amount_is_read_as_it_was_shown(nanos in 0_i64..) {
             let amount = NanoUsd(nanos);
             prop_assert_eq!(amount.to_string().parse::<NanoUsd>(), Ok(amount));
         }
@@ -164,12 +201,12 @@ mod tests {
         }
 
         #[test]
-        fn sums_are_exact_in_any_order(mut amounts in proptest::collection::vec(0_u64.., 0..20)) {
-            let sum: NanoUsd = amounts.iter().map(|n| NanoUsd(u128::from(*n))).sum();
+        fn sums_are_exact_in_any_order(mut amounts in proptest::collection::vec(0_u32.., 0..20)) {
+            let sum: NanoUsd = amounts.iter().map(|n| NanoUsd(i64::from(*n))).sum();
             amounts.reverse();
-            prop_assert_eq!(sum, amounts.iter().map(|n| NanoUsd(u128::from(*n))).sum::<NanoUsd>());
-            prop_assert_eq!(sum.0, amounts.iter().map(|n| u128::from(*n)).sum::<u128>());
-            prop_assert!(NanoUsd(u128::MAX) + sum == NanoUsd(u128::MAX));
+            prop_assert_eq!(sum, amounts.iter().map(|n| NanoUsd(i64::from(*n))).sum::<NanoUsd>());
+            prop_assert_eq!(sum.0, amounts.iter().map(|n| i64::from(*n)).sum::<i64>());
+            prop_assert!(NanoUsd(i64::MAX) + sum == NanoUsd(i64::MAX));
         }
     }
 }

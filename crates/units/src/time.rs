@@ -56,6 +56,12 @@ impl WallTime {
         let doy = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
         y.div_euclid(400) * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468
     }
+
+    /// The Gregorian year, month and day of a day counted from 1970-01-01: the inverse of [`WallTime::day_of`].
+    #[must_use]
+    pub fn date_of(day: i64) -> (i64, i64, i64) {
+        civil(day)
+    }
 }
 
 impl Add<Duration> for WallTime {
