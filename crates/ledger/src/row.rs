@@ -79,7 +79,6 @@ impl RequestRow {
             tenant: entry.tenant,
             key: entry.key,
             route: entry.route,
-            // SQLite's integers end at nine billion dollars.
             cost_nano: entry.cost_usd.map(|cost| cost.0),
             record,
         }
