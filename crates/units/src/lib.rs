@@ -5,6 +5,7 @@
 
 mod duration;
 mod fault;
+mod history;
 mod ids;
 mod limits;
 mod money;
@@ -15,6 +16,7 @@ mod tokens;
 
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use fault::FaultClass;
+pub use history::{ACTIONS, Action, Addition, History, Mark, SKETCHES, Sketch};
 pub use ids::{DeploymentId, IdError, RequestId};
 pub use limits::{Dimension, Limits};
 pub use money::{DecimalError, NanoUsd};
