@@ -24,6 +24,8 @@ pub struct Key {
     pub tenant: Arc<str>,
     /// The names it may send as `model`; `None` is all.
     pub routes: Option<BTreeSet<Arc<str>>>,
+    /// The budgets that its requests are paid from, beside its tenant's.
+    pub budgets: Vec<Arc<str>>,
     /// The output limit given to a request that sets none.
     pub max_tokens_default: Option<u64>,
     /// The class of its requests, and the highest that they may ask for.
@@ -116,6 +118,7 @@ mod tests {
             hash: [0; 32],
             tenant: "default".into(),
             routes: Some(BTreeSet::from(["smart".into()])),
+            budgets: Vec::new(),
             max_tokens_default: None,
             priority: Priority::Interactive,
             limits: Limits::NONE,

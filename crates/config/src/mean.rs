@@ -11,6 +11,9 @@ mod providers;
 mod routes;
 mod server;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::log::Log;
 use crate::written::Table;
 use crate::{Config, Environment, Source, Timeouts};
@@ -27,6 +30,8 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
         providers: providers::providers(root, environment, log),
         routes: routes::routes(root, &timeouts, log),
         keys: keys::keys(root, log),
+        tenants: names(root, "tenants"),
+        budgets: names(root, "budgets"),
         engine: engine(root, log),
         max_wait: root.table("queue").span("max-wait"),
         timeouts,
@@ -35,6 +40,10 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
     links::check(root, log);
     routes::warn_of_one_provider(&config, root, log);
     config
+}
+
+fn names(root: &Table, table: &str) -> BTreeSet<Arc<str>> {
+    root.named(table).map(|(name, _, _)| name.into()).collect()
 }
 
 fn timeouts(table: &Table) -> Timeouts {
@@ -74,12 +83,19 @@ fn engine(root: &Table, log: &mut Log<'_>) -> Settings {
 
 /// Whether a name may stand for a provider, key, tenant or pool; one that may not is noted.
 fn is_name(what: &str, name: &str, at: crate::log::At, log: &mut Log<'_>) -> bool {
-    let fits = !name.is_empty()
-        && name.len() <= 128
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    let fits = fits_a_name(name);
     if !fits {
         let message = format!("`{}` cannot be the name of a {what}", crate::log::shown(name));
-        log.fault(at, message, "a name has up to 128 letters, digits, `_`, `.` and `-`".to_owned());
+        log.fault(at, message, format!("a name has {NAME_FORM}"));
     }
     fits
+}
+
+/// What names are made of.
+pub(crate) const NAME_FORM: &str = "up to 128 letters, digits, `_`, `.` and `-`";
+
+/// Whether a name has that form.
+pub(crate) fn fits_a_name(name: &str) -> bool {
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(may_be)
 }

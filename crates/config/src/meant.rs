@@ -1,6 +1,6 @@
 //! The config as meant: every value typed, defaulted and checked, so nothing past it is optional or checked again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +26,10 @@ pub struct Config {
     pub routes: BTreeMap<Arc<str>, Route>,
     /// What clients authenticate with, by name. Empty is a keyless mode.
     pub keys: BTreeMap<Arc<str>, Key>,
+    /// The names under `[tenants]`; `default` exists without.
+    pub tenants: BTreeSet<Arc<str>>,
+    /// The names under `[budgets]`.
+    pub budgets: BTreeSet<Arc<str>>,
     /// The timeouts of whatever is no route of its own.
     pub timeouts: Timeouts,
     /// How the engine retries, when its breakers open, what limits it keeps to and how much may wait.

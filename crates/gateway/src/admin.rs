@@ -1,11 +1,16 @@
-//! What the operator asks: health, requests, deployments, metrics.
+//! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
+
+mod keys;
+mod spend;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Response, StatusCode, request};
+use http_body::Body;
 use serde_json::json as value;
 use weir_config::Secret;
 use weir_ledger::{Query, StoreError};
@@ -49,11 +54,22 @@ pub(crate) fn ready(shared: &Shared) -> Response<ReplyBody> {
 }
 
 /// Answers the operator's paths.
-pub(crate) async fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: SocketAddr) -> Response<ReplyBody> {
+pub(crate) async fn serve<B>(
+    shared: &Arc<Shared>,
+    parts: &request::Parts,
+    body: B,
+    peer: SocketAddr,
+) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
     if let Err(refusal) = authorize(shared, parts, peer) {
         return refused(refusal);
+    }
+    if keys::is_own(parts.uri.path()) {
+        return keys::serve(shared, parts, body).await.unwrap_or_else(refused);
     }
     if parts.method != Method::GET {
         return refused(Refusal::weir(Cause::MethodNotAllowed, format!("{} takes GET", parts.uri.path())));
@@ -67,6 +83,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: So
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
+        "/admin/v1/spend" => spend::serve(shared, parts).await.unwrap_or_else(refused),
         "/admin/v1/requests" => requests(shared, parts).await.unwrap_or_else(refused),
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await.unwrap_or_else(refused),

@@ -17,6 +17,7 @@ mod clock;
 mod fault;
 mod headers;
 mod headroom;
+mod keys;
 mod listen;
 mod live;
 mod metrics;
@@ -50,6 +51,7 @@ use weir_config::Config;
 use weir_ledger::{Event, Fact, Ledger, Options, Stage};
 
 use crate::clock::wall;
+use crate::keys::Keys;
 use crate::listen::Phase;
 use crate::recorder::Recorder;
 use crate::serve::Door;
@@ -77,6 +79,8 @@ pub enum StartError {
     Listen(SocketAddr, std::io::Error),
     /// A ledger that cannot be opened.
     Ledger(weir_ledger::OpenError),
+    /// A ledger whose keys cannot be read.
+    Keys(weir_ledger::StoreError),
     /// A tape that cannot be begun.
     Tape(PathBuf, std::io::Error),
 }
@@ -87,6 +91,7 @@ impl fmt::Display for StartError {
             Self::Config(why) => f.write_str(why),
             Self::Listen(address, error) => write!(f, "`{address}` cannot be listened on: {error}"),
             Self::Ledger(error) => write!(f, "the ledger cannot be opened: {error}"),
+            Self::Keys(error) => write!(f, "the keys made at run time cannot be read: {error}"),
             Self::Tape(path, error) => write!(f, "the tape `{}` cannot be begun: {error}", path.display()),
         }
     }
@@ -138,8 +143,9 @@ impl Gateway {
             commit_every: COMMIT_EVERY,
         };
         let (ledger, writer) = weir_ledger::open(options).await.map_err(StartError::Ledger)?;
+        let made = Keys::of(ledger.keys().await.map_err(StartError::Keys)?);
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let shared = Arc::new(Shared::new(config, ledger, recorder)?);
+        let shared = Arc::new(Shared::new(config, made, ledger, recorder)?);
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;

@@ -35,6 +35,7 @@ pub(crate) enum Cause {
     UpstreamOverloaded,
     UpstreamTimeout,
     NotFound,
+    Conflict,
     MethodNotAllowed,
 }
 
@@ -51,6 +52,7 @@ impl Cause {
             Self::CapacityExhausted | Self::NoDeployment | Self::UpstreamOverloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamError => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -71,6 +73,7 @@ impl Cause {
             Self::UpstreamError | Self::UpstreamOverloaded => "upstream_error",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
         }
     }
 }

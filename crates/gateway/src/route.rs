@@ -95,7 +95,7 @@ fn pin(
     match maker {
         Some(maker) => targets.retain(|t| t.deployment == maker),
         // Not made here, or before a restart. With one tenant it can be nobody else's, so the first deployment may know it.
-        None if live.config.keys.values().all(|k| k.tenant == caller.tenant) => targets.truncate(1),
+        None if live.is_alone(&caller.tenant) => targets.truncate(1),
         None => targets.clear(),
     }
     if targets.is_empty() {

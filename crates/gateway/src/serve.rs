@@ -82,7 +82,7 @@ where
         _ if admin::is_own(path)
             && (door == Door::Admin || shared.live.load().config.server.admin_listen.is_none()) =>
         {
-            admin::serve(&shared, &parts, peer).await
+            admin::serve(&shared, &parts, body, peer).await
         }
         _ if door == Door::Main && (path == "/v1/models" || path.starts_with("/v1/models/")) => {
             models::serve(&shared, &parts, peer)
@@ -157,9 +157,9 @@ async fn accept<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    if live.keys.is_empty() && !accept::is_json(&parts.headers) {
+    if !live.asks_for_keys() && !accept::is_json(&parts.headers) {
         let message =
-            "without `[keys]` a body's content-type must be application/json: send `content-type: application/json`";
+            "without keys a body's content-type must be application/json: send `content-type: application/json`";
         return Err(Refusal::weir(Cause::Malformed, message));
     }
     let deadline = deadline(&parts.headers, arrival.arrived)?;

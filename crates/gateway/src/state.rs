@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use weir_config::{Config, Key, Source};
 use weir_engine::{Change, Engine};
 use weir_ledger::{Event, Fact, Ledger, Stage};
@@ -19,6 +20,7 @@ use crate::accept::Buffers;
 use crate::admin::Tries;
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::Metrics;
 use crate::pins::Pins;
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) idle: tokio::sync::Notify,
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
+    /// Whose turn it is to add up what was spent.
+    pub(crate) adding_up: Semaphore,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -56,12 +60,19 @@ pub(crate) struct Live {
     pub(crate) since: WallTime,
     pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
     pub(crate) keys: HashMap<[u8; 32], Arc<Key>>,
+    /// Keys made at run time, the same for each configuration.
+    pub(crate) made: Arc<Keys>,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, ledger: Ledger, recorder: Option<Recorder>) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        config: Config,
+        made: Keys,
+        ledger: Ledger,
+        recorder: Option<Recorder>,
+    ) -> Result<Self, StartError> {
         let clock = Clock::start();
         let mut engine = Engine::new(config.engine.clone(), clock.draw());
         let metrics = Metrics::default();
@@ -72,7 +83,7 @@ impl Shared {
         configure(&mut engine, &metrics, &config);
         let buffers = Buffers::new(config.server.buffer_limit);
         let counts_tokens = limits_tokens(&config);
-        let live = Live::new(config, None).map_err(StartError::Config)?;
+        let live = Live::new(config, Arc::new(made), None).map_err(StartError::Config)?;
         Ok(Self {
             clock,
             live: ArcSwap::from_pointee(live),
@@ -88,6 +99,7 @@ impl Shared {
             idle: tokio::sync::Notify::new(),
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
+            adding_up: Semaphore::new(1),
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),
             answers: AtomicUsize::new(0),
@@ -135,7 +147,7 @@ impl Shared {
     /// A sentence that says what of it cannot be used; nothing changed then.
     pub(crate) fn adopt(&self, config: Config) -> Result<(), String> {
         let before = self.live.load();
-        let live = Live::new(config, Some(&before))?;
+        let live = Live::new(config, Arc::clone(&before.made), Some(&before))?;
         self.decide(|engine| configure(engine, &self.metrics, &live.config));
         if limits_tokens(&live.config) {
             self.tokens_are_limited();
@@ -190,7 +202,7 @@ impl Drop for Running {
 }
 
 impl Live {
-    fn new(config: Config, before: Option<&Self>) -> Result<Self, String> {
+    fn new(config: Config, made: Arc<Keys>, before: Option<&Self>) -> Result<Self, String> {
         let mut upstreams = BTreeMap::new();
         for (name, provider) in &config.providers {
             upstreams.insert(Arc::clone(name), Arc::new(Upstream::new(provider)?));
@@ -198,7 +210,18 @@ impl Live {
         let keys = config.keys.values().map(|key| (key.hash, Arc::new(key.clone()))).collect();
         let clients = clients(&config, before)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
-        Ok(Self { config, since: wall(), upstreams, keys, tls, clients })
+        made.warn_of_shut_out(&config);
+        Ok(Self { config, since: wall(), upstreams, keys, made, tls, clients })
+    }
+
+    /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.
+    pub(crate) fn asks_for_keys(&self) -> bool {
+        !self.keys.is_empty() || self.made.any()
+    }
+
+    /// Whether all keys, if there are any, are `tenant`'s.
+    pub(crate) fn is_alone(&self, tenant: &str) -> bool {
+        self.config.keys.values().all(|key| &*key.tenant == tenant) && !self.made.of_others(tenant)
     }
 
     /// The client whose connections are made within `connect`.

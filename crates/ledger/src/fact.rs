@@ -134,6 +134,12 @@ pub enum Fact {
     ModelRestored { deployment: String },
     /// A limit that is kept to changed; `old` is none where there was none.
     LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
+    /// A key was made at run time; `who` asked for it.
+    KeyMade { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    /// A key was given a new secret.
+    KeyRotated { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    /// A key was shut out for good.
+    KeyRevoked { name: Arc<str>, tenant: Arc<str>, who: &'static str },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -173,6 +179,9 @@ impl Fact {
             Self::ModelBenched { .. } => "ModelBenched",
             Self::ModelRestored { .. } => "ModelRestored",
             Self::LimitChanged { .. } => "LimitChanged",
+            Self::KeyMade { .. } => "KeyMade",
+            Self::KeyRotated { .. } => "KeyRotated",
+            Self::KeyRevoked { .. } => "KeyRevoked",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

@@ -14,8 +14,11 @@ use weir_units::{RequestId, WallTime};
 
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
+use crate::keys::KeyRecord;
 use crate::lock::Lock;
 use crate::query::{Query, Reader, StoreError};
+use crate::row::FactRow;
+use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
 
 /// How the ledger is kept.
@@ -80,6 +83,8 @@ pub(crate) enum Message {
     Settle(Box<Entry>),
     /// A fact and its id.
     Note(i64, Box<Event>),
+    /// A key as it is from now on, the fact of its change, and who waits for both to be on disk.
+    Key(Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -120,12 +125,49 @@ impl Ledger {
 
     /// Takes down a fact about Weir itself.
     pub fn note(&self, event: Event) {
-        // Ids follow the time of the fact, and never repeat: that makes writing a fact twice harmless.
+        self.put(Message::Note(self.fact_id(&event), Box::new(event)));
+    }
+
+    /// The id of a fact: it follows the fact's time and never repeats, which makes writing a fact twice harmless.
+    fn fact_id(&self, event: &Event) -> i64 {
         let next = |last: i64| event.at.0.max(last.saturating_add(1));
         let ids = &self.inner.state.last_fact;
         let last = ids.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
-        let id = next(last.unwrap_or_default());
-        self.put(Message::Note(id, Box::new(event)));
+        next(last.unwrap_or_default())
+    }
+
+    /// Writes a key made at run time as it is from now on, and the fact that says so. It returns when both are on disk, or
+    /// neither will be.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn keep_key(&self, key: KeyRecord, event: Event) -> Result<(), StoreError> {
+        let fact = FactRow::of(self.fact_id(&event), &event);
+        let (done, wait) = oneshot::channel();
+        let closed = |_| StoreError::from(sqlx::Error::PoolClosed);
+        self.inner
+            .messages
+            .send(Message::Key(Box::new((key, fact)), done))
+            .await
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        self.inner.state.hurry.notify_one();
+        Ok(wait.await.map_err(closed)??)
+    }
+
+    /// All keys made at run time, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.inner.reader.keys().await
+    }
+
+    /// What was spent, added up as `query` says.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or not within `patience`.
+    pub async fn spend(&self, query: &SpendQuery, patience: Option<Duration>) -> Result<Spend, SpendError> {
+        self.inner.reader.spend(query, patience).await
     }
 
     fn put(&self, message: Message) {

@@ -7,12 +7,15 @@
 mod entry;
 mod fact;
 mod json;
+mod keys;
 mod ledger;
 mod lock;
 mod open;
 mod query;
 mod row;
 mod slices;
+mod spend;
+mod spend_sql;
 mod spill;
 mod store;
 mod words;
@@ -20,8 +23,10 @@ mod writer;
 
 pub use entry::{Attempt, Entry, Intent, Outcome};
 pub use fact::{Event, Fact, Stage};
+pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
 pub use query::{Query, Reader, StoreError};
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
+pub use spend::{Spend, SpendBy, SpendError, SpendQuery, SpendRow, Sums};
 pub use words::in_words;

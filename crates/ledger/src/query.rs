@@ -39,15 +39,15 @@ impl Default for Query {
     }
 }
 
-/// Why the ledger could not be read.
+/// Why the ledger could not be read, or a key not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("read the ledger: {0}")]
+#[error("use the ledger: {0}")]
 pub struct StoreError(#[from] sqlx::Error);
 
 /// Reads a ledger and never writes to it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl Reader {
@@ -138,11 +138,11 @@ pub(crate) fn readable(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn key(id: RequestId) -> Vec<u8> {
+pub(crate) fn key(id: RequestId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
 /// The first id that can belong to a request of a later millisecond than `at`.
-fn first_after(at: WallTime) -> RequestId {
+pub(crate) fn first_after(at: WallTime) -> RequestId {
     RequestId::new(at.millis().max(0).saturating_add(1), 0)
 }

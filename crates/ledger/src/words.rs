@@ -73,6 +73,9 @@ fn of_the_system(fact: &Value) -> String {
         "LimitChanged" => {
             format!("{} of {} went from {} to {}: {}", get("limit"), get("pool"), get("old"), get("new"), get("how"))
         }
+        "KeyMade" => format!("key {} of tenant {} made by {}", get("name"), get("tenant"), get("who")),
+        "KeyRotated" => format!("key {} of tenant {} given a new secret by {}", get("name"), get("tenant"), get("who")),
+        "KeyRevoked" => format!("key {} of tenant {} revoked by {}", get("name"), get("tenant"), get("who")),
         "ConfigReloaded" => format!("config reloaded from {}", get("path")),
         "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
         "Started" => format!("Weir {} began to serve", get("version")),
