@@ -9,6 +9,7 @@ mod replay;
 mod serve;
 mod server;
 mod simulate;
+mod spend;
 mod terminal;
 mod top;
 mod trace;
@@ -62,7 +63,9 @@ enum Command {
     Headroom(headroom::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
-    /// Make keys for clients
+    /// Show what was spent, by key, model, run and more
+    Spend(spend::Arguments),
+    /// List the keys of a running gateway, and make, rotate or revoke them
     Keys(keys::Arguments),
 }
 
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
+        Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }
