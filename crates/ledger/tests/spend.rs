@@ -48,7 +48,7 @@ fn made_up(n: u64, draw: &mut Draw) -> Entry {
     let outcome = [Outcome::Answered, Outcome::Failed, Outcome::Cancelled][draw.below(3) as usize];
     let mut entry = Entry::of(intent, outcome);
     for _ in 0..draw.below(5) {
-        let deployment = ["a/m", "b/m", "b/x/y"][draw.below(if n % 2 == 0 { 1 } else { 3 }) as usize];
+        let deployment = ["a/m", "b/m", "b/x/y"][draw.below(if n.is_multiple_of(2) { 1 } else { 3 }) as usize];
         let cost = [None, Some(0), Some(1), Some(999_999_999), Some(7_000_000_123), Some(20_000_000_000)];
         let cost = cost[draw.below(6) as usize].map(NanoUsd);
         let usage = Usage {
@@ -204,7 +204,7 @@ async fn sums_of_amounts_without_measure_do_not_overflow() {
             cost_usd: Some(NanoUsd(i64::MAX)),
             cost_estimated: true,
         };
-        entry.attempts = vec![attempt("a/m"), attempt(if n % 2 == 0 { "a/m" } else { "b/m" })];
+        entry.attempts = vec![attempt("a/m"), attempt(if n.is_multiple_of(2) { "a/m" } else { "b/m" })];
         entry.sum_costs();
         ledger.settle(Box::new(entry));
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::terminal::{bold, moves, numbers, print, say, shown};
+use crate::terminal::{aligned, bold, moves, numbers, print, say, shown};
 use crate::top::plain::word;
 use crate::top::words;
 
@@ -66,14 +66,15 @@ fn headline(keys: &Keys) -> String {
 }
 
 fn table(keys: &[Key]) -> Vec<String> {
-    let mut rows = vec![["key", "tenant", "state", "routes", "class", "ends (UTC)", "from"].map(str::to_owned)];
+    let mut rows =
+        vec![["key", "tenant", "state", "routes", "class", "ends (UTC)", "from"].map(str::to_owned).to_vec()];
     rows.extend(keys.iter().map(|key| {
         let state = match &key.former_until {
             Some(until) => format!("{}, former until {}", key.state, time(until)),
             None => key.state.replace('-', " "),
         };
         let ends = key.revoked_at.as_ref().or(key.expires_at.as_ref()).map_or_else(|| "—".to_owned(), |at| time(at));
-        [
+        vec![
             cell(&key.name, 32),
             cell(&key.tenant, 24),
             state,
@@ -128,20 +129,6 @@ pub(super) fn names(list: &Value) -> Option<String> {
 /// A time to the minute, as a person reads it: `2026-11-18 14:47`.
 pub(super) fn time(at: &str) -> String {
     weir_wire::shown(at.get(..16).unwrap_or(at)).replace('T', " ")
-}
-
-/// Rows in columns; the first `texts` are texts, the others figures.
-pub(crate) fn aligned<const N: usize>(rows: &[[String; N]], texts: usize) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    rows.iter()
-        .map(|row| {
-            let cells = row.iter().zip(widths).enumerate().map(|(place, (cell, width))| {
-                if place < texts { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-            });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use weir_units::NanoUsd;
 
-use crate::terminal::{bold, moves, numbers, print, shown};
+use crate::terminal::{aligned, bold, moves, numbers, print, shown};
 use crate::top::plain::word;
 use crate::top::words;
 
@@ -138,14 +138,15 @@ impl Sums {
 }
 
 fn table(spend: &Spend) -> Vec<String> {
-    let figures =
-        ["cost", "estimated", "requests", "attempts", "input", "cached", "output", "reasoning"].map(str::to_owned);
-    let mut rows: Vec<(Vec<String>, [String; 8])> = vec![(spend.by.clone(), figures)];
+    let figures = ["cost", "estimated", "requests", "attempts", "input", "cached", "output", "reasoning"];
+    let line = |names: Vec<String>, figures: [String; 8]| names.into_iter().chain(figures).collect::<Vec<_>>();
+    let mut rows = vec![line(spend.by.clone(), figures.map(str::to_owned))];
     for row in &spend.rows {
-        let name =
-            |by: &String| row.names.get(by).and_then(Value::as_str).map(|name| words::cut(&weir_wire::shown(name), 40));
-        let names = spend.by.iter().map(|by| name(by).unwrap_or_else(|| "—".to_owned())).collect();
-        rows.push((names, row.sums.figures()));
+        let name = |by: &String| {
+            let name = row.names.get(by).and_then(Value::as_str);
+            name.map_or_else(|| "—".to_owned(), |name| words::cut(&weir_wire::shown(name), 40))
+        };
+        rows.push(line(spend.by.iter().map(name).collect(), row.sums.figures()));
     }
     let titled = |title: String| {
         let mut names = vec![String::new(); spend.by.len()];
@@ -155,18 +156,10 @@ fn table(spend: &Spend) -> Vec<String> {
         names
     };
     if let Some(rest) = &spend.rest {
-        rows.push((titled(format!("{} more", numbers::count(rest.rows))), rest.sums.figures()));
+        rows.push(line(titled(format!("{} more", numbers::count(rest.rows))), rest.sums.figures()));
     }
-    rows.push((titled("all".to_owned()), spend.total.figures()));
-    let width = |cell: &dyn Fn(&(Vec<String>, [String; 8])) -> usize| rows.iter().map(cell).max().unwrap_or(0);
-    let names: Vec<usize> = (0..spend.by.len()).map(|n| width(&|row| row.0[n].chars().count())).collect();
-    let figures: Vec<usize> = (0..8).map(|n| width(&|row| row.1[n].chars().count())).collect();
-    let line = |(texts, numbers): &(Vec<String>, [String; 8])| {
-        let texts = texts.iter().zip(&names).map(|(text, width)| format!("{text:<width$}"));
-        let numbers = numbers.iter().zip(&figures).map(|(number, width)| format!("{number:>width$}"));
-        texts.chain(numbers).collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    rows.push(line(titled("all".to_owned()), spend.total.figures()));
+    let mut lines = aligned(&rows, spend.by.len());
     if spend.total.usage_unknown > 0 {
         let calls = numbers::counted(spend.total.usage_unknown, "call");
         lines.push(format!("+ {calls} did not report their tokens"));
