@@ -25,6 +25,7 @@ use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
 use crate::upstream::{HttpClient, Upstream, client};
+use crate::waste::Answered;
 use crate::{StartError, tls};
 
 /// What all requests share.
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) idle: tokio::sync::Notify,
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
+    pub(crate) answered: Answered,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -74,6 +76,7 @@ impl Shared {
         let counts_tokens = limits_tokens(&config);
         let live = Live::new(config, None).map_err(StartError::Config)?;
         Ok(Self {
+            answered: Answered::new(clock.draw()),
             clock,
             live: ArcSwap::from_pointee(live),
             ledger,
