@@ -239,6 +239,8 @@ async fn go(
     let intent = intent(&accepted, caller, Arc::clone(&routed.route));
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
     journey.state_limits_of(caller.limited());
+    let path = accepted.endpoint.path();
+    journey.asks_for(shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body));
     // With one deployment there was nothing to choose, and its attempt says the rest.
     if routed.targets.len() > 1 {
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();

@@ -11,10 +11,10 @@ use http::{HeaderValue, Response, StatusCode};
 use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
 use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
-use weir_wire::{Dialect, LimitsSeen, Progress};
+use weir_wire::{Dialect, LimitsSeen, Progress, Stop};
 
 use crate::accept::Accepted;
-use crate::bill::Bill;
+use crate::bill::{Bill, Cost};
 use crate::body::ReplyBody;
 use crate::clock::wall;
 use crate::fault::Fault;
@@ -22,6 +22,7 @@ use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
 use crate::reply::{Refusal, WEIR};
 use crate::route::Target;
 use crate::state::{Running, Shared};
+use crate::waste::{Content, Waste};
 
 /// How many tokens of output go by between two looks at the limits.
 const STEP: u64 = 64;
@@ -43,6 +44,10 @@ pub(crate) struct Journey {
     /// Time spent waiting for providers, or on purpose.
     waited: Duration,
     last_deployment: Option<Arc<str>>,
+    /// What it asks for, so that an equal request is found.
+    content: Option<Content>,
+    /// The answer ended at a limit.
+    truncated: bool,
     _running: Running,
 }
 
@@ -64,6 +69,8 @@ impl Journey {
             limited_key: None,
             waited: Duration::ZERO,
             last_deployment: None,
+            content: None,
+            truncated: false,
             _running: running,
         };
         if let Some(entry) = &journey.entry {
@@ -72,6 +79,11 @@ impl Journey {
             journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
         }
         journey
+    }
+
+    /// Equal requests are found by this.
+    pub(crate) fn asks_for(&mut self, content: Content) {
+        self.content = Some(content);
     }
 
     /// Every answer states the limits of this key.
@@ -178,7 +190,7 @@ impl Journey {
         let mut deployment = String::new();
         let cost = self.bill.take().map(|bill| bill.failed(shared, fault, after_content));
         if let Some(attempt) = self.attempt() {
-            if let Some(cost) = cost {
+            if let Some(cost) = &cost {
                 cost.book(attempt);
             }
             attempt.status = status;
@@ -196,6 +208,7 @@ impl Journey {
             retry_after_ms: fault.retry_after.map(millis),
         };
         self.note(if after_content { Stage::Stream } else { Stage::Call }, fact);
+        self.wasted(Waste::FailedAttempt, cost.as_ref());
     }
 
     /// The first content is here.
@@ -224,7 +237,7 @@ impl Journey {
         let mut after_ms = 0;
         let cost = self.bill.take().map(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
-            if let Some(cost) = cost {
+            if let Some(cost) = &cost {
                 cost.book(attempt);
             }
             attempt.status = Some(200);
@@ -234,6 +247,22 @@ impl Journey {
         }
         let fact = Fact::AttemptSucceeded { attempt: send.attempt, deployment, status: 200, after_ms };
         self.note(Stage::Call, fact);
+        let again = self.content.and_then(|content| shared.answered.note(now, content));
+        let waste = again.or(if self.truncated { Some(Waste::Truncated) } else { None });
+        if let Some(waste) = waste {
+            self.wasted(waste, cost.as_ref());
+        }
+    }
+
+    /// Why the answer ended, where that is known.
+    pub(crate) fn stopped(&mut self, stop: Option<&Stop>) {
+        self.truncated = matches!(stop, Some(Stop::Length | Stop::Window));
+    }
+
+    fn wasted(&mut self, waste: Waste, cost: Option<&Cost>) {
+        if let Some(fact) = cost.and_then(|cost| waste.of(cost)) {
+            self.note(Stage::Settle, fact);
+        }
     }
 
     /// What the provider's answer states of its limits.
@@ -410,11 +439,12 @@ impl Drop for Journey {
             && attempt.class.is_none()
         {
             attempt.ended_at = wall();
-            if let Some(cost) = cost {
+            if let Some(cost) = &cost {
                 cost.book(attempt);
             }
         }
         self.note(Stage::Settle, Fact::ClientLeft);
+        self.wasted(Waste::Abandoned, cost.as_ref());
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         self.close(Outcome::Cancelled, left, None);
     }

@@ -27,6 +27,7 @@ use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
 use crate::upstream::{HttpClient, Upstream, client};
+use crate::waste::Answered;
 use crate::{StartError, tls};
 
 /// What all requests share.
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
+    pub(crate) answered: Answered,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -85,6 +87,7 @@ impl Shared {
         let counts_tokens = limits_tokens(&config);
         let live = Live::new(config, Arc::new(made), None).map_err(StartError::Config)?;
         Ok(Self {
+            answered: Answered::new(clock.draw()),
             clock,
             live: ArcSwap::from_pointee(live),
             ledger,
