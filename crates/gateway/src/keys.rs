@@ -53,8 +53,8 @@ struct Records {
     by_name: BTreeMap<Arc<str>, KeyRecord>,
     /// Names that somebody changes at the moment.
     changing: BTreeSet<Arc<str>>,
-    /// Names that are shut out, and the ledger could not be told so.
-    unsaved: BTreeSet<Arc<str>>,
+    /// Names that were shut out at this time, and the ledger could not be told so.
+    unsaved: BTreeMap<Arc<str>, WallTime>,
 }
 
 impl Keys {
@@ -100,7 +100,8 @@ impl Keys {
 
     /// All records, by name.
     pub(crate) fn list(&self) -> Vec<KeyRecord> {
-        self.lock().by_name.values().cloned().collect()
+        let records = self.lock();
+        records.by_name.keys().filter_map(|name| records.get(name)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
@@ -125,10 +126,20 @@ impl Keys {
 }
 
 impl Records {
+    /// A key as it stands, whether the ledger could be told or not.
+    fn get(&self, name: &str) -> Option<KeyRecord> {
+        let mut record = self.by_name.get(name)?.clone();
+        if let Some(at) = self.unsaved.get(name) {
+            record.revoked_at = Some(*at);
+            record.former.clear();
+        }
+        Some(record)
+    }
+
     fn known(&self) -> Known {
         let mut by_hash = HashMap::new();
         for record in self.by_name.values() {
-            if record.revoked_at.is_some() || self.unsaved.contains(&record.name) {
+            if record.revoked_at.is_some() || self.unsaved.contains_key(&record.name) {
                 continue;
             }
             let Some(settings) = settings(record) else {
@@ -154,7 +165,11 @@ struct Changing {
 
 impl Changing {
     fn record(&self) -> Option<KeyRecord> {
-        self.keys.lock().by_name.get(&self.name).cloned()
+        self.keys.lock().get(&self.name)
+    }
+
+    fn is_saved(&self) -> bool {
+        !self.keys.lock().unsaved.contains_key(&self.name)
     }
 
     fn put(&self, record: KeyRecord) {
@@ -257,14 +272,15 @@ pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, who: &'
 pub(crate) async fn revoke(shared: &Shared, name: &str, who: &'static str) -> Result<KeyRecord, Refusal> {
     let live = shared.live.load_full();
     let (changing, mut record) = existing(&live.made, &live.config, name)?;
-    if record.revoked_at.is_some() {
+    if record.revoked_at.is_some() && changing.is_saved() {
         return Ok(record);
     }
     // Whatever becomes of the ledger, nobody gets in with it any more.
+    let at = record.revoked_at.unwrap_or_else(wall);
     live.made.change(|records| {
-        records.unsaved.insert(Arc::clone(&changing.name));
+        records.unsaved.insert(Arc::clone(&changing.name), at);
     });
-    record.revoked_at = Some(wall());
+    record.revoked_at = Some(at);
     record.former.clear();
     let (name, tenant) = (Arc::clone(&record.name), Arc::clone(&record.tenant));
     keep(shared, &record, Fact::KeyRevoked { name, tenant, who }).await.map_err(|mut refusal| {
@@ -275,13 +291,16 @@ pub(crate) async fn revoke(shared: &Shared, name: &str, who: &'static str) -> Re
     Ok(record)
 }
 
+/// A key that was made at run time. One that has ended gives way to the configuration's key of its name.
 fn existing(made: &Arc<Keys>, config: &Config, name: &str) -> Result<(Changing, KeyRecord), Refusal> {
     let said = crate::admit::shown(name);
-    if config.keys.contains_key(name) {
+    let changing = made.begin(name)?;
+    let record = changing.record();
+    let ended = record.as_ref().is_none_or(|record| state(record, wall()) != State::Valid) && changing.is_saved();
+    if ended && config.keys.contains_key(name) {
         return Err(conflict(format!("key `{said}` is in the configuration: change it there")));
     }
-    let changing = made.begin(name)?;
-    match changing.record() {
+    match record {
         Some(record) => Ok((changing, record)),
         None => Err(Refusal::weir(Cause::NotFound, format!("there is no key `{said}`: `weir keys` lists them"))),
     }

@@ -180,6 +180,12 @@ impl Gateway {
         Reloading::new(Arc::clone(&self.shared))
     }
 
+    /// Whether a client needs a key.
+    #[must_use]
+    pub fn asks_for_keys(&self) -> bool {
+        self.shared.live.load().asks_for_keys()
+    }
+
     /// How many requests wait in line for capacity.
     #[must_use]
     pub fn waiting(&self) -> usize {

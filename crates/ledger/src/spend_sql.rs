@@ -4,7 +4,7 @@
 //! attempt is a part. Parts are grouped; of the groups the dearest are told one by one, and all of them together as one row.
 
 use sqlx::{QueryBuilder, Sqlite};
-use weir_units::RequestId;
+use weir_units::{RequestId, WallTime};
 
 use crate::query::{first_after, key};
 use crate::spend::{SpendBy, SpendQuery};
@@ -108,9 +108,11 @@ fn attempts(query: &SpendQuery) -> [(&'static str, String); 14] {
 }
 
 fn filter(sql: &mut QueryBuilder<Sqlite>, query: &SpendQuery) {
-    let first = RequestId::new(query.since.millis().max(0), 0);
+    // An id has room for some nine thousand years.
+    let within = |at: WallTime| WallTime(at.0.clamp(0, 281_474_976_710_000_000));
+    let first = RequestId::new(within(query.since).millis(), 0);
     sql.push(" AND outcome <> 'open' AND r.id >= ").push_bind(key(first));
-    sql.push(" AND r.id < ").push_bind(key(first_after(query.until)));
+    sql.push(" AND r.id < ").push_bind(key(first_after(within(query.until))));
     sql.push(" AND started_at >= ").push_bind(query.since.0);
     sql.push(" AND started_at < ").push_bind(query.until.0);
     if let Some(tenant) = &query.tenant {

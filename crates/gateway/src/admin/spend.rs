@@ -25,9 +25,11 @@ const SINCE: Duration = Duration::from_secs(7 * 86_400);
 pub(super) async fn serve(shared: &Shared, parts: &request::Parts) -> Result<Response<ReplyBody>, Refusal> {
     let query = query(parts.uri.query().unwrap_or_default(), wall())?;
     // One at a time: each reads much, and the disk is the ledger's as well.
+    let began = shared.clock.now();
     let turn = tokio::time::timeout(PATIENCE, shared.adding_up.acquire()).await;
     let _turn = turn.map_err(|_| too_long())?;
-    match shared.ledger.spend(&query, Some(PATIENCE)).await {
+    let left = PATIENCE.saturating_sub(shared.clock.now().since(began));
+    match shared.ledger.spend(&query, Some(left)).await {
         Ok(spend) => Ok(json(StatusCode::OK, format!("{}\n", spend.to_json(&query)))),
         Err(SpendError::TooLong(_)) => Err(too_long()),
         Err(SpendError::Store(error)) => Err(unreadable(error)),
