@@ -30,6 +30,8 @@ pub struct Key {
     pub priority: Priority,
     /// Its own ceilings.
     pub limits: Limits,
+    /// The budgets that pay for its requests, beside its tenant's.
+    pub budgets: Vec<Arc<str>>,
 }
 
 /// Whether `key` may ask for `name`, which is compared as the client said it.
@@ -119,6 +121,7 @@ mod tests {
             max_tokens_default: None,
             priority: Priority::Interactive,
             limits: Limits::NONE,
+            budgets: Vec::new(),
         };
         assert!(may_use(&key, "smart"));
         assert!(!may_use(&key, "openai/gpt-5.2") && !may_use(&key, "Smart") && !may_use(&key, ""));

@@ -3,6 +3,7 @@
 //! Every step notes its faults and goes on with something harmless in the place of what is wrong; a config that was
 //! noted against never leaves this crate.
 
+mod budgets;
 mod keys;
 mod limits;
 mod links;
@@ -10,6 +11,7 @@ mod prices;
 mod providers;
 mod routes;
 mod server;
+mod zone;
 
 use crate::log::Log;
 use crate::written::Table;
@@ -27,6 +29,10 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
         providers: providers::providers(root, environment, log),
         routes: routes::routes(root, &timeouts, log),
         keys: keys::keys(root, log),
+        tenants: budgets::tenants(root),
+        budgets: budgets::budgets(root, log),
+        unknown_price: budgets::unknown_price(root.table("prices")),
+        zone: zone::zone(root.table("server"), log),
         engine: engine(root, log),
         max_wait: root.table("queue").span("max-wait"),
         timeouts,

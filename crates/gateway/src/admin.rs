@@ -18,7 +18,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{headroom, live};
+use crate::{budgets, headroom, live};
 
 /// Wrong admin keys a peer may try in a minute.
 const TRIES: u32 = 10;
@@ -66,6 +66,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: So
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/requests" => requests(shared, parts).await.unwrap_or_else(refused),
         path => match path.strip_prefix("/admin/v1/requests/") {
@@ -139,7 +140,9 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         let engine = shared.engine();
         (engine.view(now), engine.headroom(now))
     };
+    let budgets = budgets::gauges(shared);
     let page = shared.metrics.page(&Seen {
+        budgets: &budgets,
         deployments: &deployments,
         pools: &pools,
         now,

@@ -34,10 +34,23 @@ pub(crate) struct Bill {
 }
 
 /// The price that holds for an attempt.
-enum Listed {
+pub(crate) enum Listed {
     Free,
     At(Arc<Price>),
     Unknown,
+}
+
+impl Listed {
+    /// What a request costs at this deployment.
+    pub(crate) fn of(target: &Target, accepted: &Accepted) -> Self {
+        // A service tier is said only in the dialect that knows it: a translation leaves it out.
+        let list_price = accepted.head.list_price || target.endpoint.dialect() != accepted.endpoint.dialect();
+        match &target.price {
+            _ if target.endpoint == Endpoint::CountTokens => Self::Free,
+            Some(price) if list_price => Self::At(Arc::clone(price)),
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// What an attempt cost.
@@ -51,6 +64,18 @@ pub(crate) struct Cost {
 impl Cost {
     const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false };
 
+    /// What budgets are told of it. An estimate may be too low, so to a budget that is never to be passed it is no cost; a call
+    /// whose price is unknown costs what was held for it.
+    pub(crate) fn for_budgets(self, never_pass: bool, priced: bool) -> weir_engine::Bill {
+        match self.amount {
+            Some(NanoUsd::ZERO) if !self.estimated => weir_engine::Bill::Unbilled,
+            Some(_) if self.estimated && never_pass => weir_engine::Bill::Unknown,
+            Some(amount) => weir_engine::Bill::Cost(amount),
+            None if priced => weir_engine::Bill::Unknown,
+            None => weir_engine::Bill::AsHeld,
+        }
+    }
+
     /// Writes it down.
     pub(crate) fn book(self, attempt: &mut Attempt) {
         attempt.cost_usd = self.amount;
@@ -61,15 +86,8 @@ impl Cost {
 impl Bill {
     /// Nothing is used yet.
     pub(crate) fn open(target: &Target, accepted: &Accepted) -> Self {
-        // A service tier is said only in the dialect that knows it: a translation leaves it out.
-        let list_price = accepted.head.list_price || target.endpoint.dialect() != accepted.endpoint.dialect();
-        let price = match &target.price {
-            _ if target.endpoint == Endpoint::CountTokens => Listed::Free,
-            Some(price) if list_price => Listed::At(Arc::clone(price)),
-            _ => Listed::Unknown,
-        };
         Self {
-            price,
+            price: Listed::of(target, accepted),
             model: Arc::clone(&target.deployment.model),
             body: accepted.body.clone(),
             streamed: accepted.head.stream,

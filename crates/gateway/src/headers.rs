@@ -16,6 +16,7 @@ pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthro
 pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 pub(crate) const X_WEIR_REQUEST: HeaderName = HeaderName::from_static("x-weir-request");
 pub(crate) const X_WEIR_RUN: HeaderName = HeaderName::from_static("x-weir-run");
+pub(crate) const X_WEIR_TAGS: HeaderName = HeaderName::from_static("x-weir-tags");
 pub(crate) const X_WEIR_DEADLINE: HeaderName = HeaderName::from_static("x-weir-deadline");
 const X_RATELIMIT_LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const X_RATELIMIT_LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");

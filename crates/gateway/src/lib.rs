@@ -10,6 +10,7 @@ mod answer;
 mod asking;
 mod bill;
 mod body;
+mod budgets;
 mod call;
 mod calling;
 mod changes;
@@ -49,6 +50,7 @@ use tokio::task::JoinHandle;
 use weir_config::Config;
 use weir_ledger::{Event, Fact, Ledger, Options, Stage};
 
+use crate::budgets::Spending;
 use crate::clock::wall;
 use crate::listen::Phase;
 use crate::recorder::Recorder;
@@ -77,6 +79,8 @@ pub enum StartError {
     Listen(SocketAddr, std::io::Error),
     /// A ledger that cannot be opened.
     Ledger(weir_ledger::OpenError),
+    /// A record of budgets that cannot be opened.
+    Budgets(weir_ledger::SliceError),
     /// A tape that cannot be begun.
     Tape(PathBuf, std::io::Error),
 }
@@ -87,6 +91,7 @@ impl fmt::Display for StartError {
             Self::Config(why) => f.write_str(why),
             Self::Listen(address, error) => write!(f, "`{address}` cannot be listened on: {error}"),
             Self::Ledger(error) => write!(f, "the ledger cannot be opened: {error}"),
+            Self::Budgets(error) => write!(f, "the record of budgets cannot be opened: {error}"),
             Self::Tape(path, error) => write!(f, "the tape `{}` cannot be begun: {error}", path.display()),
         }
     }
@@ -102,6 +107,7 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
+    recording: JoinHandle<()>,
     writer: weir_ledger::WriterTask,
 }
 
@@ -139,7 +145,11 @@ impl Gateway {
         };
         let (ledger, writer) = weir_ledger::open(options).await.map_err(StartError::Ledger)?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let shared = Arc::new(Shared::new(config, ledger, recorder)?);
+        let (spending, to_record) = Spending::new(&config);
+        spending.open_record(&config).map_err(StartError::Budgets)?;
+        let shared = Arc::new(Shared::new(config, ledger, recorder, spending)?);
+        let recording = tokio::spawn(budgets::record(Arc::clone(&shared), to_record));
+        shared.pay_by(budgets::start(&shared).await);
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
@@ -152,7 +162,7 @@ impl Gateway {
             accepting.push(tokio::spawn(accepted));
         }
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, writer })
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
     }
 
     /// Where clients reach it.
@@ -213,6 +223,8 @@ impl Gateway {
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }
+        budgets::close(&self.shared).await;
+        self.recording.abort();
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.

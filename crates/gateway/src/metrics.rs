@@ -3,6 +3,7 @@
 //! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
 //! Labels exist for deployments that are declared or once answered; all others are counted as `other`.
 
+mod budgets;
 mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use weir_engine::{DeploymentView, PoolView};
+use weir_engine::{BudgetView, DeploymentView, PoolView};
 use weir_ledger::{Behind, Entry, Fact};
 use weir_units::{Moment, NanoUsd};
 
@@ -25,6 +26,7 @@ const BOUNDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 pub(crate) struct Seen<'a> {
     pub(crate) deployments: &'a [DeploymentView],
     pub(crate) pools: &'a [PoolView],
+    pub(crate) budgets: &'a [BudgetView],
     pub(crate) now: Moment,
     pub(crate) behind: &'a Behind,
     pub(crate) in_flight: usize,
@@ -125,6 +127,7 @@ impl Metrics {
         }
         limits::write(&mut page, seen.pools, seen.now, |deployment| counters.knows(deployment));
         drop(counters);
+        budgets::write(&mut page, seen.budgets);
         head(&mut page, "weir_in_flight_requests", "gauge", "Requests that are running.");
         line(&mut page, "weir_in_flight_requests", &[], seen.in_flight);
         head(&mut page, "weir_buffered_bytes", "gauge", "Bytes of request bodies held in memory.");

@@ -28,6 +28,7 @@ pub(crate) enum Cause {
     UnsupportedEncoding,
     ContextLength,
     ContentFilter,
+    BudgetExhausted,
     RateLimited,
     CapacityExhausted,
     NoDeployment,
@@ -47,6 +48,7 @@ impl Cause {
             Self::Malformed | Self::ContextLength | Self::ContentFilter => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BudgetExhausted => StatusCode::PAYMENT_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::CapacityExhausted | Self::NoDeployment | Self::UpstreamOverloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamError => StatusCode::BAD_GATEWAY,
@@ -65,6 +67,7 @@ impl Cause {
             }
             Self::ContextLength => "context_length_exceeded",
             Self::ContentFilter => "content_filter",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::RateLimited => "rate_limit_exceeded",
             Self::CapacityExhausted => "capacity_exhausted",
             Self::NoDeployment => "no_deployment_available",

@@ -59,7 +59,17 @@ pub(crate) struct Prepared {
 
 /// Finds the deployments for a request.
 pub(crate) fn route(shared: &Shared, live: &Live, accepted: &Accepted, caller: &Caller) -> Result<Routed, Refusal> {
-    let model = &accepted.head.model;
+    route_to(shared, live, accepted, caller, &accepted.head.model)
+}
+
+/// Finds the deployments for a request, as if it had asked for `model`.
+pub(crate) fn route_to(
+    shared: &Shared,
+    live: &Live,
+    accepted: &Accepted,
+    caller: &Caller,
+    model: &str,
+) -> Result<Routed, Refusal> {
     let Some(resolved) = live.config.resolve(model, accepted.endpoint.dialect()) else {
         let message =
             format!("no route, provider or model is called `{}` here: GET /v1/models lists them", shown(model));

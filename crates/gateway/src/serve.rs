@@ -16,6 +16,7 @@ use weir_wire::{Dialect, Endpoint};
 use crate::accept::{self, Accepted};
 use crate::admit::{self, Caller};
 use crate::body::ReplyBody;
+use crate::budgets::{self, Opened};
 use crate::call::call;
 use crate::calling::Calling;
 use crate::clock::wall;
@@ -164,6 +165,7 @@ where
     }
     let deadline = deadline(&parts.headers, arrival.arrived)?;
     let priority = priority(&parts.headers)?;
+    let tags = budgets::tags(&parts.headers)?;
     let firm = parts.headers.contains_key(X_WEIR_DEADLINE);
     let mut held = shared.buffers.load().hold();
     let body = accept::body(&parts, body, live.config.server.body_limit, &mut held).await?;
@@ -178,6 +180,7 @@ where
         deadline,
         firm,
         priority,
+        tags,
         peer: arrival.peer,
         started_at: arrival.started_at,
         endpoint: arrival.endpoint,
@@ -213,6 +216,10 @@ async fn go(
     caller: &Caller,
     routed: Routed,
 ) -> Response<ReplyBody> {
+    let Opened { routed, paying, cheaper } = match budgets::open(&shared, &live, &accepted, caller, routed) {
+        Ok(opened) => opened,
+        Err(refusal) => return turn_away(&shared, accepted.arrival(), caller, Some(&accepted), &refusal),
+    };
     let ask = ask(&live, &accepted, caller, &routed);
     let now = shared.clock.now();
     // A key's own limits come before anything else is done for it.
@@ -239,6 +246,11 @@ async fn go(
     let intent = intent(&accepted, caller, Arc::clone(&routed.route));
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
     journey.state_limits_of(caller.limited());
+    if cheaper {
+        journey.degraded(&["budget".to_owned()]);
+    }
+    let affordable = paying.as_ref().and_then(|paying| paying.affordable());
+    journey.pays(paying);
     // With one deployment there was nothing to choose, and its attempt says the rest.
     if routed.targets.len() > 1 {
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
@@ -247,7 +259,7 @@ async fn go(
     let prepared = routed.targets.iter().map(|_| None).collect();
     let default_max = caller.key.as_ref().and_then(|k| k.max_tokens_default);
     let tenant = Arc::clone(&caller.tenant);
-    let calling = Calling { shared, live, accepted, routed, tenant, default_max, prepared };
+    let calling = Calling { shared, live, accepted, routed, tenant, default_max, affordable, prepared };
     call(Box::new(calling), journey).await
 }
 
@@ -317,6 +329,7 @@ fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
         run: run.map(Into::into),
         key: caller.name(),
         tenant: Some(Arc::clone(&caller.tenant)),
+        tags: accepted.tags.iter().map(|tag| (Arc::clone(&tag.name), Arc::clone(&tag.value))).collect(),
         route,
         model: accepted.head.model.as_str().into(),
         dialect: accepted.endpoint.dialect().name(),
@@ -343,6 +356,7 @@ fn turn_away(
             run: None,
             key: caller.name(),
             tenant: Some(Arc::clone(&caller.tenant)),
+            tags: Vec::new(),
             route: Arc::from(""),
             model: Arc::from(""),
             dialect: dialect.name(),

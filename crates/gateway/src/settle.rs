@@ -14,8 +14,9 @@ use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
 use weir_wire::{Dialect, LimitsSeen, Progress};
 
 use crate::accept::Accepted;
-use crate::bill::Bill;
+use crate::bill::{Bill, Cost};
 use crate::body::ReplyBody;
+use crate::budgets::Paying;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
@@ -36,6 +37,8 @@ pub(crate) struct Journey {
     sent: Option<Moment>,
     /// What the attempt in hand is billed by.
     bill: Option<Bill>,
+    /// What pays for it.
+    paying: Option<Box<Paying>>,
     /// Output tokens that the limits were told of.
     produced: u64,
     /// The key whose limits every answer states.
@@ -60,6 +63,7 @@ impl Journey {
             arrived,
             sent: None,
             bill: None,
+            paying: None,
             produced: 0,
             limited_key: None,
             waited: Duration::ZERO,
@@ -77,6 +81,23 @@ impl Journey {
     /// Every answer states the limits of this key.
     pub(crate) fn state_limits_of(&mut self, key: Option<Arc<str>>) {
         self.limited_key = key;
+    }
+
+    /// Budgets pay for it.
+    pub(crate) fn pays(&mut self, paying: Option<Box<Paying>>) {
+        self.paying = paying;
+    }
+
+    /// What pays for it, if anybody need pay.
+    pub(crate) fn paying(&mut self) -> Option<&mut Paying> {
+        self.paying.as_deref_mut()
+    }
+
+    /// What is held for an attempt that is not sent after all is others'.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(paying) = &mut self.paying {
+            paying.give_back();
+        }
     }
 
     /// What the engine knows of this request.
@@ -139,11 +160,20 @@ impl Journey {
         }
     }
 
+    /// A wait for money is over.
+    pub(crate) fn waited_for_budget(&mut self, span: Duration) {
+        self.waited += span;
+        self.note(Stage::Call, Fact::Waited { why: "budget", for_ms: millis(span) });
+    }
+
     /// An attempt is being sent.
     pub(crate) fn started(&mut self, target: &Target, accepted: &Accepted, send: &Send) {
         let at = wall();
         let deployment = &target.name;
         self.bill = Some(Bill::open(target, accepted));
+        if let Some(paying) = &mut self.paying {
+            paying.sent();
+        }
         self.sent = Some(self.shared.clock.now());
         let why = send.why.name();
         if let Some(from) = self.last_deployment.replace(Arc::clone(deployment))
@@ -176,7 +206,7 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
-        let cost = self.bill.take().map(|bill| bill.failed(shared, fault, after_content));
+        let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = cost {
                 cost.book(attempt);
@@ -222,7 +252,7 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
-        let cost = self.bill.take().map(|bill| bill.answered(shared));
+        let cost = self.cost(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = cost {
                 cost.book(attempt);
@@ -376,6 +406,15 @@ impl Journey {
         u64::try_from(now.since(self.arrived).saturating_sub(outside).as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// What the attempt in hand has cost; its budgets are told.
+    fn cost(&mut self, of: impl FnOnce(Bill) -> Cost) -> Option<Cost> {
+        let cost = of(self.bill.take()?);
+        if let Some(paying) = &mut self.paying {
+            paying.settle(cost);
+        }
+        Some(cost)
+    }
+
     fn attempt(&mut self) -> Option<&mut Attempt> {
         self.entry.as_mut().and_then(|e| e.attempts.last_mut())
     }
@@ -404,7 +443,8 @@ impl Drop for Journey {
         if self.entry.is_none() {
             return;
         }
-        let cost = self.bill.take().map(|bill| bill.left(&self.shared));
+        let shared = Arc::clone(&self.shared);
+        let cost = self.cost(|bill| bill.left(&shared));
         if let Some(attempt) = self.attempt()
             && attempt.status.is_none()
             && attempt.class.is_none()

@@ -17,6 +17,7 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::budgets::{self, Payers, Question, Spending};
 use crate::changes;
 use crate::clock::{Clock, wall};
 use crate::live::Recent;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) idle: tokio::sync::Notify,
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
+    pub(crate) spending: Spending,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -51,17 +53,24 @@ pub(crate) struct Shared {
 }
 
 /// One configuration in force.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) config: Config,
     pub(crate) since: WallTime,
     pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
     pub(crate) keys: HashMap<[u8; 32], Arc<Key>>,
+    pub(crate) payers: Payers,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, ledger: Ledger, recorder: Option<Recorder>) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        config: Config,
+        ledger: Ledger,
+        recorder: Option<Recorder>,
+        spending: Spending,
+    ) -> Result<Self, StartError> {
         let clock = Clock::start();
         let mut engine = Engine::new(config.engine.clone(), clock.draw());
         let metrics = Metrics::default();
@@ -88,11 +97,18 @@ impl Shared {
             idle: tokio::sync::Notify::new(),
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
+            spending,
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),
             answers: AtomicUsize::new(0),
             engine: Mutex::new(engine),
         })
+    }
+
+    /// Before anybody is served: these pay.
+    pub(crate) fn pay_by(&self, payers: Payers) {
+        let before = self.live.load_full();
+        self.live.store(Arc::new(Live { payers, ..Live::clone(&before) }));
     }
 
     /// Asks the engine, or tells it something; what that changed for others is written down, and they are woken.
@@ -129,17 +145,21 @@ impl Shared {
         self.ledger.note(event);
     }
 
-    /// Puts a new configuration in force, for requests that begin after this.
+    /// Puts a new configuration in force, for requests that begin after this; returns what the ledger is to be asked about its
+    /// new budgets.
     ///
     /// # Errors
     /// A sentence that says what of it cannot be used; nothing changed then.
-    pub(crate) fn adopt(&self, config: Config) -> Result<(), String> {
+    pub(crate) fn adopt(&self, config: Config) -> Result<Vec<Question>, String> {
         let before = self.live.load();
-        let live = Live::new(config, Some(&before))?;
+        let mut live = Live::new(config, Some(&before))?;
+        self.spending.open_record(&live.config).map_err(|error| error.to_string())?;
         self.decide(|engine| configure(engine, &self.metrics, &live.config));
         if limits_tokens(&live.config) {
             self.tokens_are_limited();
         }
+        let (payers, questions) = budgets::prepare(self, &live.config);
+        live.payers = payers;
         self.buffers.store(Arc::new(self.buffers.load().with_limit(live.config.server.buffer_limit)));
         let path = match &live.config.source {
             Source::File(path) => path.display().to_string(),
@@ -147,7 +167,7 @@ impl Shared {
         };
         self.live.store(Arc::new(live));
         self.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
-        Ok(())
+        Ok(questions)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -198,7 +218,7 @@ impl Live {
         let keys = config.keys.values().map(|key| (key.hash, Arc::new(key.clone()))).collect();
         let clients = clients(&config, before)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
-        Ok(Self { config, since: wall(), upstreams, keys, tls, clients })
+        Ok(Self { config, since: wall(), upstreams, keys, payers: Payers::default(), tls, clients })
     }
 
     /// The client whose connections are made within `connect`.

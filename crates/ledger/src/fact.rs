@@ -88,6 +88,8 @@ pub enum Fact {
     },
     /// A call led to the answer.
     AttemptSucceeded { attempt: u32, deployment: String, status: u16, after_ms: u64 },
+    /// A deployment was left out, since a budget does not pay for what it may cost.
+    TooDear { deployment: String, budget: String, why: &'static str, needed_usd: String },
     /// Time was spent waiting on purpose: before a retry, for capacity.
     Waited { why: &'static str, for_ms: u64 },
     /// The next deployment was tried.
@@ -134,6 +136,28 @@ pub enum Fact {
     ModelRestored { deployment: String },
     /// A limit that is kept to changed; `old` is none where there was none.
     LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
+    /// A share of a budget was spent, for the first time in its period.
+    BudgetWarned {
+        budget: String,
+        scope: &'static str,
+        share: f64,
+        spent_usd: String,
+        limit_usd: String,
+        #[serde(serialize_with = "some_wall_time")]
+        resets_at: Option<WallTime>,
+    },
+    /// A budget refused: a request, or as a fact of Weir itself the first one in its period.
+    BudgetRefused {
+        budget: String,
+        scope: &'static str,
+        why: &'static str,
+        limit_usd: String,
+        spent_usd: String,
+        reserved_usd: String,
+        needed_usd: String,
+        #[serde(serialize_with = "some_wall_time")]
+        resets_at: Option<WallTime>,
+    },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -173,6 +197,9 @@ impl Fact {
             Self::ModelBenched { .. } => "ModelBenched",
             Self::ModelRestored { .. } => "ModelRestored",
             Self::LimitChanged { .. } => "LimitChanged",
+            Self::BudgetWarned { .. } => "BudgetWarned",
+            Self::BudgetRefused { .. } => "BudgetRefused",
+            Self::TooDear { .. } => "TooDear",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

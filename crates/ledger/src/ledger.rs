@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
-use weir_units::{RequestId, WallTime};
+use weir_units::{NanoUsd, RequestId, WallTime};
 
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
 use crate::lock::Lock;
-use crate::query::{Query, Reader, StoreError};
+use crate::query::{Payer, Query, Reader, StoreError};
 use crate::spill::{Ask, Spill};
 
 /// How the ledger is kept.
@@ -195,6 +195,14 @@ impl Ledger {
     /// When the database cannot be read.
     pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
         self.inner.reader.requests(query).await
+    }
+
+    /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn spent(&self, from: WallTime, until: WallTime, payer: &Payer) -> Result<NanoUsd, StoreError> {
+        self.inner.reader.spent(from, until, payer).await
     }
 
     /// The newest `limit` facts about Weir itself as JSON, newest first.

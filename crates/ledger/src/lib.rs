@@ -22,6 +22,6 @@ pub use entry::{Attempt, Entry, Intent, Outcome};
 pub use fact::{Event, Fact, Stage};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
-pub use query::{Query, Reader, StoreError};
+pub use query::{Payer, Query, Reader, StoreError};
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use words::in_words;

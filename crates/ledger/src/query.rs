@@ -3,11 +3,12 @@
 //! Ids begin with the time of arrival, so pages go by "before this id" and stay stable while new requests come in.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, QueryBuilder, Sqlite};
-use weir_units::{RequestId, WallTime};
+use weir_units::{NanoUsd, RequestId, WallTime};
 
 use crate::open::{OpenError, check, not_opened};
 
@@ -37,6 +38,17 @@ impl Default for Query {
     fn default() -> Self {
         Self { limit: 100, before: None, key: None, tenant: None, route: None, status: None, since: None, until: None }
     }
+}
+
+/// Whose requests are paid from one purse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payer {
+    /// Those of these tenants,
+    pub tenants: Vec<Arc<str>>,
+    /// of these keys,
+    pub keys: Vec<Arc<str>>,
+    /// and with this tag, its name and its value.
+    pub tag: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// Why the ledger could not be read.
@@ -112,6 +124,31 @@ impl Reader {
         }
         sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit);
         Ok(sql.build_query_scalar().fetch_all(&self.pool).await?)
+    }
+
+    /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known. It reads all
+    /// that arrived then.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn spent(&self, from: WallTime, until: WallTime, payer: &Payer) -> Result<NanoUsd, StoreError> {
+        let mut sql: QueryBuilder<Sqlite> =
+            QueryBuilder::new("SELECT coalesce(sum(cost_nano), 0) FROM requests WHERE id >= ");
+        sql.push_bind(key(RequestId::new(from.millis().max(0), 0)));
+        sql.push(" AND id < ").push_bind(key(first_after(until)));
+        sql.push(" AND started_at >= ").push_bind(from.0);
+        sql.push(" AND started_at < ").push_bind(until.0).push(" AND (false");
+        for (column, names) in [("tenant", &payer.tenants), ("key", &payer.keys)] {
+            for name in names {
+                sql.push(format!(" OR {column} = ")).push_bind(&**name);
+            }
+        }
+        if let Some((name, value)) = &payer.tag {
+            sql.push(" OR json_extract(record, ").push_bind(format!("$.tags.\"{name}\""));
+            sql.push(") = ").push_bind(&**value);
+        }
+        sql.push(")");
+        Ok(NanoUsd(sql.build_query_scalar().fetch_one(&self.pool).await?))
     }
 
     /// The newest `limit` facts about Weir itself as JSON, newest first.

@@ -38,6 +38,8 @@ pub fn in_words(fact: &Value) -> String {
                 get("after_ms")
             )
         }
+        "TooDear" => format!("{} left out: {}", get("deployment"), budget_refused(fact)),
+        "BudgetRefused" => budget_refused(fact),
         "Waited" => format!("waited {} ms: {}", get("for_ms"), get("why")),
         "FailedOver" => format!("failed over from {} to {}", get("from"), get("to")),
         "FirstContent" => format!("first content of attempt {} after {} ms", get("attempt"), get("after_ms")),
@@ -73,12 +75,28 @@ fn of_the_system(fact: &Value) -> String {
         "LimitChanged" => {
             format!("{} of {} went from {} to {}: {}", get("limit"), get("pool"), get("old"), get("new"), get("how"))
         }
+        "BudgetWarned" => {
+            let percent = fact["share"].as_f64().unwrap_or_default() * 100.0;
+            format!("{percent} % of budget {} are spent: ${} of ${}", get("budget"), get("spent_usd"), get("limit_usd"))
+        }
         "ConfigReloaded" => format!("config reloaded from {}", get("path")),
         "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
         "Started" => format!("Weir {} began to serve", get("version")),
         "Stopped" => format!("Weir stopped serving: {}", get("why")),
         _ => unknown(fact),
     }
+}
+
+fn budget_refused(fact: &Value) -> String {
+    let get = |field: &str| text(&fact[field]);
+    let mut words = format!("budget {} does not pay: {}", get("budget"), get("why"));
+    if fact["needed_usd"].as_str().is_some_and(|needed| needed != "0") {
+        words.push_str(&format!(", it may cost up to ${}", get("needed_usd")));
+    }
+    if fact["spent_usd"].is_string() {
+        words.push_str(&format!("; ${} of ${} are spent", get("spent_usd"), get("limit_usd")));
+    }
+    words
 }
 
 fn admitted(fact: &Value) -> String {

@@ -42,6 +42,7 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
             max_tokens_default: table.count("max-tokens-default"),
             priority: table.text("priority").and_then(Priority::from_name).unwrap_or_default(),
             limits: super::limits::limits(table.table("limits")),
+            budgets: table.names("budgets").map(|(budget, _)| budget.into()).collect(),
         };
         keys.insert(Arc::clone(&key.name), key);
     }

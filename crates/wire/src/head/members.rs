@@ -46,6 +46,7 @@ fields! {
     MaxCompletionTokens = "max_completion_tokens",
     MaxOutputTokens = "max_output_tokens",
     N = "n",
+    BestOf = "best_of",
     Logprobs = "logprobs",
     TopLogprobs = "top_logprobs",
     Include = "include",
@@ -165,11 +166,10 @@ impl<'a> Members<'a> {
             Endpoint::Completions => Field::Prompt,
             Endpoint::Responses | Endpoint::Embeddings => Field::Input,
         };
-        // A stored prompt, response or conversation can hold all the input there is.
-        let stored = [Field::Prompt, Field::PreviousResponseId, Field::Conversation];
         let name = field.name();
         match self.given(field) {
-            None if endpoint == Endpoint::Responses && stored.iter().any(|f| self.given(*f).is_some()) => Ok(()),
+            // What is stored can be all the input there is.
+            None if self.stored_input(endpoint) => Ok(()),
             None => Err(bad(field, format!("`{name}` is missing: send {}", shape(field)))),
             Some(text) if text.starts_with('[') && is_empty(text) => {
                 Err(bad(field, format!("`{name}` is empty: send {}", shape(field))))
@@ -209,6 +209,31 @@ impl<'a> Members<'a> {
             Endpoint::Responses => self.count(Field::MaxOutputTokens)?,
             Endpoint::Embeddings | Endpoint::CountTokens => None,
         })
+    }
+
+    pub(super) fn output_at_most(&self, endpoint: Endpoint) -> Result<Option<u64>, BadRequest> {
+        let limit = self.max_output(endpoint)?;
+        let other = if endpoint == Endpoint::ChatCompletions { self.count(Field::MaxTokens)? } else { None };
+        Ok(limit.map(|limit| limit.max(other.unwrap_or(0))))
+    }
+
+    pub(super) fn best_of(&self, endpoint: Endpoint) -> Result<u64, BadRequest> {
+        let given = if endpoint == Endpoint::Completions { self.count(Field::BestOf)? } else { None };
+        Ok(given.unwrap_or(1).max(1))
+    }
+
+    /// A list of texts, or of lists of tokens, is several prompts; a list of tokens is one.
+    pub(super) fn prompts(&self, endpoint: Endpoint) -> u64 {
+        let Some(prompt) = self.given(Field::Prompt).filter(|_| endpoint == Endpoint::Completions) else { return 1 };
+        let items: Vec<&RawValue> = serde_json::from_str(prompt).unwrap_or_default();
+        let whole = items.iter().filter(|item| item.get().starts_with(['"', '['])).count();
+        (whole as u64).max(1)
+    }
+
+    /// Whether a stored prompt, response or conversation is gone on from.
+    pub(super) fn stored_input(&self, endpoint: Endpoint) -> bool {
+        let stored = [Field::Prompt, Field::PreviousResponseId, Field::Conversation];
+        endpoint == Endpoint::Responses && stored.iter().any(|field| self.given(*field).is_some())
     }
 
     pub(super) fn answers(&self, endpoint: Endpoint) -> Result<u64, BadRequest> {
