@@ -86,7 +86,7 @@ mod tests {
         let Step::Send(first) = engine.next(Moment::ZERO, &mut call) else { panic!("nothing was sent") };
         engine.set_aside(Moment::ZERO, &mut call);
         assert_eq!((call.attempts(), engine.view(Moment::ZERO)[0].in_flight), (0, 0));
-        assert_eq!(engine.next(Moment::ZERO, &mut call), Step::Send(first.clone()), "it is made after all");
+        assert_eq!(engine.next(Moment::ZERO, &mut call), Step::Send(first), "it is made after all");
         assert!(engine.could_fail_over(Moment::ZERO, &call));
         engine.rule_out(Moment::ZERO, &mut call, 1);
         assert!(!engine.could_fail_over(Moment::ZERO, &call));
