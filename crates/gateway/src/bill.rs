@@ -16,9 +16,6 @@ use crate::fault::Fault;
 use crate::route::Target;
 use crate::state::Shared;
 
-/// A token of output, by the rule of thumb, while its provider has not counted.
-pub(crate) const BYTES_PER_TOKEN: u64 = 4;
-
 /// What the attempt in hand is billed by.
 pub(crate) struct Bill {
     price: Listed,
@@ -27,8 +24,8 @@ pub(crate) struct Bill {
     streamed: bool,
     /// What its provider has reported so far.
     reported: Option<Usage>,
-    /// The text that has come so far, in bytes.
-    text_bytes: u64,
+    /// About how many tokens of output have come so far.
+    came: u64,
     /// Only the end mark is missing.
     finished: bool,
 }
@@ -59,10 +56,24 @@ pub(crate) struct Cost {
     /// None is unknown.
     amount: Option<NanoUsd>,
     estimated: bool,
+    /// What it is for; none where its provider bills nothing, or nobody counted.
+    used: Option<Usage>,
 }
 
 impl Cost {
-    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false };
+    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false, used: None };
+
+    pub(crate) fn amount(&self) -> Option<NanoUsd> {
+        self.amount
+    }
+
+    pub(crate) fn is_estimated(&self) -> bool {
+        self.estimated && self.amount.is_some()
+    }
+
+    pub(crate) fn used(&self) -> Option<&Usage> {
+        self.used.as_ref()
+    }
 
     /// What budgets are told of it. An estimate may be too low, so to a budget that is never to be passed it is no cost; a call
     /// whose price is unknown costs what was held for it.
@@ -77,9 +88,9 @@ impl Cost {
     }
 
     /// Writes it down.
-    pub(crate) fn book(self, attempt: &mut Attempt) {
+    pub(crate) fn book(&self, attempt: &mut Attempt) {
         attempt.cost_usd = self.amount;
-        attempt.cost_estimated = self.estimated && self.amount.is_some();
+        attempt.cost_estimated = self.is_estimated();
     }
 }
 
@@ -92,7 +103,7 @@ impl Bill {
             body: accepted.body.clone(),
             streamed: accepted.head.stream,
             reported: None,
-            text_bytes: 0,
+            came: 0,
             finished: false,
         }
     }
@@ -106,7 +117,7 @@ impl Bill {
 
     /// A stream has come this far.
     pub(crate) fn progressed(&mut self, progress: &Progress) {
-        (self.text_bytes, self.finished) = (progress.text_bytes, progress.finished);
+        (self.came, self.finished) = (progress.output_estimate(), progress.finished);
         if let Some(usage) = progress.usage {
             self.reported(usage);
         }
@@ -145,12 +156,12 @@ impl Bill {
             Listed::At(price) => price.cost(usage, Tier::Standard),
             Listed::Unknown => None,
         };
-        Cost { amount, estimated: false }
+        Cost { amount, estimated: false, used: Some(*usage) }
     }
 
     fn exact_or_unknown(&self) -> Cost {
         let amount = if matches!(self.price, Listed::Free) { Some(NanoUsd::ZERO) } else { None };
-        Cost { amount, estimated: false }
+        Cost { amount, estimated: false, used: None }
     }
 
     fn estimate(&self, shared: &Shared) -> Cost {
@@ -161,8 +172,8 @@ impl Bill {
             usage.input = learned.estimate(&self.model, &weir_wire::measure(&self.body));
         }
         // What is reported at a stream's start counts a token or so, for what was not yet said.
-        usage.output = usage.output.max(Tokens(self.text_bytes.div_ceil(BYTES_PER_TOKEN)));
-        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true }
+        usage.output = usage.output.max(Tokens(self.came));
+        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true, used: Some(usage) }
     }
 }
 

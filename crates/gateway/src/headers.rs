@@ -33,6 +33,7 @@ pub(crate) const X_WEIR_OVERHEAD_US: HeaderName = HeaderName::from_static("x-wei
 pub(crate) const X_WEIR_DEGRADED: HeaderName = HeaderName::from_static("x-weir-degraded");
 pub(crate) const X_WEIR_REFUSED_BY: HeaderName = HeaderName::from_static("x-weir-refused-by");
 pub(crate) const X_STAINLESS_READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeout");
+pub(crate) const X_STAINLESS_RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// The Messages version that Weir calls with where the client named none: every model takes it.
 const VERSION: &str = "2023-06-01";

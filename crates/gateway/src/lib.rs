@@ -37,6 +37,7 @@ mod state;
 mod stream;
 mod tls;
 mod upstream;
+mod waste;
 
 use std::fmt;
 use std::net::SocketAddr;

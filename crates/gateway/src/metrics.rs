@@ -48,6 +48,7 @@ struct Counters {
     tokens: BTreeMap<(Arc<str>, &'static str), u64>,
     costs: BTreeMap<(Arc<str>, bool), NanoUsd>,
     unpriced: BTreeMap<Arc<str>, u64>,
+    wasted: BTreeMap<&'static str, (u64, NanoUsd)>,
     durations: Histogram,
     queue_waits: Histogram,
     overhead_sum_us: u64,
@@ -96,6 +97,13 @@ impl Metrics {
                 {
                     *counters.tokens.entry((Arc::clone(&deployment), kind)).or_default() += tokens.0;
                 }
+            }
+        }
+        for event in &entry.events {
+            if let Fact::Wasted { why, input, output, cost_usd, .. } = &event.fact {
+                let (tokens, dollars) = counters.wasted.entry(why).or_default();
+                *tokens += input + output;
+                *dollars += cost_usd.unwrap_or(NanoUsd::ZERO);
             }
         }
         counters.durations.add(took);
@@ -186,6 +194,14 @@ impl Counters {
         head(page, "weir_cost_unknown_total", "counter", "Calls upstream whose cost is unknown.");
         for (deployment, count) in &self.unpriced {
             line(page, "weir_cost_unknown_total", &[("deployment", &**deployment)], count);
+        }
+        head(page, "weir_wasted_tokens_total", "counter", "Tokens that were paid for and served nobody.");
+        for (why, (tokens, _)) in &self.wasted {
+            line(page, "weir_wasted_tokens_total", &[("why", why)], tokens);
+        }
+        head(page, "weir_wasted_usd_total", "counter", "What they cost in US dollars, as far as prices are known.");
+        for (why, (_, dollars)) in &self.wasted {
+            line(page, "weir_wasted_usd_total", &[("why", why)], dollars);
         }
         let help = "From a request's arrival to the end of its answer.";
         self.durations.write(page, "weir_request_duration_seconds", help);

@@ -251,6 +251,8 @@ async fn go(
     }
     let affordable = paying.as_ref().and_then(|paying| paying.affordable());
     journey.pays(paying);
+    let path = accepted.endpoint.path();
+    journey.asks_for(shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body));
     // With one deployment there was nothing to choose, and its attempt says the rest.
     if routed.targets.len() > 1 {
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();

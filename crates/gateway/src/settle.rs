@@ -3,6 +3,8 @@
 //! A client that leaves drops the future that serves it, wherever that future waits. The journey is dropped with it, and
 //! closes itself as cancelled: that is why the close is in `Drop`, and why it never blocks.
 
+mod early;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use http::{HeaderValue, Response, StatusCode};
 use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
 use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
-use weir_wire::{Dialect, LimitsSeen, Progress};
+use weir_wire::{Dialect, LimitsSeen, Progress, Stop};
 
 use crate::accept::Accepted;
 use crate::bill::{Bill, Cost};
@@ -20,9 +22,12 @@ use crate::budgets::Paying;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
-use crate::reply::{Refusal, WEIR};
+use crate::reply::Refusal;
 use crate::route::Target;
 use crate::state::{Running, Shared};
+use crate::waste::{Content, Waste};
+
+pub(crate) use early::never_admitted;
 
 /// How many tokens of output go by between two looks at the limits.
 const STEP: u64 = 64;
@@ -46,6 +51,10 @@ pub(crate) struct Journey {
     /// Time spent waiting for providers, or on purpose.
     waited: Duration,
     last_deployment: Option<Arc<str>>,
+    /// What it asks for, so that an equal request is found.
+    content: Option<Content>,
+    /// The answer ended at a limit.
+    truncated: bool,
     _running: Running,
 }
 
@@ -68,6 +77,8 @@ impl Journey {
             limited_key: None,
             waited: Duration::ZERO,
             last_deployment: None,
+            content: None,
+            truncated: false,
             _running: running,
         };
         if let Some(entry) = &journey.entry {
@@ -76,6 +87,11 @@ impl Journey {
             journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
         }
         journey
+    }
+
+    /// Equal requests are found by this.
+    pub(crate) fn asks_for(&mut self, content: Content) {
+        self.content = Some(content);
     }
 
     /// Every answer states the limits of this key.
@@ -208,7 +224,7 @@ impl Journey {
         let mut deployment = String::new();
         let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
         if let Some(attempt) = self.attempt() {
-            if let Some(cost) = cost {
+            if let Some(cost) = &cost {
                 cost.book(attempt);
             }
             attempt.status = status;
@@ -226,6 +242,7 @@ impl Journey {
             retry_after_ms: fault.retry_after.map(millis),
         };
         self.note(if after_content { Stage::Stream } else { Stage::Call }, fact);
+        self.wasted(Waste::FailedAttempt, cost.as_ref());
     }
 
     /// The first content is here.
@@ -254,7 +271,7 @@ impl Journey {
         let mut after_ms = 0;
         let cost = self.cost(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
-            if let Some(cost) = cost {
+            if let Some(cost) = &cost {
                 cost.book(attempt);
             }
             attempt.status = Some(200);
@@ -264,6 +281,22 @@ impl Journey {
         }
         let fact = Fact::AttemptSucceeded { attempt: send.attempt, deployment, status: 200, after_ms };
         self.note(Stage::Call, fact);
+        let again = self.content.and_then(|content| shared.answered.note(now, content));
+        let waste = again.or(if self.truncated { Some(Waste::Truncated) } else { None });
+        if let Some(waste) = waste {
+            self.wasted(waste, cost.as_ref());
+        }
+    }
+
+    /// Why the answer ended, where that is known.
+    pub(crate) fn stopped(&mut self, stop: Option<&Stop>) {
+        self.truncated = matches!(stop, Some(Stop::Length | Stop::Window));
+    }
+
+    fn wasted(&mut self, waste: Waste, cost: Option<&Cost>) {
+        if let Some(fact) = cost.and_then(|cost| waste.of(cost)) {
+            self.note(Stage::Settle, fact);
+        }
     }
 
     /// What the provider's answer states of its limits.
@@ -450,35 +483,15 @@ impl Drop for Journey {
             && attempt.class.is_none()
         {
             attempt.ended_at = wall();
-            if let Some(cost) = cost {
+            if let Some(cost) = &cost {
                 cost.book(attempt);
             }
         }
         self.note(Stage::Settle, Fact::ClientLeft);
+        self.wasted(Waste::Abandoned, cost.as_ref());
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         self.close(Outcome::Cancelled, left, None);
     }
-}
-
-/// A refusal of a request that was never admitted. It has a record too, written at once.
-pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusal: &Refusal) {
-    let began = intent.started_at;
-    let mut entry = Box::new(Entry::of(intent, Outcome::Refused));
-    entry.route = None;
-    if !read {
-        entry.model = None;
-    }
-    entry.status = Some(refusal.status.as_u16());
-    entry.code = Some(refusal.code.as_ref().into());
-    entry.refused_by = Some(Arc::from(WEIR));
-    let at = wall();
-    entry.ended_at = Some(at);
-    entry.sum_costs();
-    let (status, code, by) = (refusal.status.as_u16(), refusal.code.to_string(), WEIR.to_owned());
-    entry.events.push(Event { at, stage: Stage::Admit, fact: Fact::Refused { status, code, by } });
-    let took = Duration::from_micros(u64::try_from(at.0 - began.0).unwrap_or(0));
-    shared.metrics.count(&entry, took, shared.clock.now());
-    shared.ledger.settle(entry);
 }
 
 pub(crate) fn header(text: &str) -> HeaderValue {

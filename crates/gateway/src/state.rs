@@ -26,6 +26,7 @@ use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
 use crate::upstream::{HttpClient, Upstream, client};
+use crate::waste::Answered;
 use crate::{StartError, tls};
 
 /// What all requests share.
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
     pub(crate) spending: Spending,
+    pub(crate) answered: Answered,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -83,6 +85,7 @@ impl Shared {
         let counts_tokens = limits_tokens(&config);
         let live = Live::new(config, None).map_err(StartError::Config)?;
         Ok(Self {
+            answered: Answered::new(clock.draw()),
             clock,
             live: ArcSwap::from_pointee(live),
             ledger,

@@ -18,7 +18,6 @@ use weir_engine::Send;
 use weir_units::FaultClass;
 use weir_wire::{Ending, Endpoint, Progress, Relay, RelayOptions};
 
-use crate::bill::BYTES_PER_TOKEN;
 use crate::body::{ReplyBody, Sink};
 use crate::calling::Calling;
 use crate::clock::wall;
@@ -219,7 +218,7 @@ async fn relay_on(
                     flow.progressed();
                 }
                 journey.progressed(progress);
-                journey.produced(progress.text_bytes / BYTES_PER_TOKEN);
+                journey.produced(progress.output_estimate());
                 match &progress.error {
                     Some(error) => said(&calling, &send, error),
                     None => continue,
@@ -285,6 +284,7 @@ fn settle(calling: &Calling, journey: &mut Journey, send: &Send, progress: &Prog
         calling.pin(id, send.candidate);
     }
     if whole {
+        journey.stopped(progress.stop.as_ref());
         journey.succeeded(&calling.shared, send);
     }
 }

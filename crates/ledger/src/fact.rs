@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use weir_units::{FaultClass, WallTime};
+use weir_units::{FaultClass, NanoUsd, WallTime};
 
 use crate::words::in_words;
 
@@ -104,6 +104,15 @@ pub enum Fact {
     MalformedChunkDropped { count: u64 },
     /// The answer is less than was asked for.
     Degraded { what: String },
+    /// Tokens were paid for and served nobody; `why` says how.
+    Wasted {
+        why: &'static str,
+        input: u64,
+        output: u64,
+        #[serde(serialize_with = "dollars")]
+        cost_usd: Option<NanoUsd>,
+        estimated: bool,
+    },
     /// The client went away before the answer ended.
     ClientLeft,
     /// The client was refused; `by` is `weir` or the provider.
@@ -187,6 +196,7 @@ impl Fact {
             Self::SpliceFailed { .. } => "SpliceFailed",
             Self::MalformedChunkDropped { .. } => "MalformedChunkDropped",
             Self::Degraded { .. } => "Degraded",
+            Self::Wasted { .. } => "Wasted",
             Self::ClientLeft => "ClientLeft",
             Self::Refused { .. } => "Refused",
             Self::Answered { .. } => "Answered",
@@ -218,6 +228,14 @@ impl Fact {
 fn some_wall_time<S: Serializer>(at: &Option<WallTime>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.collect_str(at),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Writes money as a decimal in quotes, or null.
+fn dollars<S: Serializer>(amount: &Option<NanoUsd>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => serializer.collect_str(amount),
         None => serializer.serialize_none(),
     }
 }

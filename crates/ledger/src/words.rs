@@ -54,6 +54,7 @@ pub fn in_words(fact: &Value) -> String {
         }
         "MalformedChunkDropped" => format!("malformed chunks left out of the stream: {}", get("count")),
         "Degraded" => format!("answered with less: {}", get("what")),
+        "Wasted" => wasted(fact),
         "ClientLeft" => "the client went away".to_owned(),
         "Refused" => format!("refused by {} with {} {}", get("by"), get("status"), get("code")),
         "Answered" => format!("answered with {}", get("status")),
@@ -137,6 +138,24 @@ fn attempt_failed(fact: &Value) -> String {
     words
 }
 
+fn wasted(fact: &Value) -> String {
+    let why = match fact["why"].as_str().unwrap_or_default() {
+        "failed_attempt" => "on an attempt that led to no answer",
+        "abandoned" => "on an answer that the client did not wait for",
+        "client_retry" => "on what had been answered before: the client's SDK asked again",
+        "duplicate" => "on what was asked and answered a short time before",
+        "truncated" => "on an answer that ended at its limit",
+        other => other,
+    };
+    let (input, output) = (text(&fact["input"]), text(&fact["output"]));
+    let cost = match &fact["cost_usd"] {
+        Value::String(_) => format!("${}", text(&fact["cost_usd"])),
+        _ => "an unknown amount".to_owned(),
+    };
+    let about = if fact["estimated"] == true { "about " } else { "" };
+    format!("wasted {about}{cost}, {input} tokens in and {output} out, {why}")
+}
+
 fn benched(what: &str, fact: &Value) -> String {
     let class = text(&fact["class"]);
     if fact["until"].is_null() {
@@ -167,7 +186,7 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use weir_units::{FaultClass, WallTime};
+    use weir_units::{FaultClass, NanoUsd, WallTime};
 
     use super::*;
     use crate::fact::Fact;
@@ -192,6 +211,16 @@ mod tests {
             (failed, "attempt 1 at openai/gpt-5.2 failed: rate_limited (429), slow [2J down; it asks for 8000 ms"),
             (routed, "routed to a/m, b/n; not c/o: breaker open"),
             (benched, "credential of a benched until 1970-01-01T00:00:00.000Z: billing"),
+            (
+                Fact::Wasted {
+                    why: "abandoned",
+                    input: 12,
+                    output: 3,
+                    cost_usd: Some(NanoUsd(51_000)),
+                    estimated: true,
+                },
+                "wasted about $0.000051, 12 tokens in and 3 out, on an answer that the client did not wait for",
+            ),
             (Fact::ClientLeft, "the client went away"),
             (
                 Fact::SpliceFailed { from: "a/m".into(), to: None, why: "tool call".into() },

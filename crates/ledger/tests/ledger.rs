@@ -98,7 +98,7 @@ async fn costs_sum_exactly_in_the_database_and_what_is_unknown_is_not_zero_there
         .fetch_one(&mut connection)
         .await
         .unwrap();
-    assert_eq!((sum, unknown), (1_000 * common::COST.0, 2));
+    assert_eq!((sum, unknown), (1_000 * COST.0, 2));
 }
 
 #[tokio::test]

@@ -71,6 +71,22 @@ impl Weir {
         lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<NanoUsd>().unwrap()).sum()
     }
 
+    /// The record of a request, once it has ended.
+    async fn settled(&self, id: &str) -> Value {
+        let path = format!("/admin/v1/requests/{id}");
+        let asking = async {
+            loop {
+                let record = send(self.address, &path, "", "").await.unwrap().json().unwrap();
+                if record["outcome"].as_str().is_some_and(|outcome| outcome != "open") {
+                    return record;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(30);
+        tokio::time::timeout(patience, asking).await.unwrap_or_else(|_| panic!("{id} has no record"))
+    }
+
     /// The newest record of a model, once it has ended.
     async fn record(&self, model: &str) -> Value {
         let asking = async {
@@ -252,6 +268,47 @@ async fn what_nobody_priced_has_no_cost_which_is_not_the_same_as_nothing() {
     // Counting tokens is free, at any price.
     let hi = json!({ "model": "a/cached", "messages": [{ "role": "user", "content": "hi" }] });
     assert_eq!(weir.ask("/v1/messages/count_tokens", &hi).await.header("x-weir-cost-usd"), Some("0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_paid_for_and_served_nobody_is_told_as_waste() {
+    let (weir, _quick, _slow) = world().await;
+    let wasted = |record: &Value| -> Vec<(String, NanoUsd)> {
+        let facts = record["events"].as_array().unwrap().iter().filter(|event| event["fact"] == "Wasted");
+        facts.map(|fact| (fact["why"].as_str().unwrap().to_owned(), cost(fact))).collect()
+    };
+    let mut told: Vec<(String, NanoUsd)> = Vec::new();
+    // The first is what the second and third repeat; the third says so itself.
+    let same = chat("o/unary", "words=12", false);
+    for (headers, expected) in
+        [("", None), ("", Some("duplicate")), ("x-stainless-retry-count: 1\r\n", Some("client_retry"))]
+    {
+        let got = send(weir.address, CHAT, headers, &same.to_string()).await.unwrap();
+        let record = weir.settled(got.header("x-weir-request").unwrap()).await;
+        let waste = wasted(&record);
+        assert_eq!(waste.first().map(|(why, _)| &**why), expected, "{record:#}");
+        assert!(waste.iter().all(|(_, dollars)| *dollars == cost(&record)), "wasted whole: {record:#}");
+        told.extend(waste);
+    }
+    let short = json!({ "model": "o/streamed", "stream": true, "max_tokens": 5,
+        "messages": [{ "role": "user", "content": "words=90" }] });
+    weir.ask(CHAT, &short).await;
+    weir.ask(CHAT, &chat("o/cut!cut:30", "words=90", true)).await;
+    let mut leaving = open(weir.address, CHAT, "", &chat("s/left", "words=390", true).to_string()).await;
+    assert!(leaving.read_until("\"content\":\" ").await);
+    drop(leaving);
+    for (model, why) in [("o/streamed", "truncated"), ("o/cut!cut:30", "failed_attempt"), ("s/left", "abandoned")] {
+        let record = weir.record(model).await;
+        assert_eq!(wasted(&record), [(why.to_owned(), cost(&record))], "{record:#}");
+        told.extend(wasted(&record));
+    }
+    // The metrics add up the same facts.
+    let page = send(weir.address, "/metrics", "", "").await.unwrap().body;
+    for why in ["duplicate", "client_retry", "truncated", "failed_attempt", "abandoned"] {
+        let sum: NanoUsd = told.iter().filter(|(told, _)| told == why).map(|(_, dollars)| *dollars).sum();
+        let line = format!("weir_wasted_usd_total{{why=\"{why}\"}} {sum}");
+        assert!(sum > NanoUsd::ZERO && page.lines().any(|l| l == line), "{line} in {page}");
+    }
 }
 
 /// The bill of a model, once the mock has noticed that its answer was taken, or its client gone.

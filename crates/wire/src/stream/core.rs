@@ -10,6 +10,12 @@ use super::splice::{Fit, Splice, SpliceState};
 use super::{Ending, RelayOptions};
 use crate::{Endpoint, Stop};
 
+/// Pieces of more bytes than this, on average, hold several tokens each.
+const LARGEST_TOKEN: u64 = 8;
+
+/// A token of text, by the rule of thumb.
+const BYTES_PER_TOKEN: u64 = 4;
+
 /// What has been seen of an answer.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
@@ -40,10 +46,27 @@ pub struct Progress {
     pub spliced: Option<SpliceState>,
     /// Bytes of text, reasoning, refusal and arguments, as JSON strings; for estimates.
     pub text_bytes: u64,
+    /// The pieces that this text came in.
+    pub pieces: u64,
     /// A tool call has begun.
     pub tool_calls: bool,
     /// Reasoning has begun.
     pub reasoning: bool,
+}
+
+impl Progress {
+    fn came(&mut self, text: &str) {
+        self.text_bytes += text.len() as u64;
+        self.pieces += u64::from(!text.is_empty());
+    }
+
+    /// About how many tokens of output have come: as many as pieces where those are as small as tokens are, since providers
+    /// that stream token by token send one in each; else one for each four bytes, by the rule of thumb.
+    #[must_use]
+    pub fn output_estimate(&self) -> u64 {
+        let small = self.text_bytes <= self.pieces * LARGEST_TOKEN;
+        if small { self.pieces } else { self.text_bytes.div_ceil(BYTES_PER_TOKEN) }
+    }
 }
 
 /// Which way the events go on.
@@ -230,20 +253,20 @@ impl Core {
         match delta {
             Delta::Text(text) => {
                 progress.content = true;
-                progress.text_bytes += text.inner().len() as u64;
+                progress.came(text.inner());
                 self.keep(*text);
             }
             Delta::Reasoning(text) => {
                 (progress.content, progress.reasoning) = (true, true);
-                progress.text_bytes += text.inner().len() as u64;
+                progress.came(text.inner());
             }
             Delta::Refusal(text) => {
                 (progress.content, self.bound) = (true, true);
-                progress.text_bytes += text.inner().len() as u64;
+                progress.came(text.inner());
             }
             Delta::Arguments { fragment, .. } => {
                 (progress.content, progress.tool_calls, self.bound) = (true, true, true);
-                progress.text_bytes += fragment.inner().len() as u64;
+                progress.came(fragment.inner());
             }
             Delta::ToolStart { .. } => (progress.content, progress.tool_calls, self.bound) = (true, true, true),
             Delta::Redacted(_) => (progress.content, progress.reasoning, self.bound) = (true, true, true),

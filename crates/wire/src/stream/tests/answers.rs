@@ -164,6 +164,7 @@ fn what_is_not_known_goes_on_untouched() {
 fn progress_tells_who_answered_and_what_it_took() {
     let got = same(CHAT, &recorded("chat-reasoning")).progress;
     assert_eq!((got.id.as_deref(), got.model.as_deref()), (Some("chatcmpl-C1"), Some("deepseek-v4")));
+    assert_eq!((got.pieces, got.output_estimate()), (4, 4), "small pieces are tokens");
     assert_eq!((got.usage.unwrap().cached_input.0, got.stop), (2, Some(Stop::End)));
     assert!(got.reasoning && !got.tool_calls && got.terminated);
     assert_eq!((got.text_bytes, got.events), (17, 7));
