@@ -232,6 +232,41 @@ mod tests {
     }
 
     #[test]
+    fn budgets_read_as_sentences() {
+        let dear = Fact::TooDear {
+            deployment: "o/m".into(),
+            budget: "bot".into(),
+            why: "too little is left",
+            needed_usd: "0.5".into(),
+        };
+        assert_eq!(
+            dear.in_words(),
+            "o/m left out: budget bot does not pay: too little is left, it may cost up to $0.5"
+        );
+        let [limit_usd, spent_usd] = ["20", "10"].map(str::to_owned);
+        let warned = Fact::BudgetWarned {
+            budget: "bot".into(),
+            scope: "key",
+            share: 0.5,
+            spent_usd,
+            limit_usd,
+            resets_at: None,
+        };
+        assert_eq!(warned.in_words(), "50 % of budget bot are spent: $10 of $20");
+        let refused = Fact::BudgetRefused {
+            budget: "bot".into(),
+            scope: "key",
+            why: "it is spent",
+            limit_usd: "20".into(),
+            spent_usd: "20".into(),
+            reserved_usd: "0".into(),
+            needed_usd: "0".into(),
+            resets_at: None,
+        };
+        assert_eq!(refused.in_words(), "budget bot does not pay: it is spent; $20 of $20 are spent");
+    }
+
+    #[test]
     fn a_fact_of_a_later_version_is_still_told() {
         let later = json!({"at": "2027-01-01T00:00:00.000Z", "stage": "admit", "fact": "RunHalted", "turns": 200});
         assert_eq!(in_words(&later), "RunHalted turns=200");

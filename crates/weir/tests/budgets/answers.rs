@@ -59,6 +59,9 @@ async fn when_a_budget_is_low_a_cheaper_route_answers_and_says_so() {
     let first = ask().await;
     assert_eq!((first.header("x-weir-deployment"), first.header("x-weir-degraded")), (Some("o/m"), None));
     let low = world.budget("b").await;
+    let described = world.get("/admin/v1/openapi.json").await.json();
+    let properties = &described["components"]["schemas"]["Budget"]["properties"];
+    assert!(low.as_object().unwrap().keys().eq(properties.as_object().unwrap().keys()), "{low} is {properties}");
     assert_eq!((&low["low"], &low["when_low"]), (&json!(true), &json!("small")));
     let second = ask().await;
     assert_eq!((second.status, second.header("x-weir-deployment")), (200, Some("o/local")));
