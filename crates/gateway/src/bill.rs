@@ -56,12 +56,15 @@ pub(crate) struct Cost {
     /// None is unknown.
     amount: Option<NanoUsd>,
     estimated: bool,
+    /// It is taken for nothing, and its provider may think otherwise: it had begun.
+    doubtful: bool,
     /// What it is for; none where its provider bills nothing, or nobody counted.
     used: Option<Usage>,
 }
 
 impl Cost {
-    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false, used: None };
+    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false, doubtful: false, used: None };
+    const NOTHING_PERHAPS: Self = Self { doubtful: true, ..Self::NOTHING };
 
     pub(crate) fn amount(&self) -> Option<NanoUsd> {
         self.amount
@@ -75,12 +78,12 @@ impl Cost {
         self.used.as_ref()
     }
 
-    /// What budgets are told of it. An estimate may be too low, so to a budget that is never to be passed it is no cost; a call
-    /// whose price is unknown costs what was held for it.
+    /// What budgets are told of it. An estimate may be too low, so a budget that is never to be passed is not told of one; a
+    /// call whose price is unknown costs what was held for it.
     pub(crate) fn for_budgets(self, never_pass: bool, priced: bool) -> weir_engine::Bill {
         match self.amount {
+            Some(_) if never_pass && (self.estimated || self.doubtful) => weir_engine::Bill::Unknown,
             Some(NanoUsd::ZERO) if !self.estimated => weir_engine::Bill::Unbilled,
-            Some(_) if self.estimated && never_pass => weir_engine::Bill::Unknown,
             Some(amount) => weir_engine::Bill::Cost(amount),
             None if priced => weir_engine::Bill::Unknown,
             None => weir_engine::Bill::AsHeld,
@@ -138,6 +141,7 @@ impl Bill {
             // The answer was whole, and only the client could not be told.
             Some(usage) if !self.streamed => self.exact(&usage),
             _ if after_content || fault.ours.is_some() || hung_up(fault.class) => self.estimate(shared),
+            _ if began(fault) => Cost::NOTHING_PERHAPS,
             _ => Cost::NOTHING,
         }
     }
@@ -156,12 +160,12 @@ impl Bill {
             Listed::At(price) => price.cost(usage, Tier::Standard),
             Listed::Unknown => None,
         };
-        Cost { amount, estimated: false, used: Some(*usage) }
+        Cost { amount, used: Some(*usage), ..Cost::NOTHING }
     }
 
     fn exact_or_unknown(&self) -> Cost {
         let amount = if matches!(self.price, Listed::Free) { Some(NanoUsd::ZERO) } else { None };
-        Cost { amount, estimated: false, used: None }
+        Cost { amount, ..Cost::NOTHING }
     }
 
     fn estimate(&self, shared: &Shared) -> Cost {
@@ -173,8 +177,13 @@ impl Bill {
         }
         // What is reported at a stream's start counts a token or so, for what was not yet said.
         usage.output = usage.output.max(Tokens(self.came));
-        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true, used: Some(usage) }
+        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true, used: Some(usage), ..Cost::NOTHING }
     }
+}
+
+/// Whether the provider may have worked on a call that brought nothing.
+fn began(fault: &Fault) -> bool {
+    fault.class == FaultClass::Reset || fault.status.is_some_and(|status| status.is_success())
 }
 
 /// Whether it was Weir that ended the call, and not the provider.

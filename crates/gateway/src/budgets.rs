@@ -109,6 +109,14 @@ impl Shared {
     }
 }
 
+impl Spending {
+    /// Wakes all who wait, to be told that nobody waits here any more.
+    pub(crate) fn wake_all(&self) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().for_each(|budget| budget.changed.notify_waiters());
+    }
+}
+
 impl Shared {
     fn tell_of(&self, fact: Fact) {
         changes::log(&fact);

@@ -200,6 +200,7 @@ impl Gateway {
     pub async fn drain(self) {
         self.shared.draining.store(true, Ordering::Release);
         self.shared.waiters.wake_all();
+        self.shared.spending.wake_all();
         let grace = self.shared.live.load().config.server.grace;
         let idle = async {
             loop {

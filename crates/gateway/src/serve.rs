@@ -220,7 +220,11 @@ async fn go(
         Ok(opened) => opened,
         Err(refusal) => return turn_away(&shared, accepted.arrival(), caller, Some(&accepted), &refusal),
     };
-    let ask = ask(&live, &accepted, caller, &routed);
+    let affordable = paying.as_ref().and_then(|paying| paying.affordable());
+    let mut ask = ask(&live, &accepted, caller, &routed);
+    if let (None, Some(left), Some(first)) = (ask.max_output, affordable, routed.targets.first()) {
+        ask.max_output = budgets::output_limit(first, &accepted, left);
+    }
     let now = shared.clock.now();
     // A key's own limits come before anything else is done for it.
     let input = ask.candidates.first().map_or(0, |candidate| candidate.input.0);
@@ -249,7 +253,6 @@ async fn go(
     if cheaper {
         journey.degraded(&["budget".to_owned()]);
     }
-    let affordable = paying.as_ref().and_then(|paying| paying.affordable());
     journey.pays(paying);
     let path = accepted.endpoint.path();
     journey.asks_for(shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body));

@@ -150,6 +150,10 @@ impl Question {
 
 /// Asks the ledger what is spent of budgets that are new to this process, and books it.
 pub(crate) async fn correct(shared: &Shared, ledger: &Ledger, questions: Vec<Question>) {
+    if !questions.is_empty() {
+        // What ended a moment ago counts as well.
+        ledger.flush().await;
+    }
     for Question { name, handle, from, until, payer } in questions {
         match ledger.spent(from, until, &payer).await {
             Ok(spent) => shared.spend(|budgets| book(budgets, handle, from, spent)),

@@ -4,10 +4,11 @@ use weir_engine::{BudgetWait, Estimate, Reserve, Send, WaitFor};
 use weir_ledger::Stage;
 use weir_units::Moment;
 
+use super::worst::NOTHING;
 use super::{Paying, refuse, worst};
 use crate::calling::Calling;
 use crate::changes;
-use crate::reply::{Cause, Refusal};
+use crate::reply::{Cause, Refusal, shutting_down};
 use crate::route::Target;
 use crate::settle::Journey;
 
@@ -28,6 +29,10 @@ impl Calling {
         let Some(paying) = journey.paying() else { return Payment::Held };
         let target = &self.routed.targets[send.candidate];
         let estimate = self.reckon(paying, send.candidate);
+        if estimate == NOTHING {
+            paying.give_back();
+            return Payment::Held;
+        }
         match paying.reserve(send.candidate, &target.deployment, estimate) {
             Reserve::Held(_) => Payment::Held,
             Reserve::Refused(refusal) => {
@@ -54,6 +59,9 @@ impl Calling {
     pub(crate) fn pay_now(&self, journey: &mut Journey, send: &Send) -> bool {
         let Some(paying) = journey.paying() else { return true };
         let estimate = self.reckon(paying, send.candidate);
+        if estimate == NOTHING {
+            return true;
+        }
         let deployment = &self.routed.targets[send.candidate].deployment;
         matches!(paying.reserve(send.candidate, deployment, estimate), Reserve::Held(_))
     }
@@ -85,6 +93,9 @@ impl Calling {
                     continue;
                 }
                 Reserve::Wait(same) => wait = same,
+            }
+            if self.shared.is_draining() {
+                return Some(shutting_down());
             }
             tokio::select! {
                 () = changed => {}

@@ -8,8 +8,9 @@ use crate::accept::Accepted;
 use crate::bill::Listed;
 use crate::route::Target;
 
-/// Output assumed of a model that the catalogue does not have, where a request sets no limit.
-const ASSUMED_OUTPUT: u64 = 8_192;
+/// The output limit of a request that sets none, where the model writes as much: what a provider's limits hold for it is not more
+/// than they have, and a translation into Anthropic's dialect sets no more either.
+const FILLED_OUTPUT: u64 = 8_192;
 /// What the legacy completions make of no limit (OpenAI, API reference).
 const COMPLETION_OUTPUT: u64 = 16;
 /// A limit that Weir fills in is not made smaller than this for want of money.
@@ -18,6 +19,9 @@ const LEAST_OUTPUT: u64 = 1_024;
 const USUAL_OUTPUT: u64 = 1_024;
 /// Input that is assumed where it does not lie in the body, and the window that bounds it is unknown.
 const ASSUMED_INPUT: u64 = 200_000;
+
+/// What costs nothing.
+pub(super) const NOTHING: Estimate = Estimate::Known { worst: NanoUsd::ZERO, likely: NanoUsd::ZERO };
 
 /// Whether a request costs nothing there, whatever it says.
 pub(super) fn is_free(target: &Target, accepted: &Accepted) -> bool {
@@ -30,9 +34,8 @@ pub(super) fn is_free(target: &Target, accepted: &Accepted) -> bool {
 
 /// What an attempt there is reckoned to cost; `limit` is the output limit that it is sent with if the client set none.
 pub(super) fn estimate(target: &Target, accepted: &Accepted, limit: Option<u64>, strict: bool) -> Estimate {
-    let nothing = Estimate::Known { worst: NanoUsd::ZERO, likely: NanoUsd::ZERO };
     let price = match Listed::of(target, accepted) {
-        Listed::Free => return nothing,
+        Listed::Free => return NOTHING,
         Listed::Unknown => return Estimate::Unknown,
         Listed::At(price) => price,
     };
@@ -45,7 +48,7 @@ pub(super) fn estimate(target: &Target, accepted: &Accepted, limit: Option<u64>,
     let at_most = Tokens(if strict { input_at_most(target, accepted) } else { 0 });
     let demand =
         Demand { input, input_at_most: Some(at_most), max_output: Tokens(max_output), n, best_of: head.best_of };
-    let most = input.0.saturating_add(input.0 / 10).max(at_most.0);
+    let most = with_margin(input).max(at_most.0);
     let worst = tiers(&price, most).and_then(|tiers| {
         // Where nothing is written there need be no price for it.
         let priced = tiers.iter().all(|tier| tier.output_pico.is_some() || max_output == 0);
@@ -59,14 +62,16 @@ pub(super) fn estimate(target: &Target, accepted: &Accepted, limit: Option<u64>,
     }
 }
 
-/// The output limit that is set for a request that sets none, where a strict budget pays: the most that the model writes, or
-/// as much as `left` pays for, if that is less.
+/// The output limit that is set for a request that sets none, where a strict budget pays. It is smaller where the model writes no
+/// more, where no more fits into its window, and where `left` pays for no more.
 pub(crate) fn output_limit(target: &Target, accepted: &Accepted, left: NanoUsd) -> Option<u64> {
     if accepted.head.output_at_most.is_some() || matches!(target.endpoint, Endpoint::Embeddings | Endpoint::CountTokens)
     {
         return None;
     }
-    let most = most_output(target);
+    let room =
+        target.candidate.window.map(|window| window.0.saturating_sub(with_margin(target.candidate.input)).max(1));
+    let most = most_output(target).min(FILLED_OUTPUT).min(room.unwrap_or(u64::MAX));
     let worst = |limit| match estimate(target, accepted, Some(limit), true) {
         Estimate::Known { worst, .. } => worst,
         Estimate::Unknown => NanoUsd::ZERO,
@@ -81,10 +86,16 @@ pub(crate) fn output_limit(target: &Target, accepted: &Accepted, left: NanoUsd) 
     Some(u64::try_from(share).unwrap_or(0).max(LEAST_OUTPUT).min(most))
 }
 
+/// An estimate of input that is too low by a tenth is still enough.
+fn with_margin(input: Tokens) -> u64 {
+    input.0.saturating_add(input.0 / 10)
+}
+
+/// The most that a model writes, as far as it is known.
 fn most_output(target: &Target) -> u64 {
     match target.endpoint {
         Endpoint::Completions => COMPLETION_OUTPUT,
-        _ => target.catalogued.and_then(|model| model.max_output).unwrap_or(ASSUMED_OUTPUT),
+        _ => target.catalogued.and_then(|model| model.max_output).unwrap_or(FILLED_OUTPUT),
     }
 }
 

@@ -116,4 +116,14 @@ async fn what_broke_off_is_taken_for_all_that_was_held_since_nobody_knows() {
     assert_eq!(dollars(&budget["spent_usd"]), NanoUsd::ZERO, "{budget:#}");
     let presumed = dollars(&budget["presumed_usd"]);
     assert!(presumed >= NanoUsd(100_000_000) && presumed >= world.billed().await, "{budget:#}");
+    // A whole answer that broke off, and one whose client went away, may be on the bill, too.
+    for n in 2..4 {
+        let question = chat("o/cut!cut:20", 90, 1_000, false);
+        assert_eq!(world.ask(CHAT, "", &question).await.status, 502);
+        let record = world.records(n).await.remove(0);
+        let attempts = i64::try_from(record["attempts"].as_array().unwrap().len()).unwrap();
+        let now = dollars(&world.budget("b").await["presumed_usd"]);
+        assert!(now.0 >= presumed.0 + attempts * 100_000_000, "{record:#}");
+    }
+    assert!(dollars(&world.budget("soft").await["presumed_usd"]) >= presumed, "one answer settles all its budgets");
 }
