@@ -172,7 +172,7 @@ async fn a_budget_that_key_and_tenant_name_pays_once_and_tags_pay_beside() {
     let wrong = ask(tagged(ours, "x-weir-tags: team\r\n")).await;
     assert_eq!(wrong.status, 400);
     assert!(wrong.body.contains("header x-weir-tags: `team` is no tag"), "{}", wrong.body);
-    let records = world.records(4).await;
+    let records = world.records(5).await;
     let of = |tags: Value| records.iter().filter(|record| record["tags"] == tags).count();
     assert_eq!(
         (of(json!({ "team": "ml", "feature": "search" })), of(json!({ "team": "ml" })), of(json!({}))),
