@@ -21,7 +21,7 @@ use weir_engine::{
     BudgetHandle, BudgetId, BudgetMode, BudgetRefusal, BudgetRequest, BudgetScope, Budgets, Estimate, Reservation,
     Reserve,
 };
-use weir_ledger::{Event, Fact, SliceBalance, Slices, Stage};
+use weir_ledger::{Event, SliceBalance, Slices, Stage};
 use weir_units::{DeploymentId, NanoUsd};
 
 use crate::accept::Accepted;
@@ -104,7 +104,11 @@ impl Shared {
         }
         let changes = budgets.take_changes();
         drop(budgets);
-        changes.into_iter().for_each(|change| self.tell_of(changes::of_budget(change)));
+        for change in changes {
+            let fact = changes::of_budget(change);
+            changes::log(&fact);
+            self.tell(Event { at: wall(), stage: Stage::Settle, fact });
+        }
         answer
     }
 }
@@ -114,13 +118,6 @@ impl Spending {
     pub(crate) fn wake_all(&self) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.values().for_each(|budget| budget.changed.notify_waiters());
-    }
-}
-
-impl Shared {
-    fn tell_of(&self, fact: Fact) {
-        changes::log(&fact);
-        self.tell(Event { at: wall(), stage: Stage::Settle, fact });
     }
 }
 

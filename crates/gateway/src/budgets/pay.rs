@@ -1,5 +1,7 @@
 //! Holding back what an attempt may cost, before it is sent: at once, after a wait, or not at all.
 
+use std::time::Duration;
+
 use weir_engine::{BudgetWait, Estimate, Reserve, Send, WaitFor};
 use weir_ledger::Stage;
 use weir_units::Moment;
@@ -11,6 +13,9 @@ use crate::changes;
 use crate::reply::{Cause, Refusal, shutting_down};
 use crate::route::Target;
 use crate::settle::Journey;
+
+/// How long a cut answer may stand still for want of money.
+const MIDWAY: Duration = Duration::from_secs(1);
 
 /// What budgets say to an attempt.
 pub(crate) enum Payment {
@@ -43,7 +48,7 @@ impl Calling {
                 let began = self.shared.clock.now();
                 self.shared.decide(|engine| engine.set_aside(began, journey.call()));
                 let refused = match journey.paying() {
-                    Some(paying) => self.wait_to_pay(paying, send, estimate, wait).await,
+                    Some(paying) => self.wait_to_pay(paying, send, estimate, wait, self.pays_until()).await,
                     None => None,
                 };
                 journey.waited_for_budget(self.shared.clock.now().since(began));
@@ -55,15 +60,23 @@ impl Calling {
         }
     }
 
-    /// Holds back what taking over a cut answer may cost, if that can be done at once.
-    pub(crate) fn pay_now(&self, journey: &mut Journey, send: &Send) -> bool {
+    /// Holds back what taking over a cut answer may cost, if that can be done at once or as soon as a slice is on record: a
+    /// client waits in the middle of its answer.
+    pub(crate) async fn pay_midway(&self, journey: &mut Journey, send: &Send) -> bool {
         let Some(paying) = journey.paying() else { return true };
         let estimate = self.reckon(paying, send.candidate);
         if estimate == NOTHING {
             return true;
         }
         let deployment = &self.routed.targets[send.candidate].deployment;
-        matches!(paying.reserve(send.candidate, deployment, estimate), Reserve::Held(_))
+        match paying.reserve(send.candidate, deployment, estimate) {
+            Reserve::Held(_) => true,
+            Reserve::Refused(_) => false,
+            Reserve::Wait(wait) => {
+                let until = self.shared.clock.now() + MIDWAY;
+                self.wait_to_pay(paying, send, estimate, wait, until).await.is_none()
+            }
+        }
     }
 
     fn reckon(&self, paying: &Paying, candidate: usize) -> Estimate {
@@ -78,9 +91,10 @@ impl Calling {
         send: &Send,
         estimate: Estimate,
         mut wait: BudgetWait,
+        until: Moment,
     ) -> Option<Refusal> {
         let target = &self.routed.targets[send.candidate];
-        let until = self.shared.clock.instant(self.pays_until());
+        let until = self.shared.clock.instant(until);
         loop {
             let Some(budget) = paying.named(&wait.or.budget) else { return Some(refuse(&wait.or)) };
             // It listens before it asks, so that nothing that happens in between is missed.
@@ -125,7 +139,7 @@ fn late(target: &Target, wait: &BudgetWait) -> Refusal {
                  gateway's log",
                 target.name, wait.or.budget.name
             );
-            Refusal::weir(Cause::CapacityExhausted, message).retry_after(std::time::Duration::from_secs(1))
+            Refusal::weir(Cause::CapacityExhausted, message).retry_after(Duration::from_secs(1))
         }
     }
 }

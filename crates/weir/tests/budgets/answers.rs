@@ -47,6 +47,29 @@ async fn repeats_and_fail_overs_pay_and_one_that_is_too_dear_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_over_a_cut_answer_is_paid_for_and_not_asked_where_that_does_not_fit() {
+    let world = World::start(
+        "[budgets.b]\nlimit = \"0.05\"\nmode = \"strict\"\n[tenants.default]\nbudgets = [\"b\"]\n\
+         [routes.cut]\ndeployments = [\"o/cut!cut:20\", \"o/m\"]\n",
+    )
+    .await;
+    let ask = || async { world.ask(CHAT, "", &chat("cut", 60, 200, true)).await.body };
+    let body = ask().await;
+    assert!(body.contains("data: [DONE]"), "{body}\n{:#?}", world.records(1).await);
+    let record = world.records(1).await.remove(0);
+    assert!(facts(&record).contains(&"Spliced".to_owned()), "{record:#}");
+    let budget = world.budget("b").await;
+    assert_eq!(dollars(&budget["spent_usd"]), dollars(&record["attempts"][1]["cost_usd"]), "{budget:#}");
+    assert!(dollars(&budget["presumed_usd"]) > NanoUsd(20_000_000), "what was cut may be billed: {budget:#}");
+    let ended = ask().await;
+    assert!(ended.contains("\"error\"") && !ended.contains("data: [DONE]"), "{ended}");
+    let record = world.records(2).await.remove(0);
+    assert_eq!(deployments(&record), ["o/cut!cut:20"]);
+    let budget = world.budget("b").await;
+    assert!(dollars(&budget["spent_usd"]) + dollars(&budget["presumed_usd"]) >= world.billed().await, "{budget:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_a_budget_is_low_a_cheaper_route_answers_and_says_so() {
     let world = World::start(
         "[budgets.b]\nlimit = \"0.01\"\nwarn-at = [0.3]\nwhen-low = { at = 0.3, route = \"small\" }\n\

@@ -51,6 +51,39 @@ fn what_weir_acts_on_is_read() {
 }
 
 #[test]
+fn all_that_multiplies_an_answer_is_read() {
+    let both = read(Endpoint::ChatCompletions, &chat(r#","max_completion_tokens":7,"max_tokens":9"#));
+    assert_eq!((both.max_output, both.output_at_most), (Some(7), Some(9)));
+    assert_eq!(read(Endpoint::ChatCompletions, &chat("")).output_at_most, None);
+    for (prompt, more, prompts, best_of) in [
+        (r#""one""#, "", 1, 1),
+        (r#"["one","two"]"#, r#","best_of":3"#, 2, 3),
+        ("[1,2,3]", r#","best_of":null"#, 1, 1),
+        ("[[1],[2,3],[4]]", r#","best_of":0"#, 3, 1),
+    ] {
+        let head = read(Endpoint::Completions, &format!(r#"{{"model":"m","prompt":{prompt}{more}}}"#));
+        assert_eq!((head.prompts, head.best_of), (prompts, best_of), "{prompt}{more}");
+    }
+    for (stored, more) in [(true, r#","conversation":"c""#), (true, r#","prompt":{"id":"p"}"#), (false, "")] {
+        let head = read(Endpoint::Responses, &format!(r#"{{"model":"m","input":"x"{more}}}"#));
+        assert_eq!((head.stored_input, head.prompts), (stored, 1), "{more}");
+    }
+}
+
+#[test]
+fn what_points_to_input_elsewhere_is_seen() {
+    for (elsewhere, part) in [
+        (true, r#"{"type":"image_url","image_url":{"url":"https://x/y.png"}}"#),
+        (true, r#"{"type":"image","source":{"type":"url","url":"https://x/y.png"}}"#),
+        (true, r#"{"type":"document","source":{"type":"file","file_id":"f"}}"#),
+        (true, r#"{"type":"input_file","file_url":"https://x/y.pdf"}"#),
+        (false, r#"{"type":"text","text":"an url of a file"}"#),
+    ] {
+        assert_eq!(points_elsewhere(part.as_bytes()), elsewhere, "{part}");
+    }
+}
+
+#[test]
 fn what_is_billed_apart_is_told_from_what_has_the_list_price() {
     for (endpoint, more, list_price) in [
         (Endpoint::ChatCompletions, "", true),
