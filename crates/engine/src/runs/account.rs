@@ -151,6 +151,11 @@ impl Account {
         }
     }
 
+    /// When its last request ended.
+    pub(super) fn ended(&self) -> Moment {
+        self.ended
+    }
+
     /// When the next slowed request may go by the clock.
     pub(super) fn next_at(&self) -> Moment {
         let gap = self.lane.as_ref().map_or(FIRST_GAP, |lane| lane.gap);

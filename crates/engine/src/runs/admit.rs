@@ -139,7 +139,7 @@ impl Runs {
         let whole = || fold(&history.received);
         let by_parent = || {
             let (run, path) = self.resolve(tenant, ask.parent.filter(|_| is_new)?)?;
-            let path = path.or_else(|| self.store.paths_of(run).last()).filter(|path| *path != place)?;
+            let path = path.or_else(|| self.store.paths_of(run).next_back()).filter(|path| *path != place)?;
             Some(Lead { path, heard: whole(), by: LedBy::Parent })
         };
         let by_trace = || {
@@ -220,7 +220,7 @@ impl Runs {
                 index.pass(tip.key(tenant), place);
             }
             let new = lookup.full.map_or(0, |full| key(Kind::Full, tenant, full));
-            let old = std::mem::replace(&mut path.last, Last { key: new, at: now, answered: false });
+            let old = std::mem::replace(&mut path.last, Last { key: new, at: now, ..Last::default() });
             if old.key != 0 {
                 index.remove(old.key, place);
             }

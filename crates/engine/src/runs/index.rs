@@ -86,13 +86,22 @@ impl Index {
         }
     }
 
-    /// Who has this key: at most sixteen, those first that have not gone on from it.
+    /// Who has this key: at most a few, those first that have not gone on from it.
     pub(super) fn all(&self, key: u64) -> impl Iterator<Item = u32> {
-        self.known.range(Known::new(key, 0)..=Known::new(key, u32::MAX)).take(16).map(|known| known.place & !PASSED)
+        self.each(key).take(16)
+    }
+
+    /// Who has this key, also where these are many.
+    pub(super) fn many(&self, key: u64) -> impl Iterator<Item = u32> {
+        self.each(key).take(256)
     }
 
     pub(super) fn first(&self, key: u64) -> Option<u32> {
-        self.all(key).next()
+        self.each(key).next()
+    }
+
+    fn each(&self, key: u64) -> impl Iterator<Item = u32> {
+        self.known.range(Known::new(key, 0)..=Known::new(key, u32::MAX)).map(|known| known.place & !PASSED)
     }
 
     pub(super) fn len(&self) -> usize {

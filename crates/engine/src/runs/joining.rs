@@ -150,7 +150,7 @@ impl Runs {
     /// The conversation of a run that was used last.
     fn latest(&self, run: u32) -> Option<u32> {
         // Among many the last that began is near enough.
-        self.store.paths_of(run).last()
+        self.store.paths_of(run).next_back()
     }
 
     fn with_id(&self, tenant: u32, ask: &RunAsk<'_>, kind: SessionKind) -> Option<u32> {
@@ -196,16 +196,19 @@ impl Runs {
         let sent = |place: u32| {
             let path = self.store.path(place)?;
             let is_open = path.account.in_flight > 0 || path.account.next_waiting().is_some();
-            let has_failed = !is_open && !path.last.answered;
-            let is_retry = now.since(path.last.at) <= RETRY_WITHIN || (is_open && sdk_retry > 0);
-            // Who failed comes first, who was answered last.
-            let rank = u8::from(is_open) + 2 * u8::from(path.last.answered);
+            let has_failed = !is_open && !path.last.is_answered;
+            let is_recent = now.since(path.last.at) <= RETRY_WITHIN || (is_open && sdk_retry > 0);
+            let is_retry = is_recent && !path.last.is_void;
+            // Who failed a short while ago comes first, who was answered last.
+            let rank = u8::from(is_open) + 2 * u8::from(path.last.is_answered) + 4 * u8::from(!is_retry);
             (is_retry || has_failed).then_some((rank, Sent { path: place, is_retry, has_failed }))
         };
-        self.store.index.all(full).filter(belongs).filter_map(sent).min_by_key(|(rank, _)| *rank).map(|(_, sent)| sent)
+        // When a provider fails, many who are alike fail.
+        self.store.index.many(full).filter(belongs).filter_map(sent).min_by_key(|(rank, _)| *rank).map(|(_, sent)| sent)
     }
 
-    /// The longest beginning that is known; of several that are alike, the one that shares an id with the request.
+    /// The longest beginning that is known; of several that are alike, one that shares an id with the request, and that was
+    /// answered first: agents alike take about as long for their next request.
     fn by_beginning(
         &self,
         tenant: u32,
@@ -220,12 +223,12 @@ impl Runs {
                 let path = self.store.path(place)?;
                 let tip = path.tips.iter().rposition(|tip| tip.mark == *mark)?;
                 Some(if path.is_at_tip(tip) {
-                    (0, u8::from(!shares(path.run)), Found::Path(place))
+                    ((false, !shares(path.run), path.account.ended()), Found::Path(place))
                 } else {
-                    (1, 0, Found::Branch { path: place, tip })
+                    ((true, true, Moment::ZERO), Found::Branch { path: place, tip })
                 })
             });
-            found.min_by_key(|(branch, apart, _)| (*branch, *apart)).map(|(.., found)| found)
+            found.min_by_key(|(order, _)| *order).map(|(_, found)| found)
         })
     }
 

@@ -34,6 +34,9 @@ impl Runs {
         let evidence = match found {
             Some((Level::Halt, evidence, since)) => {
                 self.halt(place, &evidence, since);
+                if let Some(path) = self.store.path_mut(place).filter(|_| !is_retry) {
+                    path.last.is_void = true;
+                }
                 return Verdict::Halt(evidence);
             }
             Some((level, evidence, _)) => Some((level, evidence)),

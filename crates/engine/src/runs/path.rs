@@ -70,7 +70,9 @@ pub(super) struct Last {
     pub(super) key: u64,
     /// When it was sent, or ended without an answer.
     pub(super) at: Moment,
-    pub(super) answered: bool,
+    pub(super) is_answered: bool,
+    /// It was refused, or given up before it was sent: sent again it is no retry.
+    pub(super) is_void: bool,
 }
 
 /// A history up to an answer, and what its path had come to.

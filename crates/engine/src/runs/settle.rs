@@ -39,7 +39,7 @@ impl Runs {
                 pace.add(now, run_at, cost, (settled.attempts.max(1), useful), others);
             }
         }
-        self.remember_last(now, &ticket, answered);
+        self.remember_last(now, &ticket, answered, was_sent);
         if let (true, Some(addition)) = (answered, settled.addition) {
             self.remember_answer(&ticket, addition, settled.response_id);
         }
@@ -49,16 +49,18 @@ impl Runs {
     }
 
     /// Whether the conversation's last request is answered, so that the same one is known for what it is.
-    fn remember_last(&mut self, now: Moment, ticket: &RunTicket, answered: bool) {
+    fn remember_last(&mut self, now: Moment, ticket: &RunTicket, answered: bool, was_sent: bool) {
         let Some((path, index)) = self.store.indexed(ticket.path) else { return };
         if ticket.full.is_none_or(|full| key(Kind::Full, path.tenant, full) != path.last.key) {
             return;
         }
         if answered {
-            path.last.answered = true;
+            path.last.is_answered = true;
             index.pass(path.last.key, ticket.path);
-        } else if ticket.held.is_some() {
+        } else if was_sent {
             path.last.at = now;
+        } else if ticket.counted {
+            path.last.is_void = true;
         }
     }
 

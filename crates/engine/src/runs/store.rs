@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// The conversations of a run, by number.
-    pub(super) fn paths_of(&self, run: u32) -> impl Iterator<Item = u32> {
+    pub(super) fn paths_of(&self, run: u32) -> impl DoubleEndedIterator<Item = u32> {
         self.members.range((run, 0, 0)..=(run, NONE, NONE)).map(|(_, _, path)| *path)
     }
 

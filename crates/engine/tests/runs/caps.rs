@@ -69,7 +69,7 @@ fn age_depth_and_growth_are_capped() {
     desk.pass(10);
     let why = go_on(&mut desk, &mut chat, &With::default(), 1).1.unwrap();
     assert_eq!((why.detector, why.threshold), (Detector::MaxAge, 600));
-    assert_eq!(why.in_words(), "it has lasted 610s, and its cap is 10m");
+    assert_eq!(why.in_words(), "it has lasted 10m11s, and its cap is 10m");
 
     let mut desk = Desk::new();
     desk.guards.max_depth = Some(2);
