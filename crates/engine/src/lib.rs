@@ -47,8 +47,8 @@ pub use limits::{Admitted, ChargeModel, Cost, DayStart, Gauge, KeyFull, OutputCh
 pub use queue::QueueView;
 pub use runs::{
     Admission, Detector, Evidence, Guards, Joined, Loops, ReleaseCaps, ReleaseError, RunAsk, RunChange, RunOutcome,
-    RunSettled, RunState, RunTicket, RunTree, RunView, Runs, RunsFilter, RunsPage, RunsSettings, RunsSize, SessionId, SessionKind,
-    Verdict,
+    RunSettled, RunState, RunTicket, RunTree, RunView, Runs, RunsFilter, RunsPage, RunsSettings, RunsSize, SessionId,
+    SessionKind, Verdict,
 };
 pub use settings::{
     BreakerSettings, LimitSettings, ModelLimits, PoolLimits, ProviderLimits, QueueSettings,

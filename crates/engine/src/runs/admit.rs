@@ -6,7 +6,7 @@ use weir_units::{Mark, Moment};
 
 use super::ask::{Admission, Joined, RunAsk, RunTicket, SessionKind};
 use super::evidence::Evidence;
-use super::exchange::{LedBy, Lead, SAID};
+use super::exchange::{Lead, LedBy, SAID};
 use super::index::{Kind, key};
 use super::joining::OWN;
 use super::lookup::Lookup;

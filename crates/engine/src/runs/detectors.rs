@@ -49,7 +49,8 @@ pub(super) fn look(seen: &Seen<'_>, guards: &Guards) -> Option<Finding> {
         similar(&steps, seen, guards),
     ];
     // The first of equals counts.
-    let (level, evidence, since) = found.into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+    let (level, evidence, since) =
+        found.into_iter().flatten().reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     let tool = steps.last().and_then(|step| step.tool).and_then(|tool| seen.tools.get(usize::from(tool)));
     let tool = tool.filter(|_| evidence.detector != Detector::SimilarTexts).map(|name| safe(name));
     let message = evidence.message.or_else(|| steps.last().map(|step| step.message));
@@ -111,7 +112,8 @@ pub(super) fn repeats(len: usize, period: usize, same: &impl Fn(usize, usize) ->
 fn found(level: Level, detector: Detector, count: u32, threshold: u32, steps: &[Step]) -> Option<Finding> {
     let since = steps.first().map_or(0, |step| step.message);
     let marks = steps.iter().rev().take(LONGEST_PERIOD).map(|step| step.what).collect();
-    (level > Level::Go).then(|| (level, Evidence { marks, ..Evidence::new(detector, count.into(), threshold.into()) }, since))
+    (level > Level::Go)
+        .then(|| (level, Evidence { marks, ..Evidence::new(detector, count.into(), threshold.into()) }, since))
 }
 
 /// The last `count` times `period` steps.
@@ -166,11 +168,9 @@ fn no_progress(steps: &[Step], guards: &Guards) -> Option<Finding> {
         (few && still).then_some((whats.len(), recent))
     };
     let at = |rungs: u32, level: Level| level_of(rungs).map(|(distinct, recent)| (level, distinct, recent));
-    let (level, distinct, recent) =
-        at(0, Level::Halt).or_else(|| at(1, Level::Slow)).or_else(|| at(2, Level::Warn))?;
+    let (level, distinct, recent) = at(0, Level::Halt).or_else(|| at(1, Level::Slow)).or_else(|| at(2, Level::Warn))?;
     let distinct = u32::try_from(distinct).unwrap_or(u32::MAX);
-    let (level, mut evidence, since) =
-        found(level, Detector::NoProgress, distinct, guards.no_progress_steps, recent)?;
+    let (level, mut evidence, since) = found(level, Detector::NoProgress, distinct, guards.no_progress_steps, recent)?;
     evidence.of = recent.len() as u64;
     Some((level, evidence, since))
 }

@@ -110,7 +110,9 @@ impl Evidence {
         let span = |seconds: &u64| format_duration(Duration::from_secs(*seconds));
         match (self.detector, &self.tool) {
             (Detector::IdenticalActions, Some(tool)) => {
-                format!("the tool `{tool}` was called {count} times in a row with the same arguments and the same result")
+                format!(
+                    "the tool `{tool}` was called {count} times in a row with the same arguments and the same result"
+                )
             }
             (Detector::IdenticalActions, None) => {
                 format!("the assistant said the same {count} times in a row and was answered the same each time")

@@ -75,7 +75,8 @@ impl Runs {
             return (Found::New, Joined::Named, lookup);
         }
         let has_answer = ask.stateful || ask.history.is_some_and(|history| history.turns > 0);
-        let sent = self.sent_before(now, tenant, &lookup, ask.sdk_retry, &belongs).filter(|_| has_answer || ask.sdk_retry > 0);
+        let sent =
+            self.sent_before(now, tenant, &lookup, ask.sdk_retry, &belongs).filter(|_| has_answer || ask.sdk_retry > 0);
         let as_sent = |sent: &Sent| {
             (Found::Path(sent.path), if sent.is_retry { Joined::Retried } else { known_as(Joined::Continued) })
         };

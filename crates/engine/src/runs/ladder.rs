@@ -18,13 +18,7 @@ use super::settings::Loops;
 
 impl Runs {
     /// Judges a request, and counts it unless it is refused.
-    pub(super) fn judge(
-        &mut self,
-        now: Moment,
-        ask: &RunAsk<'_>,
-        ticket: &mut RunTicket,
-        is_retry: bool,
-    ) -> Verdict {
+    pub(super) fn judge(&mut self, now: Moment, ask: &RunAsk<'_>, ticket: &mut RunTicket, is_retry: bool) -> Verdict {
         let place = ticket.path;
         let found = self.find_fault(now, place, ask, u32::from(!is_retry)).map(|(level, evidence, since)| {
             let run = self.names(place).0;
@@ -82,7 +76,8 @@ impl Runs {
         let account = acting(run, path);
         let halted = account.halted.as_ref().filter(|halted| halted.binds(waits.loops));
         let spent = || account.is_spent(waits.max_cost).map(|spent| Evidence { run: evidence.run.clone(), ..spent });
-        if let Some((evidence, is_new)) = halted.map(|halted| (halted.evidence.clone(), false)).or_else(|| Some((spent()?, true)))
+        if let Some((evidence, is_new)) =
+            halted.map(|halted| (halted.evidence.clone(), false)).or_else(|| Some((spent()?, true)))
         {
             account.leave_lane(ticket.id);
             ticket.waits = None;
@@ -139,7 +134,8 @@ impl Runs {
         let around = heard.and_then(|heard| goes_round(&path.said, heard.mark, heard.by, guards));
         let around = around.map(|(level, evidence)| (level, evidence, u32::MAX));
         let too_many = self.store.run_mut(run_at)?.pace.too_many_tries(now, guards);
-        let too_fast = self.store.run(run_at)?.pace.too_fast(now, run_at, guards, self.store.tenant_of(tenant)?.neighbours());
+        let too_fast =
+            self.store.run(run_at)?.pace.too_fast(now, run_at, guards, self.store.tenant_of(tenant)?.neighbours());
         let paces = too_fast.or(too_many).map(|evidence| (Level::Slow, evidence, u32::MAX));
         let found = [in_history, around, paces].into_iter().flatten();
         let (level, evidence, since) = found.reduce(|best, next| if next.0 > best.0 { next } else { best })?;

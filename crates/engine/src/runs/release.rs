@@ -48,10 +48,15 @@ pub enum ReleaseError {
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("there is no such run; it may have been forgotten since it was not used for long"),
+            Self::Unknown => {
+                f.write_str("there is no such run; it may have been forgotten since it was not used for long")
+            }
             Self::NotHalted => f.write_str("the run is neither halted nor slowed, so there is nothing to release"),
             Self::RequestsTooLow { cap, made } => {
-                write!(f, "the run has made {made} requests already; a cap of {cap} would halt it at once: set a higher one")
+                write!(
+                    f,
+                    "the run has made {made} requests already; a cap of {cap} would halt it at once: set a higher one"
+                )
             }
             Self::AgeTooLow { cap, age } => {
                 let (cap, age) = (format_duration(*cap), format_duration(*age));
@@ -84,7 +89,8 @@ impl Runs {
         let held_back = |path: &u32| {
             self.store.path(*path).is_some_and(|path| {
                 let whole = run.whole || one.is_none();
-                let is_meant = whole || one.and_then(|one| self.store.path(one)).is_some_and(|one| one.number == path.number);
+                let is_meant =
+                    whole || one.and_then(|one| self.store.path(one)).is_some_and(|one| one.number == path.number);
                 is_meant && (run.whole || state_of(run, path) >= RunState::Slow)
             })
         };
@@ -96,7 +102,10 @@ impl Runs {
         if run.whole {
             suits(now, &run.account, &caps)?;
         } else {
-            paths.iter().filter_map(|path| self.store.path(*path)).try_for_each(|path| suits(now, &path.account, &caps))?;
+            paths
+                .iter()
+                .filter_map(|path| self.store.path(*path))
+                .try_for_each(|path| suits(now, &path.account, &caps))?;
         }
         for path in &paths {
             self.forgive(*path);

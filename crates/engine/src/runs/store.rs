@@ -95,7 +95,10 @@ impl Store {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, Excluded);
         let tenant = self.tenant_of(tenant);
-        tenant.into_iter().flat_map(move |tenant| tenant.by_name.range::<str, _>((from, Unbounded))).map(|(_, run)| *run)
+        tenant
+            .into_iter()
+            .flat_map(move |tenant| tenant.by_name.range::<str, _>((from, Unbounded)))
+            .map(|(_, run)| *run)
     }
 
     /// Tenants by name, from the one `from`.
@@ -230,7 +233,8 @@ impl Store {
         self.free_paths.push(place);
         self.paths_bytes = self.paths_bytes.saturating_sub(PATH_BYTES + u64::from(path.weight));
         let tips = path.tips.iter().flat_map(|tip| [tip.key(tenant), tip.response]);
-        let keys = tips.chain([path.last.key, path.end]).chain(path.ids.iter().copied()).chain(path.produced.iter().copied());
+        let keys =
+            tips.chain([path.last.key, path.end]).chain(path.ids.iter().copied()).chain(path.produced.iter().copied());
         for key in keys.filter(|key| *key != 0) {
             self.index.remove(key, place);
         }

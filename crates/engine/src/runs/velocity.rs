@@ -41,7 +41,8 @@ pub(super) struct Pace {
 
 impl Pace {
     fn rate_at(&self, now: Moment) -> u64 {
-        u64::try_from(u128::from(self.rate) * u128::from(decay_ppm(now.since(self.at), TAU)) / 1_000_000).unwrap_or(u64::MAX)
+        u64::try_from(u128::from(self.rate) * u128::from(decay_ppm(now.since(self.at), TAU)) / 1_000_000)
+            .unwrap_or(u64::MAX)
     }
 
     /// A request of the run `run` was settled.
@@ -82,10 +83,8 @@ impl Pace {
         let threshold = usual.middle.saturating_add(
             usual.deviation.saturating_mul(guards.velocity_deviations.into()).saturating_mul(10_000) / 6_745,
         );
-        (far || self.alarmed).then(|| Evidence {
-            of: usual.middle,
-            ..Evidence::new(Detector::Velocity, rate, threshold.max(floor))
-        })
+        (far || self.alarmed)
+            .then(|| Evidence { of: usual.middle, ..Evidence::new(Detector::Velocity, rate, threshold.max(floor)) })
     }
 
     /// Whether it makes too many attempts for what it gets.

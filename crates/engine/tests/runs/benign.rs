@@ -31,7 +31,15 @@ impl Agent {
         let steps = 12 + dice.below(40);
         // Of templated agents many begin alike.
         let task = format!("task {}", dice.below(4));
-        Self { seed, kind, dice, chat: Chat::with(&format!("agent of kind {kind}"), &task), step: 0, steps, went_on: None }
+        Self {
+            seed,
+            kind,
+            dice,
+            chat: Chat::with(&format!("agent of kind {kind}"), &task),
+            step: 0,
+            steps,
+            went_on: None,
+        }
     }
 
     /// What it does next, and what comes of it.
@@ -46,10 +54,13 @@ impl Agent {
                 (calls("status", &format!("job {id}")), format!("progress {progress} of 100, {} rows", n / 2))
             }
             // Polls with pauses.
-            1 if n % 2 == 0 => (calls("sleep", &format!("{}", 10 + id)), "slept".to_owned()),
+            1 if n.is_multiple_of(2) => (calls("sleep", &format!("{}", 10 + id)), "slept".to_owned()),
             1 => (calls("status", &format!("job {id}")), format!("step {n} of {}", self.steps)),
             // Pages through files, with the same remark each time.
-            2 => (calls("read", &format!("page {n} of {id}")), if n % 5 == 4 { String::new() } else { format!("text {id} {n}") }),
+            2 => (
+                calls("read", &format!("page {n} of {id}")),
+                if n % 5 == 4 { String::new() } else { format!("text {id} {n}") },
+            ),
             // Has a tool that fails in several ways, and a result now and then.
             3 => match (n + self.dice.below(2)) % 4 {
                 0 => (calls("fetch", &format!("page {} of {id}", n / 3)), format!("text {n}")),
@@ -63,15 +74,18 @@ impl Agent {
                 (says(&format!("paragraph {n} of {id}")), user.to_owned())
             }
             // A user who asks this and that, and an assistant that may not say.
-            5 if n % 3 == 0 => (says("I am sorry, I cannot help with that."), format!("question {n} {id}")),
+            5 if n.is_multiple_of(3) => (says("I am sorry, I cannot help with that."), format!("question {n} {id}")),
             5 => (says(&format!("answer {n} {id}")), format!("question {n} {id}")),
             // Edits and tests, tests with the same result for a while.
-            6 if n % 2 == 0 => (calls("edit", &format!("file {n} {id}")), "saved".to_owned()),
+            6 if n.is_multiple_of(2) => (calls("edit", &format!("file {n} {id}")), "saved".to_owned()),
             6 => (calls("test", "all"), format!("{} failed", 9 - (n / 4).min(9))),
             // Several searches at once, some without a result.
             7 => {
                 let at_once = (0..3).map(|k| ("search".to_owned(), format!("query {n} {k} {id}"))).collect();
-                (Turn::Calls(at_once), if n % 2 == 0 { "no results".to_owned() } else { format!("results {n} {id}") })
+                (
+                    Turn::Calls(at_once),
+                    if n.is_multiple_of(2) { "no results".to_owned() } else { format!("results {n} {id}") },
+                )
             }
             // Long reports.
             _ => {

@@ -147,7 +147,11 @@ fn with_a_cap_on_dollars_what_is_under_way_counts_at_the_price_of_the_dearest() 
     assert_eq!(desk.runs.resume(desk.now, &mut second.ticket), Verdict::Go);
     let third = desk.admit(&part(2), &named("job"));
     let fourth = desk.admit(&part(3), &named("job"));
-    assert_eq!((&third.verdict, &fourth.verdict), (&Verdict::Go, &Verdict::Go), "3 spent and twice 3 under way are less than 10");
+    assert_eq!(
+        (&third.verdict, &fourth.verdict),
+        (&Verdict::Go, &Verdict::Go),
+        "3 spent and twice 3 under way are less than 10"
+    );
     let fifth = desk.admit(&part(4), &named("job"));
     let Verdict::Wait { until: None, evidence } = fifth.verdict else { panic!("{:?}", fifth.verdict) };
     assert_eq!((evidence.detector, &*evidence.run), (Detector::MaxCost, "job~5"));
@@ -212,12 +216,14 @@ fn a_run_that_spends_far_faster_than_the_others_is_slowed_and_never_halted() {
     let spend = |desk: &mut Desk, name: &str, dollars: i64, times: usize| {
         desk.cost = Some(cents(dollars * 100));
         let mut chat = Chat::with("an agent", name);
-        (0..times).map(|n| {
-            let went = desk.turn(&mut chat, &named(name), &says(&format!("{n}")));
-            chat.user(&format!("{n}"));
-            assert_eq!(went.halted, None);
-            went.warned.map(|evidence| evidence.detector)
-        }).collect::<Vec<_>>()
+        (0..times)
+            .map(|n| {
+                let went = desk.turn(&mut chat, &named(name), &says(&format!("{n}")));
+                chat.user(&format!("{n}"));
+                assert_eq!(went.halted, None);
+                went.warned.map(|evidence| evidence.detector)
+            })
+            .collect::<Vec<_>>()
     };
     assert!(spend(&mut desk, "alone", 5, 20).iter().all(Option::is_none), "there is nothing to compare with");
     for n in 0..9 {

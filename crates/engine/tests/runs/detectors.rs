@@ -66,7 +66,8 @@ fn the_same_words_to_other_questions_and_other_words_to_the_same_are_no_loop() {
 fn polling_whose_result_changes_is_progress_with_sleeps_between_as_well() {
     let states = ["1 of 30", "2 of 30", "3 of 30", "4 of 30", "5 of 30", "6 of 30", "7 of 30", "8 of 30", "9 of 30"];
     nobody_minds(&play(&mut Desk::new(), states.map(|state| (calls("status", "job 1"), state))));
-    let slept = states.into_iter().flat_map(|state| [(calls("sleep", "10"), "slept"), (calls("status", "job 1"), state)]);
+    let slept =
+        states.into_iter().flat_map(|state| [(calls("sleep", "10"), "slept"), (calls("status", "job 1"), state)]);
     let slept: Vec<_> = slept.cycle().take(18).collect();
     nobody_minds(&play(&mut Desk::new(), slept));
 }
@@ -79,7 +80,10 @@ fn an_exempt_tool_neither_counts_nor_breaks_a_row() {
     let both = [(calls("search", "weir"), "nothing"), (calls("status", "job 1"), "pending")];
     let went = play(&mut desk, both.into_iter().cycle().take(30));
     let evidence = went.last().unwrap().halted.as_ref().unwrap();
-    assert_eq!((evidence.detector, evidence.count, evidence.tool.as_deref()), (Detector::IdenticalActions, 5, Some("search")));
+    assert_eq!(
+        (evidence.detector, evidence.count, evidence.tool.as_deref()),
+        (Detector::IdenticalActions, 5, Some("search"))
+    );
     assert_eq!(went.len(), 10, "the request after the fifth search");
 }
 
@@ -115,10 +119,7 @@ fn the_same_error_to_other_arguments_is_warned_of_slowed_and_halted() {
     let told: Vec<_> = went.iter().map(|went| went.warned.as_ref().map(|evidence| evidence.count)).collect();
     assert_eq!(told, [None, None, None, None, Some(4), Some(5), None]);
     let evidence = went[6].halted.as_ref().unwrap();
-    assert_eq!(
-        evidence.in_words(),
-        "6 calls in a row, the last one of the tool `fetch`, failed with the same error"
-    );
+    assert_eq!(evidence.in_words(), "6 calls in a row, the last one of the tool `fetch`, failed with the same error");
 }
 
 #[test]
@@ -146,7 +147,9 @@ fn few_different_steps_without_a_new_result_are_no_progress() {
 
 #[test]
 fn texts_that_are_nearly_the_same_are_halted_at_four_of_six() {
-    let text = |n: u64| (Turn::SaysAtLength(format!("a long text {n}"), 0xABCD ^ (1 << n)), ["a", "b", "c", "d", "e"][n as usize]);
+    let text = |n: u64| {
+        (Turn::SaysAtLength(format!("a long text {n}"), 0xABCD ^ (1 << n)), ["a", "b", "c", "d", "e"][n as usize])
+    };
     let went = play(&mut Desk::new(), (0..5).map(text));
     assert_eq!(went.len(), 5);
     assert_eq!(went[3].warned.as_ref().unwrap().detector, Detector::SimilarTexts);
@@ -175,7 +178,7 @@ fn long_texts_that_are_alike_are_no_loop_where_the_agent_gets_on() {
 #[test]
 fn calls_made_at_once_have_no_order_and_the_same_call_made_twice_at_once_is_one() {
     let at_once = |turn: usize| {
-        let names = if turn % 2 == 0 { ["a", "b", "a"] } else { ["b", "a", "a"] };
+        let names = if turn.is_multiple_of(2) { ["a", "b", "a"] } else { ["b", "a", "a"] };
         Turn::Calls(names.map(|name| (name.to_owned(), "x".to_owned())).to_vec())
     };
     let went = play(&mut Desk::new(), (0..9).map(|turn| (at_once(turn), "same")));

@@ -4,10 +4,16 @@ use weir_engine::{Detector, Evidence, ReleaseCaps, SessionKind};
 
 use crate::world::{Chat, Desk, With, calls, named, says, with_id};
 
-const ASKS: [&str; 3] = ["could you clarify what you mean?", "what is it that you need to know?", "let me ask the planner"];
+const ASKS: [&str; 3] =
+    ["could you clarify what you mean?", "what is it that you need to know?", "let me ask the planner"];
 
 /// Agents that hand a text to the next one in a fresh conversation each time, until one is halted.
-fn go_round<'a>(desk: &mut Desk, agents: usize, with: impl Fn(usize) -> With<'a>, most: usize) -> (usize, Option<Evidence>) {
+fn go_round<'a>(
+    desk: &mut Desk,
+    agents: usize,
+    with: impl Fn(usize) -> With<'a>,
+    most: usize,
+) -> (usize, Option<Evidence>) {
     let mut text = "plan a journey".to_owned();
     for n in 0..most {
         let mut chat = Chat::with(&format!("agent {}", n % agents), &text);
@@ -99,11 +105,7 @@ fn runs_that_start_each_other_and_traces_are_links_as_well() {
         None
     };
     let names: &'static [String] = Box::leak((0..41).map(|n| format!("step {n}")).collect());
-    let child = |n: usize| With {
-        run: Some(&names[n + 1]),
-        parent: Some(&names[n]),
-        ..With::default()
-    };
+    let child = |n: usize| With { run: Some(&names[n + 1]), parent: Some(&names[n]), ..With::default() };
     let (n, detector) = round(&mut Desk::new(), &child).unwrap();
     assert_eq!((n, detector), (7, Detector::PingPong));
     let (n, detector) = round(&mut Desk::new(), &|_| with_id(SessionKind::Trace, "t")).unwrap();

@@ -65,7 +65,13 @@ fn parallel_requests_with_the_same_beginning_are_branches() {
     let mut desk = Desk::new();
     let mut chat = Chat::with("an agent", "do it");
     desk.turn(&mut chat, &With::default(), &says("three things"));
-    let parts: Vec<Chat> = (0..3).map(|n| { let mut part = chat.clone(); part.user(&format!("part {n}")); part }).collect();
+    let parts: Vec<Chat> = (0..3)
+        .map(|n| {
+            let mut part = chat.clone();
+            part.user(&format!("part {n}"));
+            part
+        })
+        .collect();
     let admitted: Vec<_> = parts.iter().map(|part| desk.admit(part, &With::default())).collect();
     let joined: Vec<_> = admitted.iter().map(|admission| admission.joined).collect();
     assert_eq!(joined, [Joined::Continued, Joined::Forked, Joined::Forked]);
@@ -121,7 +127,11 @@ fn the_same_history_is_a_retry_for_a_minute_whoever_sends_it() {
     assert_eq!((went.joined, &went.run), (Joined::Continued, &run), "either of two answers to one request is the last");
     desk.fail(went.ticket, 1);
     desk.pass(120);
-    assert_eq!(desk.admit(&thus, &With::default()).joined, Joined::Continued, "what was never answered may be asked anew");
+    assert_eq!(
+        desk.admit(&thus, &With::default()).joined,
+        Joined::Continued,
+        "what was never answered may be asked anew"
+    );
     desk.pass(120);
     assert_eq!(desk.admit(&chat, &With::default()).joined, Joined::Forked, "and what was is another try");
 }
@@ -162,7 +172,11 @@ fn a_named_run_is_joined_whatever_the_history() {
     let went = desk.turn(&mut chat, &With::default(), &says("thus"));
     assert_eq!((went.joined, &*went.run), (Joined::Continued, "job 7"), "also where the name is left out later");
     chat.user("go on");
-    assert_eq!(&*desk.turn(&mut chat, &named("job 8"), &says("there")).run, "job 8", "the name counts, not the history");
+    assert_eq!(
+        &*desk.turn(&mut chat, &named("job 8"), &says("there")).run,
+        "job 8",
+        "the name counts, not the history"
+    );
     let echoed = desk.turn(&mut Chat::with("a critic", "once more"), &named("job 7~2"), &says("fine"));
     assert_eq!(&*echoed.run, "job 7~3", "a further conversation of the same run");
     assert_eq!(desk.runs.find(desk.now, "acme", "job 7").unwrap().requests, 5);
@@ -227,7 +241,11 @@ fn a_session_is_one_run_and_a_shared_key_ties_conversations_that_stay_apart() {
         assert_eq!((went.joined, &went.run), (Joined::Continued, &first.run));
         one.user("more still");
         let went = desk.turn(&mut one, &with_id(kind, "another"), &says("so"));
-        assert_eq!((went.joined, &went.run), (Joined::Continued, &first.run), "a trace per request parts no conversation");
+        assert_eq!(
+            (went.joined, &went.run),
+            (Joined::Continued, &first.run),
+            "a trace per request parts no conversation"
+        );
     }
 }
 
@@ -246,7 +264,10 @@ fn tenants_never_meet() {
     for with in [&With::default(), &With { run: None, ..all.clone() }, &named("other"), &all] {
         desk.pass(100);
         let admission = desk.admit(&chat, with);
-        assert!([Joined::New, Joined::Named].contains(&admission.joined) || desk.runs.find(desk.now, "globex", &admission.run).is_some());
+        assert!(
+            [Joined::New, Joined::Named].contains(&admission.joined)
+                || desk.runs.find(desk.now, "globex", &admission.run).is_some()
+        );
         let own = desk.runs.find(desk.now, "acme", "job").unwrap();
         assert_eq!((own.requests, own.conversations), (1, 1));
         desk.refuse(admission.ticket);
@@ -256,7 +277,10 @@ fn tenants_never_meet() {
     assert_eq!(child.parent.as_deref(), Some("job"));
     assert!(desk.runs.tree(desk.now, "acme", "job").unwrap().children.is_empty());
     assert!(desk.runs.find(desk.now, "acme", &child.run).is_none());
-    assert!(desk.runs.list(desk.now, &weir_engine::RunsFilter { tenant: Some("acme"), ..Default::default() }, 9).runs.len() == 1);
+    assert!(
+        desk.runs.list(desk.now, &weir_engine::RunsFilter { tenant: Some("acme"), ..Default::default() }, 9).runs.len()
+            == 1
+    );
 }
 
 #[test]

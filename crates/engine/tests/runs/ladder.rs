@@ -143,7 +143,9 @@ fn a_slowed_run_has_one_request_under_way_and_the_next_is_woken() {
     desk.answer(first.ticket, &chat.addition(&says("found")));
     assert_eq!(desk.runs.take_woken(), [second.ticket.id()]);
     let at = desk.now + Duration::from_secs(10);
-    assert!(matches!(desk.runs.resume(desk.now, &mut second.ticket), Verdict::Wait { until: Some(until), .. } if until == at));
+    assert!(
+        matches!(desk.runs.resume(desk.now, &mut second.ticket), Verdict::Wait { until: Some(until), .. } if until == at)
+    );
     desk.refuse(second.ticket);
     let view = desk.runs.find(desk.now, "acme", "job").unwrap();
     assert_eq!((view.requests, view.in_flight), (5, 0), "who gave up waiting was no request");

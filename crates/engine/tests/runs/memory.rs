@@ -16,7 +16,9 @@ fn beyond_the_bound_the_least_recently_used_of_the_largest_tenant_falls_out() {
     }
     let size = desk.runs.size();
     assert_eq!(size.conversations, 10);
-    assert!(desk.runs.find(desk.now, "globex", "run 0").is_some() && desk.runs.find(desk.now, "globex", "run 20").is_none());
+    assert!(
+        desk.runs.find(desk.now, "globex", "run 0").is_some() && desk.runs.find(desk.now, "globex", "run 20").is_none()
+    );
     assert!(desk.runs.find(desk.now, "acme", "quiet").is_some(), "one tenant's flood costs no other its memory");
 }
 
@@ -71,7 +73,8 @@ fn many(runs: u64) -> Desk {
         };
         let mut chat = Chat::with("an agent", &format!("task {n}"));
         for turn in 0..1 + n % 8 {
-            let act = if n % 3 == 0 { Turn::Says(format!("{n} {turn}")) } else { calls("tool", &format!("{n} {turn}")) };
+            let act =
+                if n % 3 == 0 { Turn::Says(format!("{n} {turn}")) } else { calls("tool", &format!("{n} {turn}")) };
             desk.turn(&mut chat, &with, &act);
             if n % 3 == 0 { chat.user("go on") } else { chat.result("done") }
         }
@@ -92,6 +95,7 @@ fn by_reckoning_two_hundred_thousand_runs_fit() {
 /// `cargo test --release -p weir-engine --test runs -- --ignored --nocapture two_hundred`
 #[test]
 #[ignore = "takes a while, and measures the whole process"]
+#[expect(clippy::disallowed_methods, reason = "what the process takes stands in a file")]
 fn two_hundred_thousand_runs_take_less_than_256_megabytes() {
     let resident = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();

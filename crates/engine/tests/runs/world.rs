@@ -87,14 +87,16 @@ impl Chat {
     /// What an answer adds.
     pub(crate) fn addition(&self, turn: &Turn) -> Addition {
         let message = mark(&format!("assistant {turn:?}"));
-        let at = u32::try_from(self.history.messages.len()).unwrap();
+        let at = self.history.messages.len() as u32;
         let action = |tool, what| Action { message: at, tool, what, result: None, error: None };
         let (actions, tools, produced) = match turn {
-            Turn::Says(text) | Turn::SaysAtLength(text, _) => (vec![action(None, mark(text))], vec![], vec![mark(text)]),
+            Turn::Says(text) | Turn::SaysAtLength(text, _) => {
+                (vec![action(None, mark(text))], vec![], vec![mark(text)])
+            }
             Turn::Calls(calls) => {
                 let tools: Vec<Box<str>> = calls.iter().map(|(tool, _)| tool.as_str().into()).collect();
                 let what = |(place, (tool, arguments)): (usize, &(String, String))| {
-                    action(Some(u16::try_from(place).unwrap()), mark(&format!("{tool}({arguments})")))
+                    action(Some(place as u16), mark(&format!("{tool}({arguments})")))
                 };
                 let actions = calls.iter().enumerate().map(what).collect();
                 (actions, tools, calls.iter().map(|(_, arguments)| mark(arguments)).collect())
@@ -122,12 +124,12 @@ impl Chat {
                     history.tools.len() - 1
                 });
                 history.tool_calls += 1;
-                u16::try_from(known).unwrap()
+                known as u16
             });
             history.actions.push(Action { tool, ..action });
         }
         let from = history.actions.len().saturating_sub(ACTIONS);
-        history.earlier_actions += u32::try_from(from).unwrap();
+        history.earlier_actions += from as u32;
         history.actions.drain(..from);
     }
 
@@ -137,12 +139,12 @@ impl Chat {
         let mut chat = Self::with(&format!("{:?}", self.history.root), summary);
         chat.history.root = self.history.root;
         chat.history.messages.extend(&self.history.messages[from..]);
-        let moved = |message: u32| (message as usize).checked_sub(from).map(|at| u32::try_from(at + 1).unwrap());
+        let moved = |message: u32| (message as usize).checked_sub(from).map(|at| (at + 1) as u32);
         let actions = self.history.actions.iter();
         let actions = actions.filter_map(|action| Some(Action { message: moved(action.message)?, ..*action }));
         chat.history.actions = actions.collect();
         chat.history.tools.clone_from(&self.history.tools);
-        chat.history.turns = u32::try_from(chat.history.actions.len()).unwrap();
+        chat.history.turns = chat.history.actions.len() as u32;
         chat.history.received.clone_from(&self.history.received);
         chat
     }
