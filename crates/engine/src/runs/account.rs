@@ -8,6 +8,7 @@ use weir_units::{Moment, Tokens};
 use super::ask::{RunOutcome, RunSettled};
 use super::evidence::Evidence;
 use super::settings::{Loops, ReleaseCaps};
+use super::velocity::Pace;
 
 /// The first gap that a slowed run keeps between its requests, and the longest.
 const FIRST_GAP: Duration = Duration::from_secs(5);
@@ -37,6 +38,7 @@ pub(super) struct Account {
     pub(super) halted: Option<Box<Halted>>,
     pub(super) lane: Option<Box<Lane>>,
     pub(super) base: Option<Box<Base>>,
+    pub(super) pace: Option<Box<Pace>>,
 }
 
 /// Why nothing goes any more.
@@ -91,6 +93,7 @@ impl Account {
             halted: None,
             lane: None,
             base: None,
+            pace: None,
         }
     }
 
@@ -196,6 +199,7 @@ impl Account {
     pub(super) fn heap_bytes(&self) -> usize {
         let lane = self.lane.as_ref().map_or(0, |lane| 56 + lane.waiting.capacity() * 8);
         let halted = self.halted.as_ref().map_or(0, |_| size_of::<Halted>() + 192);
-        lane + halted + self.base.as_ref().map_or(0, |_| size_of::<Base>() + 16)
+        let pace = self.pace.as_ref().map_or(0, |_| size_of::<Pace>() + 16);
+        lane + halted + pace + self.base.as_ref().map_or(0, |_| size_of::<Base>() + 16)
     }
 }

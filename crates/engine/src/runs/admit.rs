@@ -6,11 +6,11 @@ use weir_units::{Mark, Moment};
 
 use super::ask::{Admission, Joined, RunAsk, RunTicket, SessionKind};
 use super::evidence::Evidence;
-use super::exchange::{Lead, LedBy, SAID};
+use super::exchange::{Exchange, Lead, LedBy};
 use super::index::{Kind, key};
 use super::joining::OWN;
 use super::lookup::Lookup;
-use super::path::{Heard, IDS, Last};
+use super::path::{IDS, Last};
 use super::run::fold;
 use super::settings::RunsSettings;
 use super::store::Store;
@@ -151,17 +151,15 @@ impl Runs {
                 && trace.is_some()
                 && let Some(path) = self.store.path_mut(place)
             {
-                path.heard = Some(Heard { mark: whole(), by: LedBy::Trace, is_answered: false });
+                path.exchange = Some(Box::new(Exchange::begun(whole())));
             }
             return;
         };
         let Some(leader) = self.store.path(lead.path) else { return };
-        let from = leader.said.len().saturating_sub(SAID - 1);
-        let (said, serial, depth) = (leader.said[from..].to_vec(), leader.serial, leader.depth);
+        let exchange = Exchange::led(&lead, leader.exchange.as_deref(), leader.serial);
+        let depth = leader.depth;
         let Some((run, path)) = self.store.both(place) else { return };
-        path.said = said;
-        path.heard = Some(Heard { mark: lead.heard, by: lead.by, is_answered: false });
-        path.led_by = Some((lead.path, serial));
+        path.exchange = Some(Box::new(exchange));
         if is_new && path.number == 1 && lead.by == LedBy::Text && run.parent.is_none() {
             path.depth = depth + 1;
             run.depth = depth + 1;

@@ -15,9 +15,9 @@ pub(super) const SAID: usize = 48;
 
 /// What one conversation was told, and what it answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) heard: Mark,
-    pub(super) answered: Mark,
+struct Said {
+    heard: Mark,
+    answered: Mark,
 }
 
 /// How a conversation is led by another.
@@ -36,30 +36,69 @@ pub(super) struct Lead {
     pub(super) by: LedBy,
 }
 
-/// Whether what was said goes round, now that `heard` is said.
-pub(super) fn goes_round(said: &[Said], heard: Mark, by: LedBy, guards: &Guards) -> Option<(Level, Evidence)> {
-    let last = said.len();
-    let told = |at: usize| said.get(at).map_or(heard, |said| said.heard);
-    // What the newest is answered with is not known yet.
-    let same = |a: usize, b: usize| told(a) == told(b) && (a == last || b == last || said[a] == said[b]);
-    for period in 1..=LONGEST_PERIOD {
-        // What begins in a trace again and again with one text may be one worker after the other.
-        if period == 1 && by == LedBy::Trace {
-            continue;
+/// What was said along the conversations that led to one, and what that was told last.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    said: Vec<Said>,
+    heard: Mark,
+    by: LedBy,
+    /// The answer to what was heard is in `said` already.
+    is_answered: bool,
+    /// Who led it, by place and serial number.
+    pub(super) led_by: Option<(u32, u64)>,
+}
+
+impl Exchange {
+    /// A conversation that nobody leads yet, and that others may be led by.
+    pub(super) fn begun(heard: Mark) -> Self {
+        Self { said: Vec::new(), heard, by: LedBy::Trace, is_answered: false, led_by: None }
+    }
+
+    /// A conversation that is led by another, whose exchange this is if it has one.
+    pub(super) fn led(lead: &Lead, leader: Option<&Self>, serial: u64) -> Self {
+        let said = leader.map(|leader| &leader.said[leader.said.len().saturating_sub(SAID - 1)..]);
+        let (said, led_by) = (said.unwrap_or_default().to_vec(), Some((lead.path, serial)));
+        Self { said, heard: lead.heard, by: lead.by, is_answered: false, led_by }
+    }
+
+    /// Answers what was heard.
+    pub(super) fn say(&mut self, answered: Mark) {
+        // Until the next is heard, what is said last is the answer.
+        if self.is_answered {
+            self.said.pop();
         }
-        let count = repeats(last + 1, period, &same);
-        let (threshold, rungs) = if period == 1 { (guards.identical_actions, 2) } else { (guards.ping_pongs, 1) };
-        let level = Level::of(count, threshold, rungs);
-        if level > Level::Go {
-            let marks = (0..period.min(6)).filter_map(|back| last.checked_sub(back)).map(told).collect();
-            let evidence = Evidence::new(Detector::PingPong, count.into(), threshold.into());
-            let period = u32::try_from(period).unwrap_or(u32::MAX);
-            return Some((level, Evidence { period, marks, ..evidence }));
-        }
-        if count > 1 {
-            // The smallest period counts.
+        self.is_answered = true;
+        self.said.push(Said { heard: self.heard, answered });
+    }
+
+    /// Whether what was said goes round, now that the last is heard.
+    pub(super) fn goes_round(&self, guards: &Guards) -> Option<(Level, Evidence)> {
+        if self.is_answered {
             return None;
         }
+        let (said, last) = (&self.said, self.said.len());
+        let told = |at: usize| said.get(at).map_or(self.heard, |said| said.heard);
+        // What the newest is answered with is not known yet.
+        let same = |a: usize, b: usize| told(a) == told(b) && (a == last || b == last || said[a] == said[b]);
+        for period in 1..=LONGEST_PERIOD {
+            // What begins in a trace again and again with one text may be one worker after the other.
+            if period == 1 && self.by == LedBy::Trace {
+                continue;
+            }
+            let count = repeats(last + 1, period, &same);
+            let (threshold, rungs) = if period == 1 { (guards.identical_actions, 2) } else { (guards.ping_pongs, 1) };
+            let level = Level::of(count, threshold, rungs);
+            if level > Level::Go {
+                let marks = (0..period).filter_map(|back| last.checked_sub(back)).map(told).collect();
+                let evidence = Evidence::new(Detector::PingPong, count.into(), threshold.into());
+                let period = u32::try_from(period).unwrap_or(u32::MAX);
+                return Some((level, Evidence { period, marks, ..evidence }));
+            }
+        }
+        None
     }
-    None
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + 32 + self.said.capacity() * size_of::<Said>()
+    }
 }

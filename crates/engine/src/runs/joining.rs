@@ -17,7 +17,6 @@ use super::index::{Kind, key};
 use super::lookup::{Lookup, Sure};
 use super::path::Path;
 use super::run::{Run, made_name};
-use super::velocity::Pace;
 
 /// For so long the same request is a retry.
 const RETRY_WITHIN: Duration = Duration::from_secs(60);
@@ -338,8 +337,8 @@ impl Runs {
 }
 
 fn new_run(now: Moment, tenant: u32, name: Arc<str>, parent: Option<Arc<str>>, depth: u32, whole: bool) -> Run {
-    let (account, pace) = (Account::new(now), Pace::default());
-    Run { tenant, name, parent, depth, whole, account, next_number: 2, pace, released: false }
+    let account = Account::new(now);
+    Run { tenant, name, parent, depth, whole, account, next_number: 2, weight: 0, released: false }
 }
 
 /// A name that a client gave, unless it is empty or too long.

@@ -11,7 +11,6 @@ use super::ask::{RunAsk, RunTicket, Verdict, Waits};
 use super::caps::too_deep;
 use super::detectors::{Finding, Seen, look};
 use super::evidence::{Evidence, Level};
-use super::exchange::goes_round;
 use super::path::Path;
 use super::run::Run;
 use super::settings::Loops;
@@ -119,7 +118,7 @@ impl Runs {
             Loops::Halt => Level::Halt,
         };
         let (run, path) = self.store.both(place)?;
-        let (run_at, tenant) = (path.run, path.tenant);
+        let run_at = path.run;
         if let Some(halted) = acting(run, path).halted.as_ref().filter(|halted| halted.binds(guards.loops)) {
             return Some((Level::Halt, halted.evidence.clone(), halted.since));
         }
@@ -130,13 +129,12 @@ impl Runs {
             return Some((Level::Halt, evidence, u32::MAX));
         }
         let in_history = seen_of(path, ask).and_then(|seen| look(&seen, guards));
-        let heard = path.heard.filter(|heard| !heard.is_answered);
-        let around = heard.and_then(|heard| goes_round(&path.said, heard.mark, heard.by, guards));
+        let around = path.exchange.as_ref().and_then(|exchange| exchange.goes_round(guards));
         let around = around.map(|(level, evidence)| (level, evidence, u32::MAX));
-        let too_many = self.store.run_mut(run_at)?.pace.too_many_tries(now, guards);
-        let too_fast =
-            self.store.run(run_at)?.pace.too_fast(now, run_at, guards, self.store.tenant_of(tenant)?.neighbours());
-        let paces = too_fast.or(too_many).map(|evidence| (Level::Slow, evidence, u32::MAX));
+        let (pace, id, others) = self.store.pace(place)?;
+        let too_many = pace.too_many_tries(now, guards);
+        let paces =
+            pace.too_fast(now, id, guards, others).or(too_many).map(|evidence| (Level::Slow, evidence, u32::MAX));
         let found = [in_history, around, paces].into_iter().flatten();
         let (level, evidence, since) = found.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
         Some((level.min(most), evidence, since))

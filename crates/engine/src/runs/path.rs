@@ -5,7 +5,7 @@ use weir_units::{ACTIONS, Action, Addition, History, Mark, Moment};
 use super::account::Account;
 use super::ask::Joined;
 use super::evidence::Level;
-use super::exchange::{LedBy, SAID, Said};
+use super::exchange::Exchange;
 
 /// How many answers are remembered of a conversation: its first, and the last ones. What goes on from another one is not
 /// recognised by its beginning.
@@ -36,11 +36,8 @@ pub(super) struct Path {
     pub(super) ids: Vec<u64>,
     /// The keys of what it said last.
     pub(super) produced: Vec<u64>,
-    /// What was said along the conversations that led to this one.
-    pub(super) said: Vec<Said>,
-    /// What it was told by another, and whether its answer is in `said` already.
-    pub(super) heard: Option<Heard>,
-    pub(super) led_by: Option<(u32, u64)>,
+    /// What it says with others.
+    pub(super) exchange: Option<Box<Exchange>>,
     pub(super) tail: Option<Box<Tail>>,
     /// How many messages its last request had, and how many of them detectors leave alone since a release.
     pub(super) seen: u32,
@@ -53,14 +50,6 @@ pub(super) struct Path {
     pub(super) used: Moment,
     /// What it was last reckoned to take beside its own size.
     pub(super) weight: u32,
-}
-
-/// What a conversation was told by another one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Heard {
-    pub(super) mark: Mark,
-    pub(super) by: LedBy,
-    pub(super) is_answered: bool,
 }
 
 /// The last request of a conversation.
@@ -102,9 +91,7 @@ impl Path {
             end: 0,
             ids: Vec::new(),
             produced: Vec::new(),
-            said: Vec::new(),
-            heard: None,
-            led_by: None,
+            exchange: None,
             tail: None,
             seen: 0,
             forgiven: 0,
@@ -133,27 +120,12 @@ impl Path {
         is_last && self.account.in_flight == 0 && self.account.next_waiting().is_none()
     }
 
-    /// Answers what it was told.
-    pub(super) fn say(&mut self, answered: Mark) {
-        let Some(heard) = &mut self.heard else { return };
-        // Until it is told the next, what it says last is its answer.
-        if heard.is_answered {
-            self.said.pop();
-        }
-        if self.said.len() >= SAID {
-            self.said.remove(0);
-        }
-        heard.is_answered = true;
-        let said = Said { heard: heard.mark, answered };
-        self.said.push(said);
-    }
-
     pub(super) fn heap_bytes(&self) -> usize {
         let vec = |capacity: usize, each: usize| if capacity == 0 { 0 } else { capacity * each + 16 };
         vec(self.tips.capacity(), size_of::<Tip>())
             + vec(self.ids.capacity(), 8)
             + vec(self.produced.capacity(), 8)
-            + vec(self.said.capacity(), size_of::<Said>())
+            + self.exchange.as_ref().map_or(0, |exchange| exchange.heap_bytes())
             + self.tail.as_ref().map_or(0, |tail| tail.heap_bytes())
             + self.account.heap_bytes()
     }

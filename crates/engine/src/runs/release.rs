@@ -12,7 +12,6 @@ use super::account::{Account, Base};
 use super::admit::{RunChange, Runs};
 use super::evidence::Level;
 use super::settings::ReleaseCaps;
-use super::velocity::Pace;
 use super::view::{RunState, RunView, state_of};
 
 /// Why a run is not released.
@@ -115,7 +114,6 @@ impl Runs {
         }
         if let Some(run) = self.store.run_mut(run_at) {
             run.released = true;
-            run.pace = Pace::default();
         }
         for path in paths {
             self.wake(path);
@@ -138,9 +136,7 @@ impl Runs {
         for _ in 0..super::exchange::SAID {
             let Some((place, serial)) = next else { return };
             let Some(path) = self.store.path_mut(place).filter(|path| path.serial == serial) else { return };
-            path.said = Vec::new();
-            path.heard = None;
-            next = path.led_by.take();
+            next = path.exchange.take().and_then(|exchange| exchange.led_by);
         }
     }
 
@@ -166,6 +162,7 @@ fn suits(now: Moment, account: &Account, caps: &ReleaseCaps) -> Result<(), Relea
 
 fn free(now: Moment, account: &mut Account, caps: ReleaseCaps) {
     account.halted = None;
+    account.pace = None;
     account.base = Some(Box::new(Base { requests: account.requests, cost: account.cost, at: now, caps }));
     account.speed_up();
 }

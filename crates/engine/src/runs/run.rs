@@ -5,7 +5,6 @@ use std::sync::Arc;
 use weir_units::Mark;
 
 use super::account::Account;
-use super::velocity::Pace;
 
 #[derive(Debug)]
 pub(super) struct Run {
@@ -20,15 +19,16 @@ pub(super) struct Run {
     /// All its conversations together.
     pub(super) account: Account,
     pub(super) next_number: u32,
-    pub(super) pace: Pace,
+    /// What it was last reckoned to take beside its own size.
+    pub(super) weight: u32,
     /// It was released at least once.
     pub(super) released: bool,
 }
 
 impl Run {
-    pub(super) fn heap_bytes(&self) -> u64 {
-        // The name, and the counts before it; a parent's name is shared with the parent as long as that is known.
-        (self.name.len() as u64 + 16).next_multiple_of(16)
+    pub(super) fn heap_bytes(&self) -> usize {
+        let name = |name: &Arc<str>| (name.len() + 24).next_multiple_of(16);
+        name(&self.name) + self.parent.as_ref().map_or(0, name) + self.account.heap_bytes()
     }
 }
 

@@ -19,7 +19,6 @@ impl Runs {
         }
         let place = ticket.path;
         let Some((run, path)) = self.store.both(place) else { return };
-        let run_at = path.run;
         acting(run, path).leave_lane(ticket.id);
         let answered = settled.outcome == RunOutcome::Answered;
         let was_sent = settled.attempts > 0 || answered;
@@ -34,9 +33,9 @@ impl Runs {
         }
         if was_sent {
             let useful = answered && settled.addition.is_none_or(|addition| addition.useful);
-            if let Some((pace, others)) = self.store.pace(run_at) {
+            if let Some((pace, id, others)) = self.store.pace(place) {
                 let cost = settled.cost.unwrap_or(NanoUsd::ZERO);
-                pace.add(now, run_at, cost, (settled.attempts.max(1), useful), others);
+                pace.add(now, id, cost, (settled.attempts.max(1), useful), others);
             }
         }
         self.remember_last(now, &ticket, answered, was_sent);
@@ -109,10 +108,13 @@ impl Runs {
             index.replace(*key, place);
         }
         // Without what changes at each answer, if there is anything else.
-        path.say(match addition.produced.as_slice() {
+        let answered = match addition.produced.as_slice() {
             [] => addition.actions.iter().fold(Mark(0), |all, action| all.then(action.what)),
             texts => fold(texts),
-        });
+        };
+        if let Some(exchange) = &mut path.exchange {
+            exchange.say(answered);
+        }
         if ticket.stateful {
             path.tail.get_or_insert_default().add(addition);
         }

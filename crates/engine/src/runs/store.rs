@@ -47,12 +47,6 @@ pub(super) struct Tenant {
     neighbours: Neighbours,
 }
 
-impl Tenant {
-    pub(super) fn neighbours(&self) -> &Neighbours {
-        &self.neighbours
-    }
-}
-
 impl Store {
     /// The number of a tenant. Tenants come from the config, so they are not forgotten.
     pub(super) fn tenant(&mut self, name: &Arc<str>) -> u32 {
@@ -80,10 +74,17 @@ impl Store {
         self.tenants.get(tenant as usize)
     }
 
-    /// A run's pace, and those of its tenant's others.
-    pub(super) fn pace(&mut self, run: u32) -> Option<(&mut Pace, &mut Neighbours)> {
-        let run = self.runs.get_mut(run as usize)?.as_deref_mut()?;
-        Some((&mut run.pace, &mut self.tenants.get_mut(run.tenant as usize)?.neighbours))
+    /// The pace of what is slowed as one, whose it is, and the paces of its tenant's others.
+    pub(super) fn pace(&mut self, path: u32) -> Option<(&mut Pace, u64, &mut Neighbours)> {
+        let path = self.paths.get_mut(path as usize)?.as_deref_mut()?;
+        let run = self.runs.get_mut(path.run as usize)?.as_deref_mut()?;
+        let neighbours = &mut self.tenants.get_mut(run.tenant as usize)?.neighbours;
+        let (account, id) = if run.whole {
+            (&mut run.account, u64::from(path.run) | 1 << 63)
+        } else {
+            (&mut path.account, path.serial)
+        };
+        Some((account.pace.get_or_insert_default(), id, neighbours))
     }
 
     pub(super) fn named(&self, tenant: u32, name: &str) -> Option<u32> {
@@ -151,7 +152,7 @@ impl Store {
 
     pub(super) fn add_run(&mut self, run: Run) -> u32 {
         let (tenant, name) = (run.tenant, run.name.clone());
-        self.runs_bytes += RUN_BYTES + run.heap_bytes();
+        self.runs_bytes += RUN_BYTES;
         let place = put(&mut self.runs, &mut self.free_runs, run);
         if let Some(tenant) = self.tenants.get_mut(tenant as usize) {
             tenant.by_name.insert(name, place);
@@ -181,12 +182,16 @@ impl Store {
         }
     }
 
-    /// Reckons anew what a conversation takes.
+    /// Reckons anew what a conversation and its run take.
     pub(super) fn weigh(&mut self, place: u32) {
-        let Some(path) = self.path_mut(place) else { return };
-        let new = u32::try_from(path.heap_bytes()).unwrap_or(u32::MAX);
-        let old = std::mem::replace(&mut path.weight, new);
-        self.paths_bytes = (self.paths_bytes + u64::from(new)).saturating_sub(u64::from(old));
+        let Some((run, path)) = self.both(place) else { return };
+        let weigh = |bytes: usize, weight: &mut u32| {
+            let new = u32::try_from(bytes).unwrap_or(u32::MAX);
+            (u64::from(new), u64::from(std::mem::replace(weight, new)))
+        };
+        let (run, path) = (weigh(run.heap_bytes(), &mut run.weight), weigh(path.heap_bytes(), &mut path.weight));
+        self.runs_bytes = (self.runs_bytes + run.0).saturating_sub(run.1);
+        self.paths_bytes = (self.paths_bytes + path.0).saturating_sub(path.1);
     }
 
     /// Forgets what has not been used for `ttl`.
@@ -243,7 +248,7 @@ impl Store {
             && let Some(run) = self.runs.get_mut(path.run as usize).and_then(Option::take)
         {
             self.free_runs.push(path.run);
-            self.runs_bytes = self.runs_bytes.saturating_sub(RUN_BYTES + run.heap_bytes());
+            self.runs_bytes = self.runs_bytes.saturating_sub(RUN_BYTES + u64::from(run.weight));
             if let Some(tenant) = self.tenants.get_mut(run.tenant as usize) {
                 tenant.by_name.remove(&run.name);
             }

@@ -36,7 +36,7 @@ pub(super) struct Pace {
     alarmed: bool,
     /// The number of the last span, and attempts and useful answers of the last ones.
     span: u64,
-    tries: [(u16, u16); SPANS],
+    tries: [(u8, u8); SPANS],
 }
 
 impl Pace {
@@ -46,11 +46,11 @@ impl Pace {
     }
 
     /// A request of the run `run` was settled.
-    pub(super) fn add(&mut self, now: Moment, run: u32, cost: NanoUsd, tries: (u32, bool), others: &mut Neighbours) {
+    pub(super) fn add(&mut self, now: Moment, run: u64, cost: NanoUsd, tries: (u32, bool), others: &mut Neighbours) {
         self.turn(now);
         let (attempts, useful) = &mut self.tries[SPANS - 1];
-        *attempts = attempts.saturating_add(u16::try_from(tries.0).unwrap_or(u16::MAX));
-        *useful = useful.saturating_add(u16::from(tries.1));
+        *attempts = attempts.saturating_add(u8::try_from(tries.0).unwrap_or(u8::MAX));
+        *useful = useful.saturating_add(u8::from(tries.1));
         let cost = u64::try_from(cost.0).unwrap_or(0);
         if cost == 0 {
             return;
@@ -71,7 +71,7 @@ impl Pace {
     }
 
     /// Whether it spends too fast.
-    pub(super) fn too_fast(&self, now: Moment, run: u32, guards: &Guards, others: &Neighbours) -> Option<Evidence> {
+    pub(super) fn too_fast(&self, now: Moment, run: u64, guards: &Guards, others: &Neighbours) -> Option<Evidence> {
         let rate = self.rate_at(now);
         let floor = u64::try_from(guards.velocity_floor.0).unwrap_or(0);
         if guards.velocity_deviations == 0 || rate <= floor || self.paid < LEAST_PAID {
@@ -112,7 +112,7 @@ impl Pace {
 /// The spending of a tenant's runs, each as it was when it was last paid for.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
-    rates: Vec<(u32, u64, Moment)>,
+    rates: Vec<(u64, u64, Moment)>,
 }
 
 /// What is usual among them.
@@ -131,7 +131,7 @@ impl Usual {
 }
 
 impl Neighbours {
-    fn note(&mut self, now: Moment, run: u32, rate: u64) {
+    fn note(&mut self, now: Moment, run: u64, rate: u64) {
         let own = self.rates.iter().position(|(other, ..)| *other == run);
         let place = own.or_else(|| {
             let oldest = self.rates.iter().enumerate().min_by_key(|(_, (.., at))| *at);
@@ -143,7 +143,7 @@ impl Neighbours {
         }
     }
 
-    fn usual(&self, now: Moment, run: u32) -> Option<Usual> {
+    fn usual(&self, now: Moment, run: u64) -> Option<Usual> {
         let others = self.rates.iter().filter(|(other, _, at)| *other != run && now.since(*at) <= FRESH);
         let mut rates: Vec<u64> = others.map(|(_, rate, _)| *rate).collect();
         if rates.len() < LEAST {
