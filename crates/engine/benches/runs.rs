@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use weir_engine::{Guards, RunAsk, RunOutcome, RunSettled, Runs, RunsSettings};
+use weir_engine::{Guards, RunAsk, RunOutcome, RunSettled, Runs, RunsSettings, Verdict};
 use weir_units::{ACTIONS, Action, Addition, History, Mark, Moment, NanoUsd, Tokens, Usage};
 
 const RUNS: u64 = 200_000;
@@ -53,9 +53,9 @@ struct Desk {
 }
 
 impl Desk {
-    /// One request, and whether it went on in the run that it belongs to.
+    /// One request, answered at once.
     fn request(&mut self, run: u64, history: &History, addition: &Addition) {
-        self.now = self.now + Duration::from_micros(1);
+        self.now = self.now + Duration::from_millis(1);
         let ask = RunAsk {
             tenant: &self.tenant,
             run: None,
@@ -69,12 +69,13 @@ impl Desk {
             draw: u128::from(mark(run, 9_000).0),
         };
         let admission = self.runs.admit(self.now, black_box(&ask));
+        assert_eq!(admission.verdict, Verdict::Go);
         let settled = RunSettled {
             outcome: RunOutcome::Answered,
             addition: Some(addition),
             attempts: 1,
             usage: Usage { input: Tokens(10_000), output: Tokens(100), ..Usage::default() },
-            cost: Some(NanoUsd(1_000_000)),
+            cost: Some(NanoUsd(1_000)),
             response_id: None,
         };
         self.runs.settle(self.now, admission.ticket, &settled);

@@ -1,5 +1,6 @@
 //! Which conversation a mark belongs to: one ordered set for all kinds of marks, small since there are millions.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use weir_units::Mark;
@@ -36,8 +37,9 @@ pub(super) fn key(kind: Kind, tenant: u32, mark: Mark) -> u64 {
     Mark(u64::from(tenant) << 8 | kind).then(mark).0
 }
 
-/// A key and whose it is; the second half of `place` is for answers that the conversation has gone on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A key and whose it is, in halves, so that it takes twelve bytes and not sixteen. The upper half of all places is for what
+/// its conversation has gone on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
     high: u32,
     low: u32,
@@ -49,6 +51,22 @@ const PASSED: u32 = 1 << 31;
 impl Known {
     fn new(key: u64, place: u32) -> Self {
         Self { high: (key >> 32) as u32, low: key as u32, place }
+    }
+
+    fn key(self) -> u64 {
+        u64::from(self.high) << 32 | u64::from(self.low)
+    }
+}
+
+impl Ord for Known {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key()).then(self.place.cmp(&other.place))
+    }
+}
+
+impl PartialOrd for Known {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -255,6 +255,9 @@ impl Runs {
         ask: &RunAsk<'_>,
         (found, joined): (Found, Joined),
     ) -> (u32, bool) {
+        if let Found::Path(_) | Found::Branch { .. } | Found::InRun(_) = found {
+            self.adopt(now, tenant, ask);
+        }
         match found {
             Found::Path(path) => return (path, false),
             Found::Branch { path, tip } => {
@@ -309,6 +312,21 @@ impl Runs {
         let whole = joined == Joined::Named || ask.ids.iter().any(|id| OWN.contains(&id.kind));
         let depth = parent.as_ref().map_or(0, |(_, depth)| depth + 1);
         self.store.add_run(new_run(now, tenant, name, parent.map(|(name, _)| name), depth, whole))
+    }
+
+    /// A run that was known only as somebody's parent says who started it.
+    fn adopt(&mut self, now: Moment, tenant: u32, ask: &RunAsk<'_>) {
+        let (Some(name), Some(parent)) = (ask.run.and_then(named), ask.parent.and_then(named)) else { return };
+        let Some(run) = self.store.named(tenant, name) else { return };
+        let is_open = self.store.run(run).is_some_and(|run| run.parent.is_none() && run.account.requests == 0);
+        if name == parent || !is_open {
+            return;
+        }
+        let (parent, depth) = self.parent(now, tenant, parent);
+        if let Some(run) = self.store.run_mut(run) {
+            run.parent = Some(parent);
+            run.depth = depth + 1;
+        }
     }
 
     /// The run that is named as a parent, and how deep it is. One that has made no request itself yet begins with that.

@@ -4,8 +4,9 @@ use weir_units::{History, Mark};
 
 use super::index::{Kind, key};
 
-/// At most so many beginnings of a history are looked up, the longest first.
-const BEGINNINGS: usize = 32;
+/// At most so many beginnings of a history are looked up, the longest first. Of each conversation the last answers are
+/// remembered and the first, so one more is the shortest.
+const BEGINNINGS: usize = 8;
 /// At most so many ends.
 const ENDS: usize = 4;
 
@@ -33,14 +34,16 @@ pub(super) enum Sure {
 impl Lookup {
     /// The marks of what follows `base`.
     pub(super) fn of(tenant: u32, history: &History, base: Mark) -> Self {
-        let mut turns = Vec::with_capacity(BEGINNINGS);
-        for action in history.actions.iter().rev() {
-            let at = action.message as usize;
-            if turns.last() != Some(&at) && at < history.messages.len() {
-                turns.push(at);
+        let mut turns = Vec::with_capacity(BEGINNINGS + 1);
+        let first = history.actions.first().filter(|_| history.earlier_actions == 0);
+        let latest = history.actions.iter().rev().map(|action| action.message as usize);
+        for at in latest.filter(|at| *at < history.messages.len()) {
+            if turns.last() != Some(&at) {
                 if turns.len() == BEGINNINGS {
+                    turns.extend(first.map(|first| first.message as usize));
                     break;
                 }
+                turns.push(at);
             }
         }
         let mut beginnings = vec![Mark::default(); turns.len()];

@@ -199,6 +199,15 @@ fn a_child_says_who_started_it() {
     let worker = tree.children.iter().find(|child| &*child.run.run == "worker").unwrap();
     assert_eq!((&*worker.children[0].run.run, worker.children[0].run.depth), (&*third, 2));
     assert_eq!(desk.runs.find(desk.now, "acme", "main").unwrap().requests, 1, "what its children do is theirs");
+    let late = With { parent: Some("late"), ..With::default() };
+    desk.turn(&mut Chat::with("a worker", "part 4"), &late, &says("4"));
+    desk.turn(
+        &mut Chat::with("a worker", "part 5"),
+        &With { run: Some("late"), parent: Some("main"), ..late },
+        &says("5"),
+    );
+    let late = desk.runs.find(desk.now, "acme", "late").unwrap();
+    assert_eq!((late.parent.as_deref(), late.requests), (Some("main"), 1), "one that was known as a parent first");
 }
 
 #[test]
