@@ -75,6 +75,9 @@ impl Runs {
         let tenant = self.store.tenant(ask.tenant);
         self.store.expire(now, self.settings.ttl, tenant);
         let (found, joined, lookup) = self.locate(now, tenant, ask);
+        if let Some(refused) = self.refuse_beginning(now, ask, found, joined) {
+            return refused;
+        }
         let (place, is_new) = self.place(now, tenant, ask, (found, joined));
         self.store.touch(now, place);
         let is_retry = joined == Joined::Retried;
@@ -180,19 +183,15 @@ impl Runs {
     ) -> RunTicket {
         self.tickets += 1;
         let trace = ask.ids.iter().find(|id| id.kind == SessionKind::Trace).map(|id| id.mark);
+        let begins = ask.history.is_some_and(|history| history.turns == 0) && !ask.stateful;
         let mut ticket = RunTicket {
             id: self.tickets,
             path: place,
-            serial: 0,
-            counted: false,
-            held: None,
             input: ask.input,
-            waits: None,
             full: lookup.full,
-            last: [Mark::default(); 2],
-            messages: 0,
             stateful: ask.stateful,
-            fresh_trace: trace.filter(|_| ask.history.is_some_and(|history| history.turns == 0) && !ask.stateful),
+            fresh_trace: trace.filter(|_| begins),
+            ..RunTicket::of_nothing()
         };
         self.take_ids(tenant, place, ask);
         let Some((path, index)) = self.store.indexed(place) else { return ticket };
@@ -206,7 +205,8 @@ impl Runs {
             } else if let [b] = history.messages.as_slice() {
                 ticket.last[1] = *b;
             }
-            path.seen = messages;
+            // While it is halted its client may try one thing and another.
+            path.seen = if path.account.halted.is_some() { path.seen.max(messages) } else { messages };
             // A compacted history has fewer messages than there were: what it begins with counts from now on.
             path.forgiven = path.forgiven.min(messages);
             if ask.stateful {

@@ -168,6 +168,24 @@ pub(super) struct Waits {
 }
 
 impl RunTicket {
+    /// A ticket that nothing is remembered of.
+    pub(super) fn of_nothing() -> Self {
+        Self {
+            id: 0,
+            path: u32::MAX,
+            serial: 0,
+            counted: false,
+            held: None,
+            input: Tokens(0),
+            waits: None,
+            full: None,
+            last: [Mark::default(); 2],
+            messages: 0,
+            stateful: false,
+            fresh_trace: None,
+        }
+    }
+
     /// The number by which [`super::Runs::take_woken`] names it.
     #[must_use]
     pub fn id(&self) -> u64 {

@@ -7,10 +7,11 @@ use weir_units::Moment;
 
 use super::account::{Account, Halted};
 use super::admit::{RunChange, Runs};
-use super::ask::{RunAsk, RunTicket, Verdict, Waits};
+use super::ask::{Admission, Joined, RunAsk, RunTicket, Verdict, Waits};
 use super::caps::too_deep;
 use super::detectors::{Finding, Seen, look};
 use super::evidence::{Evidence, Level};
+use super::joining::Found;
 use super::path::Path;
 use super::run::Run;
 use super::settings::Loops;
@@ -20,7 +21,8 @@ impl Runs {
     pub(super) fn judge(&mut self, now: Moment, ask: &RunAsk<'_>, ticket: &mut RunTicket, is_retry: bool) -> Verdict {
         let place = ticket.path;
         let found = self.find_fault(now, place, ask, u32::from(!is_retry)).map(|(level, evidence, since)| {
-            let run = self.names(place).0;
+            // What it was halted for before says where that was.
+            let run = if evidence.run.is_empty() { self.names(place).0 } else { evidence.run.clone() };
             (level, Evidence { run, ..evidence }, since)
         });
         self.tell(place, found.as_ref());
@@ -59,6 +61,28 @@ impl Runs {
         account.speed_up();
         self.begin(ticket);
         evidence.map_or(Verdict::Go, Verdict::Warn)
+    }
+
+    /// Refuses what would begin in a run that is halted as a whole: nothing is remembered of it, however often it comes.
+    pub(super) fn refuse_beginning(
+        &mut self,
+        now: Moment,
+        ask: &RunAsk<'_>,
+        found: Found,
+        joined: Joined,
+    ) -> Option<Admission> {
+        let place = match found {
+            Found::InRun(run) => run,
+            Found::Branch { path, .. } => self.store.path(path)?.run,
+            Found::Path(_) | Found::New => return None,
+        };
+        let run = self.store.run(place).filter(|run| run.whole)?;
+        let halted = run.account.halted.as_ref().filter(|halted| halted.binds(ask.guards.loops))?;
+        let (run, parent, ticket) = (run.name.clone(), run.parent.clone(), RunTicket::of_nothing());
+        let verdict = Verdict::Halt(halted.evidence.clone());
+        let latest = self.store.paths_of(place).next_back()?;
+        self.store.touch(now, latest);
+        Some(Admission { run, parent, joined, verdict, ticket })
     }
 
     /// Asks again for a request that was told to wait.

@@ -75,6 +75,15 @@ fn a_named_run_is_halted_as_a_whole_and_not_what_it_started() {
     desk.turn(&mut Chat::with("a worker", "part"), &child, &says("done"));
     assert!(is_halted(&mut desk, &chat, &named("job")));
     assert!(is_halted(&mut desk, &Chat::with("a critic", "new"), &named("job")), "also with a new history");
+    let before = desk.runs.size();
+    for n in 0..50 {
+        assert!(is_halted(&mut desk, &Chat::with("a critic", &format!("new {n}")), &named("job")));
+    }
+    assert_eq!(desk.runs.size(), before, "and what is refused takes no memory");
+    for _ in 0..9 {
+        desk.pass(3_600);
+        assert!(is_halted(&mut desk, &Chat::with("a critic", "new"), &named("job")), "nor is it forgotten meanwhile");
+    }
     assert!(is_halted(&mut desk, &chat, &With::default()), "also without its name");
     assert!(!is_halted(&mut desk, &Chat::with("a worker", "part 2"), &child));
     assert!(!is_halted(&mut desk, &Chat::with("a critic", "new"), &named("job 2")));
