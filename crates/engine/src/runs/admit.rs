@@ -230,6 +230,7 @@ impl Runs {
             && let Some((run, path)) = self.store.both(place)
             && run.released
             && run.whole
+            && path.branch_of == 0
         {
             path.forgiven = path.forgiven.max(path.seen);
         }

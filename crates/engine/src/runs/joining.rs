@@ -74,8 +74,7 @@ impl Runs {
             return (Found::New, Joined::Named, lookup);
         }
         let has_answer = ask.stateful || ask.history.is_some_and(|history| history.turns > 0);
-        let sent =
-            self.sent_before(now, tenant, &lookup, ask.sdk_retry, &belongs).filter(|_| has_answer || ask.sdk_retry > 0);
+        let sent = self.sent_before(now, tenant, &lookup, *ask, &belongs);
         let as_sent = |sent: &Sent| {
             (Found::Path(sent.path), if sent.is_retry { Joined::Retried } else { known_as(Joined::Continued) })
         };
@@ -189,13 +188,18 @@ impl Runs {
         now: Moment,
         tenant: u32,
         lookup: &Lookup,
-        sdk_retry: u32,
+        RunAsk { sdk_retry, stateful, .. }: RunAsk<'_>,
         belongs: &impl Fn(&u32) -> bool,
     ) -> Option<Sent> {
         let full = key(Kind::Full, tenant, lookup.full?);
         let sent = |place: u32| {
             let path = self.store.path(place)?;
             let is_open = path.account.in_flight > 0 || path.account.next_waiting().is_some();
+            // What services put before each question, answers among it, is no conversation that goes on.
+            let goes_on = || path.tips.iter().any(|tip| lookup.beginnings.contains(&tip.mark));
+            if !(sdk_retry > 0 || stateful || goes_on()) {
+                return None;
+            }
             let has_failed = !is_open && !path.last.is_answered;
             let is_recent = now.since(path.last.at) <= RETRY_WITHIN || (is_open && sdk_retry > 0);
             let is_retry = is_recent && !path.last.is_void;

@@ -25,6 +25,7 @@ impl Runs {
             let run = if evidence.run.is_empty() { self.names(place).0 } else { evidence.run.clone() };
             (level, Evidence { run, ..evidence }, since)
         });
+        let before = self.store.path(place).map_or(Level::Go, |path| path.told);
         self.tell(place, found.as_ref());
         let evidence = match found {
             Some((Level::Halt, evidence, since)) => {
@@ -58,7 +59,10 @@ impl Runs {
             ticket.waits = Some(Box::new(Waits { loops: ask.guards.loops, slow, max_cost, evidence }));
             return self.resume(now, ticket);
         }
-        account.speed_up();
+        // Another conversation of the run may still be slowed.
+        if before >= Level::Slow {
+            account.speed_up();
+        }
         self.begin(ticket);
         evidence.map_or(Verdict::Go, Verdict::Warn)
     }

@@ -137,6 +137,24 @@ fn the_same_history_is_a_retry_for_a_minute_whoever_sends_it() {
 }
 
 #[test]
+fn examples_before_a_question_are_no_conversation() {
+    let mut desk = Desk::new();
+    let mut examples = Chat::with("a classifier", "is a dog an animal?");
+    examples.answered(&says("yes"));
+    examples.user("is a stone an animal?");
+    examples.answered(&says("no"));
+    examples.user("is a cat an animal?");
+    let asked: Vec<_> = (0..4).map(|_| desk.admit(&examples, &With::default())).collect();
+    assert!(asked.iter().all(|asked| asked.joined == Joined::New), "the same question by four");
+    for asked in asked {
+        desk.answer(asked.ticket, &examples.addition(&says("yes")));
+    }
+    examples.history.messages.pop();
+    examples.user("is a tree an animal?");
+    assert_eq!(desk.admit(&examples, &With::default()).joined, Joined::New);
+}
+
+#[test]
 fn compacted_histories_and_a_changed_system_text_are_inferred() {
     let mut desk = Desk::new();
     let mut chat = Chat::with("an agent", "do it");

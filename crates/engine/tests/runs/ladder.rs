@@ -161,6 +161,24 @@ fn a_slowed_run_has_one_request_under_way_and_the_next_is_woken() {
 }
 
 #[test]
+fn a_run_stays_slowed_whatever_its_other_conversations_do() {
+    let mut desk = Desk::new();
+    desk.guards.loops = Loops::Slow;
+    let mut chat = looping(&mut desk, &named("job"), 4);
+    let mut waits = Vec::new();
+    for n in 0..4 {
+        waits.push(desk.turn(&mut chat, &named("job"), &calls("search", "weir")).waited.as_secs());
+        chat.result("nothing");
+        desk.pass(60);
+        assert_eq!(
+            desk.turn(&mut Chat::with("a critic", &format!("{n}")), &named("job"), &says("so")).waited.as_secs(),
+            0
+        );
+    }
+    assert_eq!(waits, [4, 9, 19, 39]);
+}
+
+#[test]
 fn who_waits_in_a_run_that_is_halted_meanwhile_is_refused() {
     let mut desk = Desk::new();
     desk.guards.max_cost = Some(cents(10));
