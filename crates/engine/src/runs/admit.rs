@@ -87,7 +87,7 @@ impl Runs {
         let mut ticket = self.take_in(now, tenant, place, is_new, ask, &lookup, is_retry);
         let verdict = self.judge(now, ask, &mut ticket, is_retry);
         self.store.weigh(place);
-        self.store.make_room(&self.settings);
+        self.store.make_room(now, &self.settings);
         let (run, parent) = self.names(place);
         Admission { run, parent, joined, verdict, ticket }
     }
@@ -196,6 +196,7 @@ impl Runs {
         self.take_ids(tenant, place, ask);
         let Some((path, index)) = self.store.indexed(place) else { return ticket };
         ticket.serial = path.serial;
+        path.open += 1;
         if let Some(history) = ask.history {
             let messages = u32::try_from(history.messages.len()).unwrap_or(u32::MAX);
             let before = path.tips.last().filter(|_| ask.stateful).map_or(0, |tip| tip.messages);

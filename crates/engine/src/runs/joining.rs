@@ -194,7 +194,7 @@ impl Runs {
         let full = key(Kind::Full, tenant, lookup.full?);
         let sent = |place: u32| {
             let path = self.store.path(place)?;
-            let is_open = path.account.in_flight > 0 || path.account.next_waiting().is_some();
+            let is_open = path.open > 0;
             // What services put before each question, answers among it, is no conversation that goes on.
             let goes_on = || path.tips.iter().any(|tip| lookup.beginnings.contains(&tip.mark));
             if !(sdk_retry > 0 || stateful || goes_on()) {

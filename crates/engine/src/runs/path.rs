@@ -29,6 +29,8 @@ pub(super) struct Path {
     pub(super) joined: Joined,
     pub(super) account: Account,
     pub(super) tips: Vec<Tip>,
+    /// How many of its requests are not settled yet.
+    pub(super) open: u32,
     /// The last request that was counted.
     pub(super) last: Last,
     /// The key of its end in the index; 0 if none.
@@ -87,6 +89,7 @@ impl Path {
             joined,
             account,
             tips: Vec::new(),
+            open: 0,
             last: Last::default(),
             end: 0,
             ids: Vec::new(),
@@ -117,7 +120,7 @@ impl Path {
     pub(super) fn is_at_tip(&self, tip: usize) -> bool {
         // A request that was sent twice may be answered twice, and either answer is the last one.
         let is_last = self.tips.last().zip(self.tips.get(tip)).is_some_and(|(last, tip)| last.messages == tip.messages);
-        is_last && self.account.in_flight == 0 && self.account.next_waiting().is_none()
+        is_last && self.open == 0
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

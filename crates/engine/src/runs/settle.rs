@@ -19,6 +19,7 @@ impl Runs {
         }
         let place = ticket.path;
         let Some((run, path)) = self.store.both(place) else { return };
+        path.open = path.open.saturating_sub(1);
         acting(run, path).leave_lane(ticket.id);
         let answered = settled.outcome == RunOutcome::Answered;
         let was_sent = settled.attempts > 0 || answered;
@@ -44,7 +45,7 @@ impl Runs {
         }
         self.store.weigh(place);
         self.wake(place);
-        self.store.make_room(&self.settings);
+        self.store.make_room(now, &self.settings);
     }
 
     /// Whether the conversation's last request is answered, so that the same one is known for what it is.

@@ -199,7 +199,7 @@ impl Store {
         while let Some(oldest) = self.tenant_of(tenant).map(|tenant| tenant.oldest)
             && self.path(oldest).is_some_and(|path| now.since(path.used) >= ttl)
         {
-            self.remove(oldest);
+            self.forget(now, oldest);
         }
     }
 
@@ -212,12 +212,24 @@ impl Store {
         self.tenants.iter().filter_map(|tenant| Some(self.path(tenant.oldest)?.used)).min()
     }
 
-    /// Forgets until all fits, except the one that was used last.
-    pub(super) fn make_room(&mut self, settings: &RunsSettings) {
-        while self.size().0 > settings.max_runs || self.bytes() > settings.max_bytes {
+    /// Forgets until all fits, except what has a request that is not settled, and what was used last.
+    pub(super) fn make_room(&mut self, now: Moment, settings: &RunsSettings) {
+        for _ in 0..self.members.len() {
+            if self.size().0 <= settings.max_runs && self.bytes() <= settings.max_bytes {
+                return;
+            }
             let most = self.tenants.iter().max_by_key(|tenant| tenant.paths);
             let Some(oldest) = most.filter(|tenant| tenant.paths > 1).map(|tenant| tenant.oldest) else { return };
-            self.remove(oldest);
+            self.forget(now, oldest);
+        }
+    }
+
+    /// Forgets a conversation, or says that it is still used.
+    fn forget(&mut self, now: Moment, place: u32) {
+        if self.path(place).is_some_and(|path| path.open > 0) {
+            self.touch(now, place);
+        } else {
+            self.remove(place);
         }
     }
 

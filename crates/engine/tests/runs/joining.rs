@@ -323,8 +323,13 @@ fn what_is_not_used_for_two_hours_is_forgotten() {
     desk.runs.expire(desk.now);
     assert!(desk.runs.find(desk.now, "acme", &run).is_none() && desk.runs.find(desk.now, "acme", &kept).is_some());
     chat.user("more");
-    assert_eq!(desk.admit(&chat, &With::default()).joined, Joined::New);
+    let late = desk.admit(&chat, &With::default());
+    assert_eq!(late.joined, Joined::New);
     desk.pass(20_000);
+    desk.runs.expire(desk.now);
+    assert_eq!(desk.runs.size().runs, 1, "what has a request under way is used");
+    desk.refuse(late.ticket);
+    desk.pass(7_200);
     desk.runs.expire(desk.now);
     let size = desk.runs.size();
     assert_eq!((size.runs, size.conversations, size.bytes, desk.runs.next_expiry()), (0, 0, 0, None));

@@ -1,5 +1,6 @@
 //! Tests of runs: how requests join them, what counts as a loop, what is done about it, and that agents that behave go on.
 
+mod anything;
 mod benign;
 mod caps;
 mod detectors;

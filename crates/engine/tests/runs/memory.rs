@@ -23,10 +23,11 @@ fn beyond_the_bound_the_least_recently_used_of_the_largest_tenant_falls_out() {
 }
 
 #[test]
-fn what_is_forgotten_while_a_request_is_under_way_is_no_trouble() {
+fn what_has_a_request_under_way_is_not_forgotten_before_that_is_settled() {
     let mut desk = Desk::of(RunsSettings { max_runs: 4, ..RunsSettings::default() });
     let chats: Vec<Chat> = (0..20).map(|n| Chat::with("helpful", &format!("hello {n}"))).collect();
     let admitted: Vec<_> = chats.iter().map(|chat| desk.admit(chat, &With::default())).collect();
+    assert_eq!(desk.runs.size().conversations, 20);
     for (chat, admission) in chats.iter().zip(admitted) {
         desk.answer(admission.ticket, &chat.addition(&says("hi")));
     }
