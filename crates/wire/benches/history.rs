@@ -3,7 +3,6 @@
 //! `cargo bench -p weir-wire --bench history`. The bar is 50 µs for an agent's 100 messages (some 50 kB), and 2 µs for one
 //! message of 1 kB.
 
-use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -36,11 +35,8 @@ fn steps(number: usize) -> Vec<Step> {
         };
         let result = match at % 3 {
             0 => {
-                let mut file = String::new();
-                for line in 0..7 {
-                    writeln!(file, "    let part_{line} = bytes.get(at..at + {at})?;\t// é").unwrap();
-                }
-                file
+                let line = |line: usize| format!("    let part_{line} = bytes.get(at..at + {at})?;\t// é\n");
+                (0..7).map(line).collect()
             }
             1 => format!(
                 "running 3 tests\ntest case_{at}::reads ... ok\ntest case_{at}::cuts ... FAILED\n\nfailures:\n    thread 'main' \

@@ -45,37 +45,40 @@ impl AdditionSoFar {
     /// Takes one thing that the stream said and the client is sent.
     pub(crate) fn take(&mut self, delta: &Delta<'_>) {
         match delta {
-            Delta::Text(text) | Delta::Refusal(text) => {
-                if self.has_room_for(text.inner()) {
-                    self.text.extend_from_slice(text.inner().as_bytes());
-                }
-            }
-            Delta::ToolStart { call, name, .. } => {
-                let name = name.map(|name| name.inner()).unwrap_or_default();
-                if self.calls.len() >= CALLS {
-                    self.kept = KEPT + 1;
-                } else if self.has_room_for(name) {
-                    let name = [b"\"", name.as_bytes()].concat();
-                    self.calls.push(CallSoFar { number: *call, name, arguments: vec![b'"'] });
-                }
-            }
-            Delta::Arguments { call, fragment } => {
-                if self.has_room_for(fragment.inner())
-                    && let Some(made) = self.calls.iter_mut().rfind(|made| made.number == *call)
-                {
-                    made.arguments.extend_from_slice(fragment.inner().as_bytes());
-                }
-            }
+            Delta::Text(text) | Delta::Refusal(text) => self.say(text.inner()),
+            Delta::ToolStart { call, name, .. } => self.call(*call, name.map(|name| name.inner()).unwrap_or_default()),
+            Delta::Arguments { call, fragment } => self.argue(*call, fragment.inner()),
             Delta::Output(items) => {
                 // What came of it in pieces is not needed any more.
                 self.kept = 0;
                 (self.text, self.calls) = (Vec::new(), Vec::new());
-                if self.has_room_for(items) {
-                    self.output = Some(items.as_bytes().to_vec());
-                }
+                self.output = self.has_room_for(items).then(|| items.as_bytes().to_vec());
             }
             Delta::Stop(_) => self.finished = true,
             _ => {}
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        if self.has_room_for(text) {
+            self.text.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    fn call(&mut self, number: usize, name: &str) {
+        if self.calls.len() >= CALLS {
+            self.kept = KEPT + 1;
+        }
+        if self.has_room_for(name) {
+            self.calls.push(CallSoFar { number, name: [b"\"", name.as_bytes()].concat(), arguments: vec![b'"'] });
+        }
+    }
+
+    fn argue(&mut self, number: usize, fragment: &str) {
+        if self.has_room_for(fragment)
+            && let Some(made) = self.calls.iter_mut().rfind(|made| made.number == number)
+        {
+            made.arguments.extend_from_slice(fragment.as_bytes());
         }
     }
 

@@ -126,21 +126,29 @@ fn part(cursor: &mut Cursor<'_>, conversation: &mut Conversation) -> Option<()> 
         b'{' => {}
         _ => return cursor.skip(),
     }
-    let member: &[u8] = match cursor.look_for(b"type").as_deref() {
-        None | Some(b"text" | b"input_text" | b"output_text" | b"summary_text") => b"text",
-        Some(b"refusal") => b"refusal",
-        Some(b"thinking" | b"reasoning" | b"reasoning_text") => return cursor.skip(),
-        Some(_) => return conversation.medium(cursor),
-    };
+    // In one pass if it is a text, wherever in it its type stands.
+    let start = *cursor;
+    let mut text = 0..0;
     let mut first = true;
     cursor.expect(b'{')?;
     while let Some(name) = cursor.member(&mut first)? {
-        if *name == *member && cursor.peek()? == b'"' {
-            conversation.part(cursor)?;
-        } else {
-            cursor.skip()?;
+        match (&*name, cursor.peek()?) {
+            (b"type", b'"') => match &*cursor.string()?.decoded()? {
+                b"text" | b"input_text" | b"output_text" | b"refusal" => {}
+                b"thinking" | b"reasoning" | b"reasoning_text" => {
+                    *cursor = start;
+                    return cursor.skip();
+                }
+                _ => {
+                    *cursor = start;
+                    return conversation.medium(cursor);
+                }
+            },
+            (b"text" | b"refusal", b'"') => text = conversation.string(cursor)?,
+            _ => cursor.skip()?,
         }
     }
+    conversation.add_part(text);
     Some(())
 }
 

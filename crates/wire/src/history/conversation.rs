@@ -7,9 +7,6 @@ use std::ops::Range;
 use super::canonical::Canonical;
 use super::cursor::Cursor;
 
-/// What a request may leave in the buffers for the next one.
-const KEPT: usize = 1 << 20;
-
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -71,11 +68,6 @@ pub(super) struct Conversation {
 impl Conversation {
     /// Forgets what it holds.
     pub(super) fn clear(&mut self) {
-        if self.text.capacity() > KEPT
-            || self.turns.capacity() + self.calls.capacity() + self.parts.capacity() > KEPT / 64
-        {
-            *self = Self::default();
-        }
         self.text.clear();
         self.turns.clear();
         self.system.clear();
@@ -99,10 +91,15 @@ impl Conversation {
     /// Adds the string that comes next to the turn's text.
     pub(super) fn part(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         let part = self.string(cursor)?;
+        self.add_part(part);
+        Some(())
+    }
+
+    /// Adds what was decoded to the turn's text.
+    pub(super) fn add_part(&mut self, part: Range<usize>) {
         if !part.is_empty() {
             self.parts.push(part);
         }
-        Some(())
     }
 
     /// Decodes the string that comes next.

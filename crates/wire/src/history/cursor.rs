@@ -23,24 +23,15 @@ pub(super) struct Literal<'a> {
 
 impl<'a> Literal<'a> {
     /// What it means.
+    #[inline]
     pub(super) fn decoded(self) -> Option<Cow<'a, [u8]>> {
-        if !self.escaped {
-            return Some(Cow::Borrowed(self.inner));
-        }
-        let mut out = Vec::new();
-        self.decode_into(&mut out)?;
-        Some(Cow::Owned(out))
+        if self.escaped { self.unescaped().map(Cow::Owned) } else { Some(Cow::Borrowed(self.inner)) }
     }
 
-    /// Appends what it means.
-    fn decode_into(self, out: &mut Vec<u8>) -> Option<()> {
-        if self.escaped {
-            let ended = [self.inner, b"\""].concat();
-            decode::<false>(&ended, 0, out)?;
-        } else {
-            out.extend_from_slice(self.inner);
-        }
-        Some(())
+    fn unescaped(self) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        decode::<false>(&[self.inner, b"\""].concat(), 0, &mut out)?;
+        Some(out)
     }
 }
 
@@ -59,6 +50,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is no blank.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.bytes.get(self.at)? {
@@ -86,6 +78,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Inside an object: the next member's name, with its value next; `Some(None)` behind the last.
+    #[inline]
     pub(super) fn member(&mut self, first: &mut bool) -> Option<Option<Cow<'a, [u8]>>> {
         if self.eat(b'}') {
             return Some(None);
@@ -110,6 +103,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a string.
+    #[inline]
     pub(super) fn string(&mut self) -> Option<Literal<'a>> {
         self.expect(b'"')?;
         let start = self.at;
@@ -223,6 +217,7 @@ const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGHS: u64 = ONES << 7;
 
 /// The high bit of each byte that is a quote or a backslash; above the lowest it may be set wrongly.
+#[inline]
 fn quotes_or_backslashes(eight: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(eight);
     let zero = |x: u64| x.wrapping_sub(ONES) & !x;
@@ -230,6 +225,7 @@ fn quotes_or_backslashes(eight: [u8; 8]) -> u64 {
 }
 
 /// Where the next quote or backslash is. Most strings are short, so the first bytes are looked at in place.
+#[inline]
 fn find_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     for _ in 0..4 {
         let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };

@@ -65,7 +65,7 @@ impl Marks<'_> {
 
     /// What an answer adds: its only turn.
     pub(super) fn addition(mut self) -> Option<Addition> {
-        let turn = self.conversation.turns.first()?.clone();
+        let turn = self.conversation.turns.first().filter(|turn| turn.role == Role::Assistant)?.clone();
         let message = *self.messages(0..1).first()?;
         let (mut actions, mut tools) = (Vec::new(), Vec::new());
         self.actions_of(0, 0, 0, &mut actions, &mut tools);
@@ -190,27 +190,24 @@ impl Marks<'_> {
         }
     }
 
-    /// The action whose result a turn is: by the call's id, else the first of the latest that has no result yet.
+    /// The action whose result a turn is: by the call's id, first in the latest turn; where one of the two has no id, by order.
     fn called(&self, place: usize, latest: usize, history: &History) -> Option<usize> {
-        let id = self.body.get(self.conversation.turns[place].call_id.clone()).unwrap_or_default();
-        let open = |of: &usize| history.actions[*of].tool.is_some() && history.actions[*of].result.is_none();
-        // Actions are counted from the last call on, since the first calls may have been left out.
-        let all = history.actions.len();
-        let mut by_id = None;
-        if !id.is_empty() {
-            let calls = self.calls_before(place);
-            by_id = calls
-                .rev()
-                .zip((0..all).rev().filter(|of| history.actions[*of].tool.is_some()))
-                .find(|(call, of)| self.body.get(self.conversation.calls[*call].id.clone()) == Some(id) && open(of))
-                .map(|(_, of)| of);
-        }
-        by_id.or_else(|| (latest..all).find(open))
-    }
-
-    /// The calls of all turns before this one.
-    fn calls_before(&self, place: usize) -> Range<usize> {
-        0..self.conversation.turns[place].calls.start
+        let turn = &self.conversation.turns[place];
+        let id = self.body.get(turn.call_id.clone()).unwrap_or_default();
+        let (all, calls) = (history.actions.len(), &self.conversation.calls[..turn.calls.start]);
+        let of_call = |call: &Call| self.body.get(call.id.clone()).unwrap_or_default();
+        let is_open = |of: usize| history.actions[of].tool.is_some() && history.actions[of].result.is_none();
+        // The first calls may have been left out of the actions, so both are counted from the end.
+        let of_latest = |of: usize| calls.len().checked_sub(all - of).and_then(|call| calls.get(call)).map(of_call);
+        let by_id = || {
+            let in_latest = (latest..all).find(|of| is_open(*of) && of_latest(*of) == Some(id));
+            in_latest.or_else(|| {
+                let called = (0..all).rev().filter(|of| history.actions[*of].tool.is_some());
+                calls.iter().rev().zip(called).find(|(call, of)| is_open(*of) && of_call(call) == id).map(|(_, of)| of)
+            })
+        };
+        let by_order = || (latest..all).find(|of| is_open(*of) && (id.is_empty() || of_latest(*of) == Some(b"")));
+        if id.is_empty() { by_order() } else { by_id().or_else(by_order) }
     }
 
     /// A tool's result without its volatile parts; and if it is an error, its text without digits.

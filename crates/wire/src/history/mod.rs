@@ -33,6 +33,9 @@ pub(crate) use self::addition::AdditionSoFar;
 pub use self::key::{HistoryKey, Scope};
 pub use self::quote::quote;
 
+/// The buffers that a larger body has filled are not kept. They grow to a few times its size.
+const KEPT: usize = 1 << 20;
+
 /// Buffers that are used again from one request to the next.
 #[derive(Default)]
 pub struct Room {
@@ -43,8 +46,10 @@ pub struct Room {
 /// Reads the history that a request carries; `None` where its endpoint has none, or the body's shape is not known.
 #[must_use]
 pub fn read_history(scope: &Scope, endpoint: Endpoint, body: &[u8], room: &mut Room) -> Option<History> {
-    read_request(endpoint, body, &mut room.conversation)?;
-    Some(room.marks(scope, body).history())
+    let known = read_request(endpoint, body, &mut room.conversation);
+    let history = known.map(|()| room.marks(scope, body).history());
+    room.shrink(body.len());
+    history
 }
 
 /// Reads what a whole answer adds, in the dialect of the client's `endpoint`; `None` where it cannot be told.
@@ -52,13 +57,15 @@ pub fn read_history(scope: &Scope, endpoint: Endpoint, body: &[u8], room: &mut R
 pub fn read_addition(scope: &Scope, endpoint: Endpoint, body: &[u8], room: &mut Room) -> Option<Addition> {
     let (conversation, mut cursor) = (&mut room.conversation, Cursor::new(body));
     conversation.clear();
-    match endpoint {
-        Endpoint::ChatCompletions => chat::answer(&mut cursor, conversation)?,
-        Endpoint::Messages => messages::answer(&mut cursor, conversation)?,
-        Endpoint::Responses => responses::answer(&mut cursor, conversation)?,
-        Endpoint::Completions | Endpoint::Embeddings | Endpoint::CountTokens => return None,
-    }
-    room.marks(scope, body).addition()
+    let known = match endpoint {
+        Endpoint::ChatCompletions => chat::answer(&mut cursor, conversation),
+        Endpoint::Messages => messages::answer(&mut cursor, conversation),
+        Endpoint::Responses => responses::answer(&mut cursor, conversation),
+        Endpoint::Completions | Endpoint::Embeddings | Endpoint::CountTokens => None,
+    };
+    let addition = known.and_then(|()| room.marks(scope, body).addition());
+    room.shrink(body.len());
+    addition
 }
 
 fn read_request(endpoint: Endpoint, body: &[u8], conversation: &mut Conversation) -> Option<()> {
@@ -74,6 +81,13 @@ fn read_request(endpoint: Endpoint, body: &[u8], conversation: &mut Conversation
 }
 
 impl Room {
+    /// Gives back what a body of `bytes` may have taken, if that is much.
+    fn shrink(&mut self, bytes: usize) {
+        if bytes > KEPT {
+            *self = Self::default();
+        }
+    }
+
     fn marks<'a>(&'a mut self, scope: &'a Scope, body: &'a [u8]) -> Marks<'a> {
         Marks { scope, conversation: &mut self.conversation, buffers: &mut self.buffers, body }
     }

@@ -152,6 +152,13 @@ fn a_result_finds_its_call_by_id_else_by_order() {
     assert_eq!(results([r#","tool_call_id":"b""#, r#","tool_call_id":"a""#]), [two, one]);
     assert_eq!(results(["", ""]), [one, two]);
     assert_eq!(results([r#","tool_call_id":"b""#, ""]), [two, one]);
+    let same = chat(
+        r#"{"role":"assistant","tool_calls":[{"id":"","function":{"name":"x"}},{"id":"0","function":{"name":"y"}},
+        {"id":"0","function":{"name":"z"}}]},{"role":"tool","tool_call_id":"0","content":"one"},
+        {"role":"tool","tool_call_id":"0","content":"two"},{"role":"tool","tool_call_id":"7","content":"one"}"#,
+    );
+    let results: Vec<_> = same.actions.iter().map(|action| action.result.unwrap()).collect();
+    assert_eq!(results, [one, one, two], "one id for several calls of a turn means them in order");
 }
 
 #[test]
@@ -184,6 +191,11 @@ fn only_the_last_actions_are_kept_and_the_others_counted() {
     let tail = chat(&turn(40, 100));
     let marks = |actions: &[Action]| actions.iter().map(|a| (a.what, a.result)).collect::<Vec<_>>();
     assert_eq!(marks(&whole.actions[4..]), marks(&tail.actions), "each result stands at its own call");
+    assert_eq!(
+        marks(&whole.actions[..4]),
+        marks(&chat(&turn(10, 40)).actions[26..]),
+        "those of calls left out at none"
+    );
     assert_eq!((&*whole.tools[0], &*whole.tools[63]), ("t36", "t99"));
 }
 

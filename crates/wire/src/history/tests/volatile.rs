@@ -74,6 +74,7 @@ fn runs_of_blanks_become_one() {
         (" \n\t", ""),
         ("  a  b\n\n\tc \r\n", "a b c"),
         ("a \u{1}b", "a b"),
+        ("a\nb", "a\nb"),
         ("0123456789abcdef  x", "x"),
         ("seventeen letters  and blanks", "seventeen letters and blanks"),
         ("fifteen letters\n", "fifteen letters"),
