@@ -170,7 +170,8 @@ impl Conversation {
         text.end -= blanks;
         let json = self.canonical.of_text(&self.text[text.clone()], &mut self.rewritten);
         if json.is_some() {
-            if text.end == self.text.len() {
+            // In its place, unless there are parts to be looked at by themselves.
+            if text.end == self.text.len() && self.parts.len() == first_part + 1 {
                 self.text.truncate(text.start);
             }
             let start = self.text.len();

@@ -83,14 +83,11 @@ impl Marks<'_> {
 
     /// The system text without its volatile parts, and the names of the tools.
     fn root(&mut self, leading: usize) -> Mark {
+        let Conversation { system, turns, .. } = &*self.conversation;
+        let texts: Vec<_> = system.iter().chain(&turns[..leading]).map(|turn| turn.text.clone()).collect();
         let mut root = Mark::default();
-        let outside = self.conversation.system.len();
-        for place in 0..outside + leading {
-            let system = if place < outside { &self.conversation.system } else { &self.conversation.turns };
-            let text = system[if place < outside { place } else { place - outside }].text.clone();
-            if !text.is_empty() {
-                root = root.then(self.stripped(text, None));
-            }
+        for text in texts.into_iter().filter(|text| !text.is_empty()) {
+            root = root.then(self.stripped(text, None));
         }
         let Conversation { tools, text, .. } = &mut *self.conversation;
         tools.sort_unstable_by(|a, b| text[a.clone()].cmp(&text[b.clone()]));
@@ -104,7 +101,8 @@ impl Marks<'_> {
         let Buffers { texts, arguments, .. } = &mut *self.buffers;
         texts.clear();
         arguments.clear();
-        texts.extend(all.iter().map(|turn| exact(&turn.text)));
+        texts.resize(turns.start, Mark::default());
+        texts.extend(all[turns.clone()].iter().map(|turn| exact(&turn.text)));
         arguments.extend(calls.iter().map(|call| self.scope.text(given(&text[call.arguments.clone()]))));
         let message = |(turn, spoken): (&Turn, &Mark)| {
             let mut mark = Mark(turn.role as u64 + 1).then(*spoken);

@@ -192,8 +192,8 @@ fn is_id(text: &[u8], start: usize, word: &[u8]) -> bool {
     !number && !exponent && (hex || !is_name(word))
 }
 
-/// Up to four groups of letters and digits in turn, of which each that is of letters can be spoken and is written like a
-/// word, and each that is of digits is no epoch.
+/// Up to four groups of letters and digits in turn. Each group of letters can be spoken and is written like a word, and each
+/// group of digits is too short for an epoch.
 fn is_name(word: &[u8]) -> bool {
     let alike = |a: &u8, b: &u8| a.is_ascii_digit() == b.is_ascii_digit();
     let mut groups = word.chunk_by(alike);

@@ -298,6 +298,10 @@ fn what_was_received_is_what_came_after_the_last_turn() {
     }
     let quoted = chat(r#"{"role":"user","content":"\"What do you mean by that, exactly?\""}"#);
     assert!(quoted.received.contains(&say("What do you mean by that, exactly?")));
+    let split = chat(
+        r#"{"role":"user","content":[{"type":"text","text":"[1,                "},{"type":"text","text":"              2]"}]}"#,
+    );
+    assert!(["[1,2]", "[1,", "2]"].iter().all(|text| split.received.contains(&say(text))), "JSON in two parts");
     let many = vec![r#"{"role":"user","content":"[\"aaaaaaaaaaaaaaaaaaaaaaaa\",\"bbbbbbbbbbbbbbbbbbbbbbbbb\"]"}"#; 40];
     assert_eq!(chat(&many.join(",")).received.len(), 16);
 }
