@@ -10,6 +10,8 @@ use ring::digest;
 use weir_engine::Priority;
 use weir_units::Limits;
 
+use crate::GuardsPart;
+
 /// The 64 characters of base64url (RFC 4648, section 5).
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -24,12 +26,16 @@ pub struct Key {
     pub tenant: Arc<str>,
     /// The names it may send as `model`; `None` is all.
     pub routes: Option<BTreeSet<Arc<str>>>,
+    /// The budgets that its requests are paid from, beside its tenant's.
+    pub budgets: Vec<Arc<str>>,
     /// The output limit given to a request that sets none.
     pub max_tokens_default: Option<u64>,
     /// The class of its requests, and the highest that they may ask for.
     pub priority: Priority,
     /// Its own ceilings.
     pub limits: Limits,
+    /// Its own guards on agent runs.
+    pub guards: GuardsPart,
 }
 
 /// Whether `key` may ask for `name`, which is compared as the client said it.
@@ -116,9 +122,11 @@ mod tests {
             hash: [0; 32],
             tenant: "default".into(),
             routes: Some(BTreeSet::from(["smart".into()])),
+            budgets: Vec::new(),
             max_tokens_default: None,
             priority: Priority::Interactive,
             limits: Limits::NONE,
+            guards: GuardsPart::default(),
         };
         assert!(may_use(&key, "smart"));
         assert!(!may_use(&key, "openai/gpt-5.2") && !may_use(&key, "Smart") && !may_use(&key, ""));

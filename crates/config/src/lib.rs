@@ -6,9 +6,11 @@
 
 mod environment;
 mod fault;
+mod guards;
 mod key;
 mod load;
 mod log;
+mod made;
 mod mean;
 mod meant;
 mod nearest;
@@ -16,16 +18,22 @@ mod read;
 mod reference;
 mod resolve;
 mod secret;
+mod tag;
 mod url;
 mod written;
 
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Place, Report};
+pub use guards::GuardsPart;
 pub use key::{Key, generate_key, hash_key, hex, may_use};
 pub use load::{from_environment, load};
 pub use log::{At, Log, shown, shown_within};
-pub use meant::{AfterCut, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Timeouts, Tls};
+pub use made::{KeyFault, KeySettings};
+pub use meant::{
+    AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Tenant, Timeouts, Tls,
+};
 pub use nearest::nearest;
 pub use reference::reference_markdown;
 pub use resolve::Resolved;
 pub use secret::Secret;
+pub use tag::{Tag, TagError};

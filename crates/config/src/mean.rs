@@ -3,13 +3,18 @@
 //! Every step notes its faults and goes on with something harmless in the place of what is wrong; a config that was
 //! noted against never leaves this crate.
 
+mod budgets;
 mod keys;
 mod limits;
 mod links;
 mod prices;
 mod providers;
 mod routes;
+mod runs;
 mod server;
+mod zone;
+
+use std::sync::Arc;
 
 use crate::log::Log;
 use crate::written::Table;
@@ -21,14 +26,21 @@ pub(crate) use providers::{anthropic_root, built_in_mock};
 /// Gives the config as written its meaning.
 pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, log: &mut Log<'_>) -> Config {
     let timeouts = timeouts(root.table("timeouts"));
+    let guards = Arc::new(runs::top(root.table("runs")));
     let config = Config {
         server: server::server(root, environment, log),
         ledger: server::ledger(root.table("ledger"), &source, log),
         providers: providers::providers(root, environment, log),
-        routes: routes::routes(root, &timeouts, log),
+        routes: routes::routes(root, &timeouts, &guards, log),
         keys: keys::keys(root, log),
+        tenants: budgets::tenants(root),
+        budgets: budgets::budgets(root, log),
+        unknown_price: budgets::unknown_price(root.table("prices")),
+        zone: zone::zone(root.table("server"), log),
         engine: engine(root, log),
         max_wait: root.table("queue").span("max-wait"),
+        runs: runs::settings(root.table("runs")),
+        guards,
         timeouts,
         source,
     };
@@ -74,12 +86,19 @@ fn engine(root: &Table, log: &mut Log<'_>) -> Settings {
 
 /// Whether a name may stand for a provider, key, tenant or pool; one that may not is noted.
 fn is_name(what: &str, name: &str, at: crate::log::At, log: &mut Log<'_>) -> bool {
-    let fits = !name.is_empty()
-        && name.len() <= 128
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    let fits = fits_a_name(name);
     if !fits {
         let message = format!("`{}` cannot be the name of a {what}", crate::log::shown(name));
-        log.fault(at, message, "a name has up to 128 letters, digits, `_`, `.` and `-`".to_owned());
+        log.fault(at, message, format!("a name has {NAME_FORM}"));
     }
     fits
+}
+
+/// What names are made of.
+pub(crate) const NAME_FORM: &str = "up to 128 letters, digits, `_`, `.` and `-`";
+
+/// Whether a name has that form.
+pub(crate) fn fits_a_name(name: &str) -> bool {
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(may_be)
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_engine::{Settings, Strategy};
+use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, Strategy, UnknownPrice, Zone};
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Key, Secret};
+use crate::{Key, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
@@ -26,10 +26,22 @@ pub struct Config {
     pub routes: BTreeMap<Arc<str>, Route>,
     /// What clients authenticate with, by name. Empty is a keyless mode.
     pub keys: BTreeMap<Arc<str>, Key>,
+    /// Who keys belong to, by name, as far as anything is said of them.
+    pub tenants: BTreeMap<Arc<str>, Tenant>,
+    /// What may be spent, by name.
+    pub budgets: BTreeMap<Arc<str>, Budget>,
+    /// What is done under a budget with a model whose price nobody knows.
+    pub unknown_price: UnknownPrice,
+    /// Where budgets' periods begin and end.
+    pub zone: Zone,
     /// The timeouts of whatever is no route of its own.
     pub timeouts: Timeouts,
     /// How the engine retries, when its breakers open, what limits it keeps to and how much may wait.
     pub engine: Settings,
+    /// How much is remembered of agent runs.
+    pub runs: RunsSettings,
+    /// The guards on runs of whatever is no route of its own.
+    pub guards: Arc<Guards>,
     /// How long a request waits for capacity, unless it says otherwise.
     pub max_wait: Duration,
     /// Where all this was written.
@@ -147,6 +159,32 @@ pub struct Route {
     pub critical: bool,
     /// How long each stage of a call may take.
     pub timeouts: Timeouts,
+    /// The guards on its runs.
+    pub guards: Arc<Guards>,
+}
+
+/// Who keys belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tenant {
+    /// Who it belongs to itself.
+    pub org: Option<Arc<str>>,
+    /// The budgets that pay for the requests of all its keys.
+    pub budgets: Vec<Arc<str>>,
+}
+
+/// A ceiling in dollars, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The name.
+    pub name: Arc<str>,
+    /// What it is for; of several, the widest.
+    pub scope: BudgetScope,
+    /// How much, for how long, and how hard it is held.
+    pub settings: BudgetSettings,
+    /// The route that answers instead once the share of [`BudgetSettings::low_at_ppm`] is spent.
+    pub when_low: Option<Arc<str>>,
+    /// The tag whose requests it pays for; then no key and no tenant names it.
+    pub tag: Option<Tag>,
 }
 
 /// What follows a stream that breaks after content.

@@ -98,11 +98,6 @@ impl Reader<'_, '_> {
         let mut quiet = mode.quiet;
         match setting.effect {
             Effect::Acted => {}
-            Effect::Refused => {
-                let message = format!("`[{path}]` is not in this version, and ignoring it would hold nothing");
-                self.fault(key_at, message, Some(format!("remove every `[{path}.…]`")));
-                quiet = true;
-            }
             Effect::Later(fixed) => {
                 let is_what_happens = !fixed.is_empty() && self.log.written(value.span()) == fixed;
                 if !quiet && !is_what_happens {

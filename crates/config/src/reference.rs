@@ -79,8 +79,6 @@ pub(crate) enum Effect {
     Acted,
     /// It is read and checked, and that is all. A value written exactly like this is what happens anyway.
     Later(&'static str),
-    /// Writing it is a fault, since ignoring it would cost somebody money.
-    Refused,
 }
 
 impl Shape {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use weir_engine::Strategy;
+use weir_engine::{Guards, Strategy};
 use weir_units::DeploymentId;
 use weir_wire::{Dialect, ProviderKind, provider_of};
 
@@ -27,6 +27,8 @@ pub struct Resolved<'a> {
     pub after_cut: AfterCut,
     /// How long each stage of a call may take.
     pub timeouts: &'a Timeouts,
+    /// The guards on its runs.
+    pub guards: &'a Arc<Guards>,
 }
 
 impl Config {
@@ -63,6 +65,7 @@ impl Config {
             strategy: Strategy::Failover,
             after_cut: AfterCut::Splice,
             timeouts: &self.timeouts,
+            guards: &self.guards,
         }
     }
 
@@ -93,5 +96,6 @@ fn routed<'a>(route: &'a Route, name: &str) -> Resolved<'a> {
         strategy: route.strategy,
         after_cut: route.after_cut,
         timeouts: &route.timeouts,
+        guards: &route.guards,
     }
 }

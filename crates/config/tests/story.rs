@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use weir_config::{AfterCut, Config, Environment, Report, Source, from_environment, hash_key, load, may_use};
-use weir_engine::{BreakerSettings, Priority, RetrySettings, Strategy as Order};
-use weir_units::{DeploymentId, Dimension, LongContext, Price, Rates, TokenPrice, Tokens};
+use weir_engine::{
+    BreakerSettings, BudgetMode, BudgetScope, BudgetSettings, Lending, Period, Priority, RetrySettings,
+    Strategy as Order, UnknownPrice,
+};
+use weir_units::{DeploymentId, Dimension, LongContext, NanoUsd, Price, Rates, TokenPrice, Tokens, WallTime};
 use weir_wire::{Dialect, ProviderKind};
 
 /// A world of these variables and files.
@@ -64,26 +67,18 @@ fn seconds(span: u64) -> Duration {
     Duration::from_secs(span)
 }
 
-/// The example of the config contract, without budgets.
+/// The example of the config contract.
 const WHOLE: &str = include_str!("whole.toml");
 
 #[test]
 fn the_whole_page_parses_and_says_what_it_does_not_act_on() {
     let report = keys().load(WHOLE);
     let said: Vec<String> = report.warnings.iter().map(|warning| warning.message.clone()).collect();
-    for setting in [
-        "owner",
-        "notifiers",
-        "runs",
-        "prices",
-        "providers.openai.tier",
-        "providers.openai.contact",
-        "tenants.team-a.org",
-    ] {
+    for setting in ["owner", "notifiers", "runs", "providers.openai.tier", "providers.openai.contact"] {
         let message = format!("`{setting}` is parsed, not enforced in this version");
         assert!(said.contains(&message), "{message} is not in {said:#?}");
     }
-    assert_eq!(said.len(), 7, "{said:#?}");
+    assert_eq!(said.len(), 5, "{said:#?}");
     let config = sound(report);
     assert_eq!(config.providers["openai"].headers, [("x-team".to_owned(), "ml".to_owned())]);
     assert_eq!(config.providers["openai"].api_key.as_ref().unwrap().expose(), "sk-openai", "trimmed");
@@ -99,6 +94,39 @@ fn the_whole_page_parses_and_says_what_it_does_not_act_on() {
     assert_eq!(limits.keys["checkout-bot"].get(Dimension::TokensPerMinute), Some(400_000));
     assert_eq!((limits.weights["team-a"], key.priority), (1, Priority::Interactive));
     assert_eq!(config.max_wait, Duration::from_secs(30));
+    let budget = &config.budgets["team-a"];
+    let settings = BudgetSettings {
+        warn_at_ppm: vec![500_000, 800_000],
+        low_at_ppm: Some(800_000),
+        ..BudgetSettings::new(NanoUsd(500_000_000_000), Period::Month, BudgetMode::Soft)
+    };
+    assert_eq!((&budget.settings, budget.scope), (&settings, BudgetScope::Tenant), "of those who name it, the widest");
+    assert_eq!((budget.when_low.as_deref(), budget.tag.clone()), (Some("small"), None));
+    assert_eq!((&*config.tenants["team-a"].budgets, &*key.budgets), (&["team-a".into()][..], &["team-a".into()][..]));
+    assert_eq!((config.tenants["team-a"].org.as_deref(), config.unknown_price), (Some("acme"), UnknownPrice::Refuse));
+}
+
+#[test]
+fn budgets_are_whose_they_are_named_by_and_periods_are_those_of_the_zone() {
+    let config = sound(keys().load(
+        "[server]\ntimezone = \"Europe/Berlin\"\n[prices]\non-unknown = \"worst-case\"\nworst-case = \"0.25\"\n\
+         [budgets.all]\nlimit = 9\nmode = \"strict\"\n[budgets.bot]\nlimit = 1\nperiod = \"total\"\nwarn-at = []\n\
+         [budgets.ml]\nlimit = 2\ntag = \"team = ml\"\n\
+         [tenants.x]\nbudgets = [\"all\"]\n[tenants.y]\nbudgets = [\"all\"]\n\
+         [keys.bot]\nkey = { env = \"CHECKOUT_KEY\" }\nbudgets = [\"bot\"]\n",
+    ));
+    let scopes: Vec<BudgetScope> = config.budgets.values().map(|budget| budget.scope).collect();
+    assert_eq!(scopes, [BudgetScope::Org, BudgetScope::Key, BudgetScope::Tag]);
+    let all = &config.budgets["all"].settings;
+    assert_eq!((all.mode, all.lending), (BudgetMode::Strict, Lending::Durable));
+    assert_eq!(config.budgets["ml"].tag.as_ref().map(ToString::to_string).as_deref(), Some("team=ml"));
+    assert_eq!(config.unknown_price, UnknownPrice::WorstCase(NanoUsd(250_000_000)));
+    // In Berlin November begins an hour before it does in UTC, and July two.
+    for (at, start) in
+        [(1_795_608_000_000_000, "2026-10-31T23:00:00.000Z"), (1_784_000_000_000_000, "2026-06-30T22:00:00.000Z")]
+    {
+        assert_eq!(Period::Month.at(WallTime(at), &config.zone).start.to_string(), start);
+    }
 }
 
 #[test]
@@ -195,7 +223,25 @@ fn each_fault_names_its_value_and_what_to_do() {
         ("[ledger]\nurl = \"sqlite::memory:\"", "names no file", "sqlite:weir.db"),
         ("[ledger]\nurl = \"weir.db\"", "is no ledger", "sqlite:weir.db"),
         ("[quota]\nurl = \"redis://u:p@h\"", "`quota.url` is `redis:…`", "local"),
-        ("[budgets.team-a]\nlimit = \"5.00\"", "`[budgets]` is not in this version", "remove"),
+        ("[budgets.b]\nlimit = 0", "the limit of budget `b` is nothing", "500.00"),
+        ("[budgets.b]\nlimit = \"1.0000000001\"", "`1.0000000001`, more than 9 decimal places", "20.00"),
+        ("[budgets.b]\nlimit = \"$5\"", "`budgets.b.limit` is `$5`, not a decimal", "20.00"),
+        ("[budgets.b]\nlimti = \"5.00\"", "unknown key `limti`", "did you mean `limit`?"),
+        ("[budgets.b]\nperiod = \"day\"", "budget `b` has no `limit`", "limit = \"500.00\""),
+        ("[budgets.b]\nlimit = 5\nperiod = \"dya\"", "has no choice `dya`", "did you mean `day`?"),
+        ("[budgets.b]\nlimit = 5\nwarn-at = [0.8, 0.5]", "does not rise: 0.5 comes too late", "smallest share first"),
+        ("[budgets.b]\nlimit = 5\nwarn-at = [0]", "warns at 0", "above 0"),
+        ("[budgets.b]\nlimit = 5\nwarn-at = [80]", "`budgets.b.warn-at[0]` is `80`", "10 % is 0.1"),
+        ("[budgets.b]\nlimit = 5\nwhen-low = { at = 0.8 }", "`when-low` of budget `b` has no `route`", "route = "),
+        ("[budgets.b]\nlimit = 5\nwhen-low = { at = 0.8, route = \"r\" }", "names route `r`", "[routes.r]"),
+        ("[budgets.b]\nlimit = 5\ntag = \"team\"", "`team` of budget `b` is no tag: it has no `=`", "team=ml"),
+        (
+            "[budgets.b]\nlimit = 5\ntag = \"a=b\"\n[tenants.t]\nbudgets = [\"b\"]",
+            "is on a tag, and tenant `t` names it",
+            "two budgets",
+        ),
+        ("[prices]\non-unknown = \"refsue\"", "has no choice `refsue`", "did you mean `refuse`?"),
+        ("[server]\ntimezone = \"Europe/Berlim\"", "`Europe/Berlim` is no known zone", "did you mean `Europe/Berlin`?"),
         ("[breaker]\nwindow = \"1h\"", "longer than five minutes", "5m"),
         ("[retry]\nbudget = 10", "`retry.budget` is `10`", "10 % is 0.1"),
         ("[providers.x]\nkind = \"gemini\"", "provider kind `gemini` is not in this version", "`openai`"),
@@ -281,7 +327,11 @@ fn what_works_and_should_be_known_is_a_warning() {
     for (text, message) in [
         ("", "the built-in mock answers"),
         ("[server]\nadmin-key = { env = \"SHORT\" }", "`server.admin-key` has 5 characters"),
-        ("[server]\ntimezone = \"Asia/Kolkata\"", "`server.timezone` is parsed, not enforced"),
+        ("[budgets.b]\nlimit = 5", "nothing is paid by budget `b`"),
+        (
+            "[budgets.b]\nlimit = 5\n[tenants.x]\norg = \"o\"\nbudgets = [\"b\"]\n[tenants.y]\norg = \"p\"\nbudgets = [\"b\"]",
+            "budget `b` is shared by orgs `o` and `p`",
+        ),
         ("[server]\ncors-origins = [\"https://a\"]", "`server.cors-origins` is parsed, not enforced"),
         (
             "[providers.x]\nkind = \"openai\"\nbase-url = \"http://far\"\napi-key = { env = \"SHORT\" }",

@@ -15,17 +15,31 @@ impl Engine {
     /// If its attempt was handed out, it counts as never made.
     pub fn rule_out(&mut self, now: Moment, call: &mut Call, candidate: usize) {
         if call.flight.as_ref().is_some_and(|flight| flight.lane == candidate) {
-            if let Some(hold) = call.flight.as_mut().and_then(|flight| flight.hold.take()) {
-                self.settle_hold(now, &hold, None);
-            }
-            self.abandon(now, call);
-            call.attempts = call.attempts.saturating_sub(1);
-            call.lanes[candidate].attempts = call.lanes[candidate].attempts.saturating_sub(1);
+            self.unmake(now, call);
         }
         call.lanes[candidate].out = true;
         self.let_go(now);
         let number = call.number;
         self.put(now, |_| Question::RuleOut { call: number, candidate }, &());
+    }
+
+    /// The attempt that was handed out is not made yet: it counts as never made, and what it holds is others' meanwhile.
+    pub fn set_aside(&mut self, now: Moment, call: &mut Call) {
+        self.unmake(now, call);
+        self.let_go(now);
+        let number = call.number;
+        self.put(now, |_| Question::SetAside { call: number }, &());
+    }
+
+    fn unmake(&mut self, now: Moment, call: &mut Call) {
+        let Some(flight) = call.flight.as_mut() else { return };
+        let lane = flight.lane;
+        if let Some(hold) = flight.hold.take() {
+            self.settle_hold(now, &hold, None);
+        }
+        self.abandon(now, call);
+        call.attempts = call.attempts.saturating_sub(1);
+        call.lanes[lane].attempts = call.lanes[lane].attempts.saturating_sub(1);
     }
 
     /// Whether another deployment than the one whose attempt is under way could take over now.
@@ -70,6 +84,9 @@ mod tests {
         };
         let mut call = engine.begin(Moment::ZERO, ask);
         let Step::Send(first) = engine.next(Moment::ZERO, &mut call) else { panic!("nothing was sent") };
+        engine.set_aside(Moment::ZERO, &mut call);
+        assert_eq!((call.attempts(), engine.view(Moment::ZERO)[0].in_flight), (0, 0));
+        assert_eq!(engine.next(Moment::ZERO, &mut call), Step::Send(first), "it is made after all");
         assert!(engine.could_fail_over(Moment::ZERO, &call));
         engine.rule_out(Moment::ZERO, &mut call, 1);
         assert!(!engine.could_fail_over(Moment::ZERO, &call));

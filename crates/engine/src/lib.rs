@@ -28,6 +28,7 @@ mod memory;
 mod queue;
 mod random;
 mod router;
+mod runs;
 mod settings;
 mod settle;
 mod tape;
@@ -44,6 +45,11 @@ pub use change::{BenchView, BreakerState, Change, DeploymentView, Scope};
 pub use engine::{Engine, MOST_ATTEMPTS};
 pub use limits::{Admitted, ChargeModel, Cost, DayStart, Gauge, KeyFull, OutputCharge, PoolId, PoolView, Size, Stated};
 pub use queue::QueueView;
+pub use runs::{
+    Admission, Detector, Evidence, Guards, Joined, Loops, ReleaseCaps, ReleaseError, RunAsk, RunChange, RunOutcome,
+    RunSettled, RunState, RunTicket, RunTree, RunView, Runs, RunsFilter, RunsPage, RunsSettings, RunsSize, SessionId,
+    SessionKind, Verdict,
+};
 pub use settings::{
     BreakerSettings, LimitSettings, ModelLimits, PoolLimits, ProviderLimits, QueueSettings,
     RESERVE_FOR_INTERACTIVE_PPM, RetrySettings, Settings,

@@ -67,6 +67,9 @@ pub enum Question {
         call: u64,
         candidate: usize,
     },
+    SetAside {
+        call: u64,
+    },
     Stated {
         call: u64,
         limits: Vec<Stated>,

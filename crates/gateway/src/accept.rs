@@ -14,6 +14,7 @@ use http::{HeaderMap, request};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::time::error::Elapsed;
+use weir_config::Tag;
 use weir_engine::Priority;
 use weir_units::{Moment, RequestId, WallTime};
 use weir_wire::{Endpoint, Head, Measure};
@@ -37,6 +38,8 @@ pub(crate) struct Accepted {
     pub(crate) firm: bool,
     /// The class of traffic that it asks to be of.
     pub(crate) priority: Priority,
+    /// What it is counted under beside its key and its tenant.
+    pub(crate) tags: Vec<Tag>,
     pub(crate) peer: SocketAddr,
     pub(crate) started_at: WallTime,
     pub(crate) endpoint: Endpoint,

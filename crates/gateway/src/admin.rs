@@ -1,11 +1,18 @@
-//! What the operator asks: health, requests, deployments, metrics.
+//! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
+
+mod keys;
+mod members;
+mod runs;
+mod spend;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Response, StatusCode, request};
+use http_body::Body;
 use serde_json::json as value;
 use weir_config::Secret;
 use weir_ledger::{Query, StoreError};
@@ -18,7 +25,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{headroom, live};
+use crate::{budgets, headroom, live};
 
 /// Wrong admin keys a peer may try in a minute.
 const TRIES: u32 = 10;
@@ -49,11 +56,25 @@ pub(crate) fn ready(shared: &Shared) -> Response<ReplyBody> {
 }
 
 /// Answers the operator's paths.
-pub(crate) async fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: SocketAddr) -> Response<ReplyBody> {
+pub(crate) async fn serve<B>(
+    shared: &Arc<Shared>,
+    parts: &request::Parts,
+    body: B,
+    peer: SocketAddr,
+) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
     if let Err(refusal) = authorize(shared, parts, peer) {
         return refused(refusal);
+    }
+    if runs::is_own(parts.uri.path()) {
+        return runs::serve(shared, parts, body).await.unwrap_or_else(refused);
+    }
+    if keys::is_own(parts.uri.path()) {
+        return keys::serve(shared, parts, body).await.unwrap_or_else(refused);
     }
     if parts.method != Method::GET {
         return refused(Refusal::weir(Cause::MethodNotAllowed, format!("{} takes GET", parts.uri.path())));
@@ -66,7 +87,9 @@ pub(crate) async fn serve(shared: &Arc<Shared>, parts: &request::Parts, peer: So
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
+        "/admin/v1/spend" => spend::serve(shared, parts).await.unwrap_or_else(refused),
         "/admin/v1/requests" => requests(shared, parts).await.unwrap_or_else(refused),
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await.unwrap_or_else(refused),
@@ -139,13 +162,16 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         let engine = shared.engine();
         (engine.view(now), engine.headroom(now))
     };
+    let budgets = budgets::gauges(shared);
     let page = shared.metrics.page(&Seen {
+        budgets: &budgets,
         deployments: &deployments,
         pools: &pools,
         now,
         behind: &shared.ledger.behind(),
         in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         buffered: shared.buffers.load().used(),
+        runs: shared.runs.look(weir_engine::Runs::size),
     });
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }

@@ -38,12 +38,12 @@ impl Caller {
 
 /// Finds out who calls.
 pub(crate) fn caller(live: &Live, headers: &HeaderMap, uri: &Uri, peer: SocketAddr) -> Result<Caller, Refusal> {
-    if live.keys.is_empty() {
+    if !live.asks_for_keys() {
         return match keyless_fault(headers, uri, peer) {
             None => Ok(Caller { key: None, tenant: Arc::from("default") }),
             Some(why) => Err(Refusal::weir(
                 Cause::InvalidApiKey,
-                format!("without `[keys]` this gateway serves its own machine only, and {why}: add a key to weir.toml"),
+                format!("without keys this gateway serves its own machine only, and {why}: `weir keys make` makes one"),
             )),
         };
     }
@@ -52,11 +52,22 @@ pub(crate) fn caller(live: &Live, headers: &HeaderMap, uri: &Uri, peer: SocketAd
         return Err(Refusal::weir(Cause::InvalidApiKey, message));
     };
     let hash = weir_config::hash_key(presented);
-    let Some(key) = live.keys.get(&hash) else {
-        let message = "this key is not known here: use one that the owner of this gateway gave you";
-        return Err(Refusal::weir(Cause::InvalidApiKey, message));
+    let key = match live.keys.get(&hash) {
+        Some(key) => Arc::clone(key),
+        None => made(live, &hash)?,
     };
-    Ok(Caller { key: Some(Arc::clone(key)), tenant: Arc::clone(&key.tenant) })
+    let tenant = Arc::clone(&key.tenant);
+    Ok(Caller { key: Some(key), tenant })
+}
+
+/// The key made at run time that has this hash.
+fn made(live: &Live, hash: &[u8; 32]) -> Result<Arc<Key>, Refusal> {
+    let refused = |message: String| Refusal::weir(Cause::InvalidApiKey, message);
+    match live.made.find(hash, &live.config) {
+        Some(Ok(key)) => Ok(key),
+        Some(Err(why)) => Err(refused(format!("{why}: ask the owner of this gateway"))),
+        None => Err(refused("this key is not known here: use one that the owner of this gateway gave you".to_owned())),
+    }
 }
 
 /// Whether the caller may use the name it asks for.

@@ -78,6 +78,12 @@ pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole:
     } else {
         body
     };
+    if let Some(run) = journey.run() {
+        run.answered(asked, &body);
+        if let Some(id) = facts.id.as_deref().filter(|_| asked == Endpoint::Responses) {
+            run.kept_as(id);
+        }
+    }
     let mut response = Response::new(ReplyBody::Counted { bytes: body, _share: held });
     *response.status_mut() = StatusCode::OK;
     *response.headers_mut() = parts.headers;

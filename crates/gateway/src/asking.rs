@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST};
-use http::{HeaderValue, Request, StatusCode, Uri};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 
 use crate::body::Segments;
@@ -86,7 +86,15 @@ impl Operator {
     /// # Errors
     /// When nobody answers in time, or says no.
     pub async fn ask(&self, path: &str) -> Result<Bytes, AskFault> {
-        match tokio::time::timeout(ANSWER, self.exchange(path)).await {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Sends what is to be changed, a JSON text where there is one, and reads the whole answer.
+    ///
+    /// # Errors
+    /// When nobody answers in time, or says no.
+    pub async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Bytes, AskFault> {
+        match tokio::time::timeout(ANSWER, self.exchange(method, path, body)).await {
             Ok(answer) => answer,
             Err(_) => {
                 Err(AskFault::Unreachable(format!("{} does not answer within {} s", self.base, ANSWER.as_secs())))
@@ -94,13 +102,18 @@ impl Operator {
         }
     }
 
-    async fn exchange(&self, path: &str) -> Result<Bytes, AskFault> {
+    async fn exchange(&self, method: Method, path: &str, body: Option<String>) -> Result<Bytes, AskFault> {
         let given = |e: http::Error| AskFault::Given(format!("`{}{path}` cannot be asked for: {e}", self.base));
-        let mut request = Request::get(format!("{}{path}", self.base)).header(HOST, &self.authority);
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.base)).header(HOST, &self.authority);
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key);
         }
-        let request = request.body(Segments::from(Vec::new())).map_err(given)?;
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body: Vec<Bytes> = body.into_iter().map(Bytes::from).collect();
+        let request = request.body(Segments::from(body)).map_err(given)?;
         let unreachable = |why: String| AskFault::Unreachable(format!("{} cannot be reached: {why}", self.base));
         let response = self.http.request(request).await.map_err(|e| unreachable(causes(&e)))?;
         let status = response.status();

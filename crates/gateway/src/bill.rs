@@ -31,10 +31,23 @@ pub(crate) struct Bill {
 }
 
 /// The price that holds for an attempt.
-enum Listed {
+pub(crate) enum Listed {
     Free,
     At(Arc<Price>),
     Unknown,
+}
+
+impl Listed {
+    /// What a request costs at this deployment.
+    pub(crate) fn of(target: &Target, accepted: &Accepted) -> Self {
+        // A service tier is said only in the dialect that knows it: a translation leaves it out.
+        let list_price = accepted.head.list_price || target.endpoint.dialect() != accepted.endpoint.dialect();
+        match &target.price {
+            _ if target.endpoint == Endpoint::CountTokens => Self::Free,
+            Some(price) if list_price => Self::At(Arc::clone(price)),
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// What an attempt cost.
@@ -43,12 +56,15 @@ pub(crate) struct Cost {
     /// None is unknown.
     amount: Option<NanoUsd>,
     estimated: bool,
+    /// It is taken for nothing, and its provider may think otherwise: it had begun.
+    doubtful: bool,
     /// What it is for; none where its provider bills nothing, or nobody counted.
     used: Option<Usage>,
 }
 
 impl Cost {
-    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false, used: None };
+    const NOTHING: Self = Self { amount: Some(NanoUsd::ZERO), estimated: false, doubtful: false, used: None };
+    const NOTHING_PERHAPS: Self = Self { doubtful: true, ..Self::NOTHING };
 
     pub(crate) fn amount(&self) -> Option<NanoUsd> {
         self.amount
@@ -62,6 +78,18 @@ impl Cost {
         self.used.as_ref()
     }
 
+    /// What budgets are told of it. An estimate may be too low, so a budget that is never to be passed is not told of one; a
+    /// call whose price is unknown costs what was held for it.
+    pub(crate) fn for_budgets(self, never_pass: bool, priced: bool) -> weir_engine::Bill {
+        match self.amount {
+            Some(_) if never_pass && (self.estimated || self.doubtful) => weir_engine::Bill::Unknown,
+            Some(NanoUsd::ZERO) if !self.estimated => weir_engine::Bill::Unbilled,
+            Some(amount) => weir_engine::Bill::Cost(amount),
+            None if priced => weir_engine::Bill::Unknown,
+            None => weir_engine::Bill::AsHeld,
+        }
+    }
+
     /// Writes it down.
     pub(crate) fn book(&self, attempt: &mut Attempt) {
         attempt.cost_usd = self.amount;
@@ -72,15 +100,8 @@ impl Cost {
 impl Bill {
     /// Nothing is used yet.
     pub(crate) fn open(target: &Target, accepted: &Accepted) -> Self {
-        // A service tier is said only in the dialect that knows it: a translation leaves it out.
-        let list_price = accepted.head.list_price || target.endpoint.dialect() != accepted.endpoint.dialect();
-        let price = match &target.price {
-            _ if target.endpoint == Endpoint::CountTokens => Listed::Free,
-            Some(price) if list_price => Listed::At(Arc::clone(price)),
-            _ => Listed::Unknown,
-        };
         Self {
-            price,
+            price: Listed::of(target, accepted),
             model: Arc::clone(&target.deployment.model),
             body: accepted.body.clone(),
             streamed: accepted.head.stream,
@@ -120,6 +141,7 @@ impl Bill {
             // The answer was whole, and only the client could not be told.
             Some(usage) if !self.streamed => self.exact(&usage),
             _ if after_content || fault.ours.is_some() || hung_up(fault.class) => self.estimate(shared),
+            _ if began(fault) => Cost::NOTHING_PERHAPS,
             _ => Cost::NOTHING,
         }
     }
@@ -138,12 +160,12 @@ impl Bill {
             Listed::At(price) => price.cost(usage, Tier::Standard),
             Listed::Unknown => None,
         };
-        Cost { amount, estimated: false, used: Some(*usage) }
+        Cost { amount, used: Some(*usage), ..Cost::NOTHING }
     }
 
     fn exact_or_unknown(&self) -> Cost {
         let amount = if matches!(self.price, Listed::Free) { Some(NanoUsd::ZERO) } else { None };
-        Cost { amount, estimated: false, used: None }
+        Cost { amount, ..Cost::NOTHING }
     }
 
     fn estimate(&self, shared: &Shared) -> Cost {
@@ -155,8 +177,13 @@ impl Bill {
         }
         // What is reported at a stream's start counts a token or so, for what was not yet said.
         usage.output = usage.output.max(Tokens(self.came));
-        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true, used: Some(usage) }
+        Cost { amount: price.cost(&usage, Tier::Standard), estimated: true, used: Some(usage), ..Cost::NOTHING }
     }
+}
+
+/// Whether the provider may have worked on a call that brought nothing.
+fn began(fault: &Fault) -> bool {
+    fault.class == FaultClass::Reset || fault.status.is_some_and(|status| status.is_success())
 }
 
 /// Whether it was Weir that ended the call, and not the provider.

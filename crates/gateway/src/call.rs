@@ -8,6 +8,7 @@ use weir_engine::{GiveUp, PoolId, Queued, Send, Step};
 use weir_units::{Dimension, FaultClass};
 
 use crate::body::ReplyBody;
+use crate::budgets::Payment;
 use crate::calling::{Calling, collect_within};
 use crate::fault::{Fault, refused};
 use crate::queue::Sleeping;
@@ -26,10 +27,15 @@ enum Attempted {
 pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Response<ReplyBody> {
     let mut faults: Vec<(usize, Fault)> = Vec::new();
     let mut cannot: Option<Refusal> = None;
+    let mut unpaid: Vec<usize> = Vec::new();
+    let mut too_dear: Option<Refusal> = None;
     loop {
         let (step, sleeping) = calling.next(&mut journey);
         for passed in journey.call().take_passed_over() {
             journey.passed_over(&calling.routed.targets[passed.candidate].name, &passed);
+        }
+        if !matches!(step, Step::Send(_)) {
+            journey.give_back();
         }
         match step {
             Step::Queue(_) if calling.shared.is_draining() => {
@@ -46,6 +52,16 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
                     calling.rule_out(&mut journey, &send);
                     cannot = Some(refusal);
                     continue;
+                }
+                match calling.pay(&mut journey, &send).await {
+                    Payment::Held => {}
+                    Payment::Waited => continue,
+                    Payment::Refused(refusal) => {
+                        calling.rule_out(&mut journey, &send);
+                        unpaid.push(send.candidate);
+                        too_dear = Some(refusal);
+                        continue;
+                    }
                 }
                 match calling.attempt(&mut journey, &send).await {
                     Ok(answered) => {
@@ -65,7 +81,8 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
             Step::GiveUp(give_up) => {
                 // What rests at the moment may be able to: only where nothing can is it the request that is at fault.
                 let cannot = cannot.filter(|_| calling.nobody_can());
-                let refusal = calling.refusal(&give_up, faults, cannot);
+                let too_dear = too_dear.filter(|_| calling.nobody_pays(&unpaid));
+                let refusal = calling.refusal(&give_up, faults, too_dear.or(cannot));
                 return journey.refuse(&refusal, calling.accepted.endpoint.dialect());
             }
         }

@@ -11,10 +11,11 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 use weir_engine::Send;
-use weir_units::{FaultClass, Moment, Usage};
+use weir_units::{FaultClass, Moment, NanoUsd, Usage};
 
 use crate::accept::{Accepted, Held, no_memory};
 use crate::body::Segments;
+use crate::budgets;
 use crate::fault::{Fault, causes, last_word};
 use crate::headers;
 use crate::reply::Refusal;
@@ -39,6 +40,8 @@ pub(crate) struct Calling {
     pub(crate) routed: Routed,
     pub(crate) tenant: Arc<str>,
     pub(crate) default_max: Option<u64>,
+    /// What is left of the strict budgets that pay for it; none where none does.
+    pub(crate) affordable: Option<NanoUsd>,
     /// The reason that a target cannot be asked, by target; filled in when its turn comes.
     pub(crate) prepared: Vec<Option<Result<Arc<Prepared>, Refusal>>>,
 }
@@ -46,13 +49,25 @@ pub(crate) struct Calling {
 impl Calling {
     /// Says the request in a target's dialect, once.
     pub(crate) fn prepare(&mut self, candidate: usize) -> Result<Arc<Prepared>, Refusal> {
-        let (accepted, target, default_max) = (&self.accepted, &self.routed.targets[candidate], self.default_max);
+        let default_max = self.output_limit(candidate);
+        let (accepted, target) = (&self.accepted, &self.routed.targets[candidate]);
         self.prepared[candidate].get_or_insert_with(|| prepare(accepted, target, default_max).map(Arc::new)).clone()
+    }
+
+    /// The output limit that is set where the client sets none.
+    pub(crate) fn output_limit(&self, candidate: usize) -> Option<u64> {
+        let filled_in = || budgets::output_limit(&self.routed.targets[candidate], &self.accepted, self.affordable?);
+        self.default_max.or_else(filled_in)
     }
 
     /// Whether no deployment at all can be asked this.
     pub(crate) fn nobody_can(&mut self) -> bool {
         (0..self.routed.targets.len()).all(|candidate| self.prepare(candidate).is_err())
+    }
+
+    /// Whether all deployments that can be asked this are too dear for its budgets.
+    pub(crate) fn nobody_pays(&mut self, unpaid: &[usize]) -> bool {
+        (0..self.routed.targets.len()).all(|candidate| unpaid.contains(&candidate) || self.prepare(candidate).is_err())
     }
 
     /// Writes down what of the request the deployment that answers was not told.

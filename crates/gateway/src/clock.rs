@@ -40,6 +40,17 @@ impl Clock {
         )
     }
 
+    /// 32 bytes that nobody can guess, where the operating system gives some.
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        if SystemRandom::new().fill(&mut bytes).is_err() {
+            for part in bytes.chunks_mut(8) {
+                part.copy_from_slice(&self.draw().to_le_bytes());
+            }
+        }
+        bytes
+    }
+
     pub(crate) fn request_id(&self, at: WallTime) -> RequestId {
         RequestId::new(at.millis(), u128::from(self.draw()) << 64 | u128::from(self.draw()))
     }

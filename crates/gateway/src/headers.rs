@@ -16,6 +16,7 @@ pub(crate) const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthro
 pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 pub(crate) const X_WEIR_REQUEST: HeaderName = HeaderName::from_static("x-weir-request");
 pub(crate) const X_WEIR_RUN: HeaderName = HeaderName::from_static("x-weir-run");
+pub(crate) const X_WEIR_TAGS: HeaderName = HeaderName::from_static("x-weir-tags");
 pub(crate) const X_WEIR_DEADLINE: HeaderName = HeaderName::from_static("x-weir-deadline");
 const X_RATELIMIT_LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
 const X_RATELIMIT_LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
@@ -32,6 +33,9 @@ pub(crate) const X_WEIR_OVERHEAD_US: HeaderName = HeaderName::from_static("x-wei
 pub(crate) const X_WEIR_DEGRADED: HeaderName = HeaderName::from_static("x-weir-degraded");
 pub(crate) const X_WEIR_REFUSED_BY: HeaderName = HeaderName::from_static("x-weir-refused-by");
 pub(crate) const X_STAINLESS_READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeout");
+pub(crate) const X_WEIR_PARENT_RUN: HeaderName = HeaderName::from_static("x-weir-parent-run");
+pub(crate) const X_WEIR_RUN_WARNING: HeaderName = HeaderName::from_static("x-weir-run-warning");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const X_STAINLESS_RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// The Messages version that Weir calls with where the client named none: every model takes it.

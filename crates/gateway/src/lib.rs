@@ -10,6 +10,7 @@ mod answer;
 mod asking;
 mod bill;
 mod body;
+mod budgets;
 mod call;
 mod calling;
 mod changes;
@@ -17,6 +18,7 @@ mod clock;
 mod fault;
 mod headers;
 mod headroom;
+mod keys;
 mod listen;
 mod live;
 mod metrics;
@@ -29,6 +31,7 @@ mod recorder;
 mod reload;
 mod reply;
 mod route;
+mod runs;
 mod serve;
 mod settle;
 mod splice;
@@ -50,7 +53,9 @@ use tokio::task::JoinHandle;
 use weir_config::Config;
 use weir_ledger::{Event, Fact, Ledger, Options, Stage};
 
+use crate::budgets::Spending;
 use crate::clock::wall;
+use crate::keys::Keys;
 use crate::listen::Phase;
 use crate::recorder::Recorder;
 use crate::serve::Door;
@@ -78,6 +83,12 @@ pub enum StartError {
     Listen(SocketAddr, std::io::Error),
     /// A ledger that cannot be opened.
     Ledger(weir_ledger::OpenError),
+    /// The installation's secret beside the ledger, which can be neither read nor made.
+    Secret(std::io::Error),
+    /// A ledger whose keys cannot be read.
+    Keys(weir_ledger::StoreError),
+    /// A record of budgets that cannot be opened.
+    Budgets(weir_ledger::SliceError),
     /// A tape that cannot be begun.
     Tape(PathBuf, std::io::Error),
 }
@@ -88,6 +99,9 @@ impl fmt::Display for StartError {
             Self::Config(why) => f.write_str(why),
             Self::Listen(address, error) => write!(f, "`{address}` cannot be listened on: {error}"),
             Self::Ledger(error) => write!(f, "the ledger cannot be opened: {error}"),
+            Self::Secret(error) => write!(f, "the file `.secret` beside the ledger cannot be used: {error}"),
+            Self::Keys(error) => write!(f, "the keys made at run time cannot be read: {error}"),
+            Self::Budgets(error) => write!(f, "the record of budgets cannot be opened: {error}"),
             Self::Tape(path, error) => write!(f, "the tape `{}` cannot be begun: {error}", path.display()),
         }
     }
@@ -103,6 +117,7 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
+    recording: JoinHandle<()>,
     writer: weir_ledger::WriterTask,
 }
 
@@ -139,8 +154,13 @@ impl Gateway {
             commit_every: COMMIT_EVERY,
         };
         let (ledger, writer) = weir_ledger::open(options).await.map_err(StartError::Ledger)?;
+        let made = Keys::of(ledger.keys().await.map_err(StartError::Keys)?);
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let shared = Arc::new(Shared::new(config, ledger, recorder)?);
+        let (spending, to_record) = Spending::new(&config);
+        spending.open_record(&config).map_err(StartError::Budgets)?;
+        let shared = Arc::new(Shared::new(config, made, ledger, recorder, spending)?);
+        let recording = tokio::spawn(budgets::record(Arc::clone(&shared), to_record));
+        shared.pay_by(budgets::start(&shared).await);
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
@@ -153,7 +173,7 @@ impl Gateway {
             accepting.push(tokio::spawn(accepted));
         }
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, writer })
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
     }
 
     /// Where clients reach it.
@@ -174,6 +194,12 @@ impl Gateway {
         Reloading::new(Arc::clone(&self.shared))
     }
 
+    /// Whether a client needs a key.
+    #[must_use]
+    pub fn asks_for_keys(&self) -> bool {
+        self.shared.live.load().asks_for_keys()
+    }
+
     /// How many requests wait in line for capacity.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -190,6 +216,7 @@ impl Gateway {
     pub async fn drain(self) {
         self.shared.draining.store(true, Ordering::Release);
         self.shared.waiters.wake_all();
+        self.shared.spending.wake_all();
         let grace = self.shared.live.load().config.server.grace;
         let idle = async {
             loop {
@@ -214,6 +241,8 @@ impl Gateway {
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }
+        budgets::close(&self.shared).await;
+        self.recording.abort();
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.

@@ -3,6 +3,7 @@
 //! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
 //! Labels exist for deployments that are declared or once answered; all others are counted as `other`.
 
+mod budgets;
 mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use weir_engine::{DeploymentView, PoolView};
+use weir_engine::{BudgetView, DeploymentView, PoolView, RunsSize};
 use weir_ledger::{Behind, Entry, Fact};
 use weir_units::{Moment, NanoUsd};
 
@@ -25,10 +26,12 @@ const BOUNDS: [f64; 12] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 pub(crate) struct Seen<'a> {
     pub(crate) deployments: &'a [DeploymentView],
     pub(crate) pools: &'a [PoolView],
+    pub(crate) budgets: &'a [BudgetView],
     pub(crate) now: Moment,
     pub(crate) behind: &'a Behind,
     pub(crate) in_flight: usize,
     pub(crate) buffered: usize,
+    pub(crate) runs: RunsSize,
 }
 
 /// Counters since the start.
@@ -47,6 +50,7 @@ struct Counters {
     costs: BTreeMap<(Arc<str>, bool), NanoUsd>,
     unpriced: BTreeMap<Arc<str>, u64>,
     wasted: BTreeMap<&'static str, (u64, NanoUsd)>,
+    run_changes: BTreeMap<(&'static str, &'static str), u64>,
     durations: Histogram,
     queue_waits: Histogram,
     overhead_sum_us: u64,
@@ -112,6 +116,18 @@ impl Metrics {
         counters.overhead_sum_us += entry.overhead_us.unwrap_or(0);
     }
 
+    /// Counts what happened to an agent run.
+    pub(crate) fn run_changed(&self, fact: &Fact) {
+        let (change, detector) = match fact {
+            Fact::RunWarned(evidence) => ("warned", evidence.detector),
+            Fact::RunSlowed(evidence) => ("slowed", evidence.detector),
+            Fact::RunHalted(evidence) => ("halted", evidence.detector),
+            _ => return,
+        };
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counters.run_changes.entry((change, detector)).or_default() += 1;
+    }
+
     /// Reads the last minutes, with a way to tell which deployments have names of their own.
     pub(crate) fn read_pulse<T>(&self, read: impl FnOnce(&Pulse, &dyn Fn(&str) -> bool) -> T) -> T {
         let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,8 +149,13 @@ impl Metrics {
         }
         limits::write(&mut page, seen.pools, seen.now, |deployment| counters.knows(deployment));
         drop(counters);
+        budgets::write(&mut page, seen.budgets);
         head(&mut page, "weir_in_flight_requests", "gauge", "Requests that are running.");
         line(&mut page, "weir_in_flight_requests", &[], seen.in_flight);
+        head(&mut page, "weir_runs", "gauge", "Agent runs that are remembered.");
+        line(&mut page, "weir_runs", &[], seen.runs.runs);
+        head(&mut page, "weir_runs_bytes", "gauge", "About how much memory they take.");
+        line(&mut page, "weir_runs_bytes", &[], seen.runs.bytes);
         head(&mut page, "weir_buffered_bytes", "gauge", "Bytes of request bodies held in memory.");
         line(&mut page, "weir_buffered_bytes", &[], seen.buffered);
         head(&mut page, "weir_ledger_queued", "gauge", "Facts that wait to be written.");
@@ -191,6 +212,10 @@ impl Counters {
         head(page, "weir_cost_unknown_total", "counter", "Calls upstream whose cost is unknown.");
         for (deployment, count) in &self.unpriced {
             line(page, "weir_cost_unknown_total", &[("deployment", &**deployment)], count);
+        }
+        head(page, "weir_run_changes_total", "counter", "Agent runs that were warned of, slowed or halted, by why.");
+        for ((change, detector), count) in &self.run_changes {
+            line(page, "weir_run_changes_total", &[("change", change), ("detector", detector)], count);
         }
         head(page, "weir_wasted_tokens_total", "counter", "Tokens that were paid for and served nobody.");
         for (why, (tokens, _)) in &self.wasted {

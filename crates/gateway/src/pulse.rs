@@ -330,6 +330,7 @@ mod tests {
             run: None,
             key: None,
             tenant: None,
+            tags: Vec::new(),
             route: name(),
             model: name(),
             dialect: "openai",

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use weir_config::{Config, Report, Source};
 use weir_ledger::{Event, Fact, Stage};
 
+use crate::budgets;
 use crate::clock::wall;
 use crate::state::Shared;
 
@@ -39,8 +40,10 @@ impl Reloading {
         };
         let mut refused = self.shared.reload_refused.lock().unwrap_or_else(PoisonError::into_inner);
         match adopted {
-            Ok(()) => {
+            Ok(questions) => {
                 *refused = None;
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move { budgets::correct(&shared, &shared.ledger, questions).await });
                 tracing::info!("the configuration was reloaded");
             }
             Err(reason) => {
@@ -59,6 +62,7 @@ impl Reloading {
             ("[server] admin-listen", old.server.admin_listen != new.server.admin_listen),
             ("[server] max-connections", old.server.max_connections != new.server.max_connections),
             ("[ledger] url", old.ledger.path != new.ledger.path),
+            ("[server] timezone", old.zone != new.zone),
             ("[ledger] retention", old.ledger.retention != new.ledger.retention),
         ] {
             if changed {

@@ -28,6 +28,8 @@ pub(crate) enum Cause {
     UnsupportedEncoding,
     ContextLength,
     ContentFilter,
+    RunHalted,
+    BudgetExhausted,
     RateLimited,
     CapacityExhausted,
     NoDeployment,
@@ -35,6 +37,7 @@ pub(crate) enum Cause {
     UpstreamOverloaded,
     UpstreamTimeout,
     NotFound,
+    Conflict,
     MethodNotAllowed,
 }
 
@@ -47,10 +50,13 @@ impl Cause {
             Self::Malformed | Self::ContextLength | Self::ContentFilter => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RunHalted => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::BudgetExhausted => StatusCode::PAYMENT_REQUIRED,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::CapacityExhausted | Self::NoDeployment | Self::UpstreamOverloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamError => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -65,12 +71,15 @@ impl Cause {
             }
             Self::ContextLength => "context_length_exceeded",
             Self::ContentFilter => "content_filter",
+            Self::RunHalted => "run_halted",
+            Self::BudgetExhausted => "budget_exhausted",
             Self::RateLimited => "rate_limit_exceeded",
             Self::CapacityExhausted => "capacity_exhausted",
             Self::NoDeployment => "no_deployment_available",
             Self::UpstreamError | Self::UpstreamOverloaded => "upstream_error",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
         }
     }
 }

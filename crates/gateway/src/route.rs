@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_config::{AfterCut, Resolved, Timeouts};
-use weir_engine::{Candidate, ChargeModel, Strategy};
+use weir_engine::{Candidate, ChargeModel, Guards, Strategy};
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::{
     AnthropicVersion, Dialect, Endpoint, ProviderKind, RequestError, Rewrite, Target as Wanted, TargetCapabilities,
@@ -33,6 +33,8 @@ pub(crate) struct Routed {
     pub(crate) targets: Vec<Target>,
     /// Only the deployment that made the stored response it continues.
     pub(crate) pinned: bool,
+    /// What guards its runs.
+    pub(crate) guards: Arc<Guards>,
 }
 
 /// One deployment that speaks what the request needs.
@@ -59,7 +61,17 @@ pub(crate) struct Prepared {
 
 /// Finds the deployments for a request.
 pub(crate) fn route(shared: &Shared, live: &Live, accepted: &Accepted, caller: &Caller) -> Result<Routed, Refusal> {
-    let model = &accepted.head.model;
+    route_to(shared, live, accepted, caller, &accepted.head.model)
+}
+
+/// Finds the deployments for a request, as if it had asked for `model`.
+pub(crate) fn route_to(
+    shared: &Shared,
+    live: &Live,
+    accepted: &Accepted,
+    caller: &Caller,
+    model: &str,
+) -> Result<Routed, Refusal> {
     let Some(resolved) = live.config.resolve(model, accepted.endpoint.dialect()) else {
         let message =
             format!("no route, provider or model is called `{}` here: GET /v1/models lists them", shown(model));
@@ -78,8 +90,9 @@ pub(crate) fn route(shared: &Shared, live: &Live, accepted: &Accepted, caller: &
     }
     let pinned = pin(shared, live, accepted, caller, &mut targets)?;
     estimate(shared, accepted, &mut targets)?;
-    let Resolved { route_name, strategy, after_cut, timeouts, .. } = resolved;
-    Ok(Routed { route: route_name, strategy, after_cut, timeouts: timeouts.clone(), targets, pinned })
+    let Resolved { route_name, strategy, after_cut, timeouts, guards, .. } = resolved;
+    let (timeouts, guards) = (timeouts.clone(), Arc::clone(guards));
+    Ok(Routed { route: route_name, strategy, after_cut, timeouts, targets, pinned, guards })
 }
 
 /// Leaves only the deployment that made the response which this request continues; true if it continues one.
@@ -95,7 +108,7 @@ fn pin(
     match maker {
         Some(maker) => targets.retain(|t| t.deployment == maker),
         // Not made here, or before a restart. With one tenant it can be nobody else's, so the first deployment may know it.
-        None if live.config.keys.values().all(|k| k.tenant == caller.tenant) => targets.truncate(1),
+        None if live.is_alone(&caller.tenant) => targets.truncate(1),
         None => targets.clear(),
     }
     if targets.is_empty() {

@@ -16,6 +16,7 @@ use weir_wire::{Dialect, Endpoint};
 use crate::accept::{self, Accepted};
 use crate::admit::{self, Caller};
 use crate::body::ReplyBody;
+use crate::budgets::{self, Opened};
 use crate::call::call;
 use crate::calling::Calling;
 use crate::clock::wall;
@@ -25,6 +26,7 @@ use crate::headers::{
 };
 use crate::reply::{Cause, Refusal, json, shutting_down};
 use crate::route::{Routed, route};
+use crate::runs::{self, Stopped};
 use crate::settle::{self, Journey};
 use crate::state::{Live, Shared};
 use crate::{admin, models};
@@ -82,7 +84,8 @@ where
         _ if admin::is_own(path)
             && (door == Door::Admin || shared.live.load().config.server.admin_listen.is_none()) =>
         {
-            admin::serve(&shared, &parts, peer).await
+            // In a box: it is rare, and large, and every request's task would be as large as it.
+            Box::pin(admin::serve(&shared, &parts, body, peer)).await
         }
         _ if door == Door::Main && (path == "/v1/models" || path.starts_with("/v1/models/")) => {
             models::serve(&shared, &parts, peer)
@@ -157,13 +160,14 @@ async fn accept<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    if live.keys.is_empty() && !accept::is_json(&parts.headers) {
+    if !live.asks_for_keys() && !accept::is_json(&parts.headers) {
         let message =
-            "without `[keys]` a body's content-type must be application/json: send `content-type: application/json`";
+            "without keys a body's content-type must be application/json: send `content-type: application/json`";
         return Err(Refusal::weir(Cause::Malformed, message));
     }
     let deadline = deadline(&parts.headers, arrival.arrived)?;
     let priority = priority(&parts.headers)?;
+    let tags = budgets::tags(&parts.headers)?;
     let firm = parts.headers.contains_key(X_WEIR_DEADLINE);
     let mut held = shared.buffers.load().hold();
     let body = accept::body(&parts, body, live.config.server.body_limit, &mut held).await?;
@@ -178,6 +182,7 @@ where
         deadline,
         firm,
         priority,
+        tags,
         peer: arrival.peer,
         started_at: arrival.started_at,
         endpoint: arrival.endpoint,
@@ -213,7 +218,19 @@ async fn go(
     caller: &Caller,
     routed: Routed,
 ) -> Response<ReplyBody> {
-    let ask = ask(&live, &accepted, caller, &routed);
+    let run = match runs::join(&shared, &live, &accepted, caller, &routed) {
+        Ok(run) => run,
+        Err(stopped) => return stop(&shared, caller, &accepted, *stopped),
+    };
+    let Opened { routed, paying, cheaper } = match budgets::open(&shared, &live, &accepted, caller, routed) {
+        Ok(opened) => opened,
+        Err(refusal) => return turn_away(&shared, accepted.arrival(), caller, Some(&accepted), &refusal),
+    };
+    let affordable = paying.as_ref().and_then(|paying| paying.affordable());
+    let mut ask = ask(&live, &accepted, caller, &routed);
+    if let (None, Some(left), Some(first)) = (ask.max_output, affordable, routed.targets.first()) {
+        ask.max_output = budgets::output_limit(first, &accepted, left);
+    }
     let now = shared.clock.now();
     // A key's own limits come before anything else is done for it.
     let input = ask.candidates.first().map_or(0, |candidate| candidate.input.0);
@@ -236,9 +253,14 @@ async fn go(
             return response;
         }
     };
-    let intent = intent(&accepted, caller, Arc::clone(&routed.route));
+    let mut intent = intent(&accepted, caller, Arc::clone(&routed.route));
+    intent.run = run.as_ref().map(|run| Arc::clone(&run.name)).or(intent.run);
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
     journey.state_limits_of(caller.limited());
+    if cheaper {
+        journey.degraded(&["budget".to_owned()]);
+    }
+    journey.pays(paying);
     let path = accepted.endpoint.path();
     journey.asks_for(shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body));
     // With one deployment there was nothing to choose, and its attempt says the rest.
@@ -246,11 +268,32 @@ async fn go(
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
         journey.note(Stage::Route, Fact::Routed { candidates, skipped: Vec::new() });
     }
+    journey.joins(run);
+    if let Err(stopped) = turn(&mut journey, &live, &accepted).await {
+        if let Some(fact) = stopped.fact {
+            journey.note(Stage::Admit, fact);
+        }
+        return journey.refuse(&stopped.refusal, accepted.endpoint.dialect());
+    }
     let prepared = routed.targets.iter().map(|_| None).collect();
     let default_max = caller.key.as_ref().and_then(|k| k.max_tokens_default);
     let tenant = Arc::clone(&caller.tenant);
-    let calling = Calling { shared, live, accepted, routed, tenant, default_max, prepared };
+    let calling = Calling { shared, live, accepted, routed, tenant, default_max, affordable, prepared };
     call(Box::new(calling), journey).await
+}
+
+/// Waits until it is its turn within a run that is slowed; no longer than for capacity.
+async fn turn(journey: &mut Journey, live: &Live, accepted: &Accepted) -> Result<(), Box<Stopped>> {
+    let patience = accepted.arrived + live.config.max_wait;
+    let give_up = if accepted.firm { accepted.deadline.unwrap_or(patience) } else { patience };
+    journey.turn(live, accepted, give_up).await
+}
+
+/// Refuses what its run is not allowed to do.
+fn stop(shared: &Shared, caller: &Caller, accepted: &Accepted, stopped: Stopped) -> Response<ReplyBody> {
+    let mut intent = intent(accepted, caller, Arc::from(""));
+    intent.run = Some(stopped.run).filter(|run| !run.is_empty());
+    refuse_known(shared, accepted.arrival(), intent, true, &stopped.refusal, stopped.fact)
 }
 
 /// What the engine is told of a request.
@@ -319,6 +362,7 @@ fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
         run: run.map(Into::into),
         key: caller.name(),
         tenant: Some(Arc::clone(&caller.tenant)),
+        tags: accepted.tags.iter().map(|tag| (Arc::clone(&tag.name), Arc::clone(&tag.value))).collect(),
         route,
         model: accepted.head.model.as_str().into(),
         dialect: accepted.endpoint.dialect().name(),
@@ -336,8 +380,6 @@ fn turn_away(
     accepted: Option<&Accepted>,
     refusal: &Refusal,
 ) -> Response<ReplyBody> {
-    let dialect = arrival.endpoint.dialect();
-    let mut response = refuse_early(shared, arrival, refusal);
     let intent = match accepted {
         Some(accepted) => intent(accepted, caller, Arc::from("")),
         None => Intent {
@@ -345,18 +387,32 @@ fn turn_away(
             run: None,
             key: caller.name(),
             tenant: Some(Arc::clone(&caller.tenant)),
+            tags: Vec::new(),
             route: Arc::from(""),
             model: Arc::from(""),
-            dialect: dialect.name(),
+            dialect: arrival.endpoint.dialect().name(),
             endpoint: arrival.endpoint.path(),
             stream: false,
             started_at: arrival.started_at,
         },
     };
+    refuse_known(shared, arrival, intent, accepted.is_some(), refusal, None)
+}
+
+/// Refuses a caller who is known, and writes it down with what led to it.
+fn refuse_known(
+    shared: &Shared,
+    arrival: Arrival,
+    intent: Intent,
+    read: bool,
+    refusal: &Refusal,
+    why: Option<Fact>,
+) -> Response<ReplyBody> {
+    let mut response = refuse_early(shared, arrival, refusal);
     if let Some(Ok(run)) = intent.run.as_deref().map(HeaderValue::from_str) {
         response.headers_mut().insert(X_WEIR_RUN, run);
     }
-    settle::never_admitted(shared, intent, accepted.is_some(), refusal);
+    settle::never_admitted(shared, intent, read, refusal, why);
     response
 }
 

@@ -3,6 +3,9 @@
 //! A client that leaves drops the future that serves it, wherever that future waits. The journey is dropped with it, and
 //! closes itself as cancelled: that is why the close is in `Drop`, and why it never blocks.
 
+mod early;
+mod in_run;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +19,17 @@ use weir_wire::{Dialect, LimitsSeen, Progress, Stop};
 use crate::accept::Accepted;
 use crate::bill::{Bill, Cost};
 use crate::body::ReplyBody;
+use crate::budgets::Paying;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
-use crate::reply::{Refusal, WEIR};
+use crate::reply::Refusal;
 use crate::route::Target;
+use crate::runs::InRun;
 use crate::state::{Running, Shared};
 use crate::waste::{Content, Waste};
+
+pub(crate) use early::never_admitted;
 
 /// How many tokens of output go by between two looks at the limits.
 const STEP: u64 = 64;
@@ -37,6 +44,8 @@ pub(crate) struct Journey {
     sent: Option<Moment>,
     /// What the attempt in hand is billed by.
     bill: Option<Bill>,
+    /// What pays for it.
+    paying: Option<Box<Paying>>,
     /// Output tokens that the limits were told of.
     produced: u64,
     /// The key whose limits every answer states.
@@ -48,6 +57,8 @@ pub(crate) struct Journey {
     content: Option<Content>,
     /// The answer ended at a limit.
     truncated: bool,
+    /// Its place in its run.
+    run: Option<InRun>,
     _running: Running,
 }
 
@@ -65,12 +76,14 @@ impl Journey {
             arrived,
             sent: None,
             bill: None,
+            paying: None,
             produced: 0,
             limited_key: None,
             waited: Duration::ZERO,
             last_deployment: None,
             content: None,
             truncated: false,
+            run: None,
             _running: running,
         };
         if let Some(entry) = &journey.entry {
@@ -89,6 +102,23 @@ impl Journey {
     /// Every answer states the limits of this key.
     pub(crate) fn state_limits_of(&mut self, key: Option<Arc<str>>) {
         self.limited_key = key;
+    }
+
+    /// Budgets pay for it.
+    pub(crate) fn pays(&mut self, paying: Option<Box<Paying>>) {
+        self.paying = paying;
+    }
+
+    /// What pays for it, if anybody need pay.
+    pub(crate) fn paying(&mut self) -> Option<&mut Paying> {
+        self.paying.as_deref_mut()
+    }
+
+    /// What is held for an attempt that is not sent after all is others'.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(paying) = &mut self.paying {
+            paying.give_back();
+        }
     }
 
     /// What the engine knows of this request.
@@ -151,11 +181,20 @@ impl Journey {
         }
     }
 
+    /// A wait for money is over.
+    pub(crate) fn waited_for_budget(&mut self, span: Duration) {
+        self.waited += span;
+        self.note(Stage::Call, Fact::Waited { why: "budget", for_ms: millis(span) });
+    }
+
     /// An attempt is being sent.
     pub(crate) fn started(&mut self, target: &Target, accepted: &Accepted, send: &Send) {
         let at = wall();
         let deployment = &target.name;
         self.bill = Some(Bill::open(target, accepted));
+        if let Some(paying) = &mut self.paying {
+            paying.sent();
+        }
         self.sent = Some(self.shared.clock.now());
         let why = send.why.name();
         if let Some(from) = self.last_deployment.replace(Arc::clone(deployment))
@@ -188,7 +227,7 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
-        let cost = self.bill.take().map(|bill| bill.failed(shared, fault, after_content));
+        let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = &cost {
                 cost.book(attempt);
@@ -235,7 +274,7 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
-        let cost = self.bill.take().map(|bill| bill.answered(shared));
+        let cost = self.cost(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = &cost {
                 cost.book(attempt);
@@ -378,6 +417,9 @@ impl Journey {
         if let Some(run) = &entry.run {
             headers.insert(headers::X_WEIR_RUN, header(run));
         }
+        if let Some(warning) = self.run.as_ref().and_then(InRun::warning) {
+            headers.insert(headers::X_WEIR_RUN_WARNING, header(&warning));
+        }
         headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(entry.attempts.len()));
         headers.insert(headers::X_WEIR_QUEUED_MS, HeaderValue::from(entry.queued_ms));
         headers.insert(headers::X_WEIR_OVERHEAD_US, HeaderValue::from(self.overhead_us()));
@@ -405,6 +447,15 @@ impl Journey {
         u64::try_from(now.since(self.arrived).saturating_sub(outside).as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// What the attempt in hand has cost; its budgets are told.
+    fn cost(&mut self, of: impl FnOnce(Bill) -> Cost) -> Option<Cost> {
+        let cost = of(self.bill.take()?);
+        if let Some(paying) = &mut self.paying {
+            paying.settle(cost);
+        }
+        Some(cost)
+    }
+
     fn attempt(&mut self) -> Option<&mut Attempt> {
         self.entry.as_mut().and_then(|e| e.attempts.last_mut())
     }
@@ -414,6 +465,7 @@ impl Journey {
         if let Some(call) = self.call.take() {
             self.shared.decide(|engine| engine.end(now, *call));
         }
+        self.leave_run(outcome);
         let overhead = self.overhead_us();
         let Some(mut entry) = self.entry.take() else { return };
         entry.outcome = outcome;
@@ -433,7 +485,8 @@ impl Drop for Journey {
         if self.entry.is_none() {
             return;
         }
-        let cost = self.bill.take().map(|bill| bill.left(&self.shared));
+        let shared = Arc::clone(&self.shared);
+        let cost = self.cost(|bill| bill.left(&shared));
         if let Some(attempt) = self.attempt()
             && attempt.status.is_none()
             && attempt.class.is_none()
@@ -448,27 +501,6 @@ impl Drop for Journey {
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
         self.close(Outcome::Cancelled, left, None);
     }
-}
-
-/// A refusal of a request that was never admitted. It has a record too, written at once.
-pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusal: &Refusal) {
-    let began = intent.started_at;
-    let mut entry = Box::new(Entry::of(intent, Outcome::Refused));
-    entry.route = None;
-    if !read {
-        entry.model = None;
-    }
-    entry.status = Some(refusal.status.as_u16());
-    entry.code = Some(refusal.code.as_ref().into());
-    entry.refused_by = Some(Arc::from(WEIR));
-    let at = wall();
-    entry.ended_at = Some(at);
-    entry.sum_costs();
-    let (status, code, by) = (refusal.status.as_u16(), refusal.code.to_string(), WEIR.to_owned());
-    entry.events.push(Event { at, stage: Stage::Admit, fact: Fact::Refused { status, code, by } });
-    let took = Duration::from_micros(u64::try_from(at.0 - began.0).unwrap_or(0));
-    shared.metrics.count(&entry, took, shared.clock.now());
-    shared.ledger.settle(entry);
 }
 
 pub(crate) fn header(text: &str) -> HeaderValue {

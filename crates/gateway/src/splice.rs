@@ -28,7 +28,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
             journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: None, why });
             return Err(said_so_far);
         };
-        if calling.prepare(send.candidate).is_ok() {
+        if calling.prepare(send.candidate).is_ok() && calling.pay_midway(journey, &send).await {
             break send;
         }
         let now = calling.shared.clock.now();

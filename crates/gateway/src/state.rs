@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use weir_config::{Config, Key, Source};
 use weir_engine::{Change, Engine};
 use weir_ledger::{Event, Fact, Ledger, Stage};
@@ -17,13 +18,16 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::budgets::{self, Payers, Question, Spending};
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::Metrics;
 use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
+use crate::runs::AllRuns;
 use crate::upstream::{HttpClient, Upstream, client};
 use crate::waste::Answered;
 use crate::{StartError, tls};
@@ -44,7 +48,11 @@ pub(crate) struct Shared {
     pub(crate) idle: tokio::sync::Notify,
     pub(crate) reload_refused: Mutex<Option<String>>,
     pub(crate) waiters: Waiters,
+    pub(crate) spending: Spending,
     pub(crate) answered: Answered,
+    pub(crate) runs: AllRuns,
+    /// Whose turn it is to add up what was spent.
+    pub(crate) adding_up: Semaphore,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -53,17 +61,27 @@ pub(crate) struct Shared {
 }
 
 /// One configuration in force.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) config: Config,
     pub(crate) since: WallTime,
     pub(crate) upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
     pub(crate) keys: HashMap<[u8; 32], Arc<Key>>,
+    /// Keys made at run time, the same for each configuration.
+    pub(crate) made: Arc<Keys>,
+    pub(crate) payers: Payers,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, ledger: Ledger, recorder: Option<Recorder>) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        config: Config,
+        made: Keys,
+        ledger: Ledger,
+        recorder: Option<Recorder>,
+        spending: Spending,
+    ) -> Result<Self, StartError> {
         let clock = Clock::start();
         let mut engine = Engine::new(config.engine.clone(), clock.draw());
         let metrics = Metrics::default();
@@ -72,11 +90,15 @@ impl Shared {
         }
         engine.calendar(clock.now(), wall());
         configure(&mut engine, &metrics, &config);
+        let secret =
+            weir_ledger::installation_secret(&config.ledger.path, clock.secret()).map_err(StartError::Secret)?;
+        let runs = AllRuns::new(&secret, config.runs.clone());
         let buffers = Buffers::new(config.server.buffer_limit);
         let counts_tokens = limits_tokens(&config);
-        let live = Live::new(config, None).map_err(StartError::Config)?;
+        let live = Live::new(config, Arc::new(made), None).map_err(StartError::Config)?;
         Ok(Self {
             answered: Answered::new(clock.draw()),
+            runs,
             clock,
             live: ArcSwap::from_pointee(live),
             ledger,
@@ -91,11 +113,19 @@ impl Shared {
             idle: tokio::sync::Notify::new(),
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
+            adding_up: Semaphore::new(1),
+            spending,
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),
             answers: AtomicUsize::new(0),
             engine: Mutex::new(engine),
         })
+    }
+
+    /// Before anybody is served: these pay.
+    pub(crate) fn pay_by(&self, payers: Payers) {
+        let before = self.live.load_full();
+        self.live.store(Arc::new(Live { payers, ..Live::clone(&before) }));
     }
 
     /// Asks the engine, or tells it something; what that changed for others is written down, and they are woken.
@@ -132,17 +162,22 @@ impl Shared {
         self.ledger.note(event);
     }
 
-    /// Puts a new configuration in force, for requests that begin after this.
+    /// Puts a new configuration in force, for requests that begin after this; returns what the ledger is to be asked about its
+    /// new budgets.
     ///
     /// # Errors
     /// A sentence that says what of it cannot be used; nothing changed then.
-    pub(crate) fn adopt(&self, config: Config) -> Result<(), String> {
+    pub(crate) fn adopt(&self, config: Config) -> Result<Vec<Question>, String> {
         let before = self.live.load();
-        let live = Live::new(config, Some(&before))?;
+        let mut live = Live::new(config, Arc::clone(&before.made), Some(&before))?;
+        self.spending.open_record(&live.config).map_err(|error| error.to_string())?;
         self.decide(|engine| configure(engine, &self.metrics, &live.config));
+        self.runs.configure(self.clock.now(), live.config.runs.clone());
         if limits_tokens(&live.config) {
             self.tokens_are_limited();
         }
+        let (payers, questions) = budgets::prepare(self, &live.config);
+        live.payers = payers;
         self.buffers.store(Arc::new(self.buffers.load().with_limit(live.config.server.buffer_limit)));
         let path = match &live.config.source {
             Source::File(path) => path.display().to_string(),
@@ -150,7 +185,7 @@ impl Shared {
         };
         self.live.store(Arc::new(live));
         self.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
-        Ok(())
+        Ok(questions)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -193,7 +228,7 @@ impl Drop for Running {
 }
 
 impl Live {
-    fn new(config: Config, before: Option<&Self>) -> Result<Self, String> {
+    fn new(config: Config, made: Arc<Keys>, before: Option<&Self>) -> Result<Self, String> {
         let mut upstreams = BTreeMap::new();
         for (name, provider) in &config.providers {
             upstreams.insert(Arc::clone(name), Arc::new(Upstream::new(provider)?));
@@ -201,7 +236,18 @@ impl Live {
         let keys = config.keys.values().map(|key| (key.hash, Arc::new(key.clone()))).collect();
         let clients = clients(&config, before)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
-        Ok(Self { config, since: wall(), upstreams, keys, tls, clients })
+        made.warn_of_shut_out(&config);
+        Ok(Self { config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+    }
+
+    /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.
+    pub(crate) fn asks_for_keys(&self) -> bool {
+        !self.keys.is_empty() || self.made.any()
+    }
+
+    /// Whether all keys, if there are any, are `tenant`'s.
+    pub(crate) fn is_alone(&self, tenant: &str) -> bool {
+        self.config.keys.values().all(|key| &*key.tenant == tenant) && !self.made.of_others(tenant)
     }
 
     /// The client whose connections are made within `connect`.

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use weir_config::AfterCut;
 use weir_engine::Send;
+use weir_ledger::Outcome;
 use weir_units::FaultClass;
 use weir_wire::{Ending, Endpoint, Progress, Relay, RelayOptions};
 
@@ -129,6 +130,9 @@ pub(crate) async fn open(
     let mut flow = Upflow::new(body, if send.another_eligible { first } else { alone }, end);
     let mut shortened = send.another_eligible;
     let mut relay = Relay::new(options(calling, send)?);
+    if let Some(run) = journey.run() {
+        relay = relay.with_addition(run.scope());
+    }
     let mut ready = Vec::new();
     let lost = |message: &str| Fault { status: Some(parts.status), ..Fault::new(FaultClass::Reset, message) };
     loop {
@@ -198,12 +202,13 @@ async fn relay_on(
     sink: Sink,
 ) {
     let (broken, progress) = loop {
+        // The end is sent when all is written down: a client may go on with its next request as soon as it has it.
+        if relay.progress().terminated {
+            relay.end(&mut ready);
+            break (None, whole(&mut journey, &relay));
+        }
         sink.send(&mut ready).await;
         let progress = relay.progress();
-        if progress.terminated {
-            relay.end(&mut ready);
-            break (None, relay.progress().clone());
-        }
         if progress.finished && flow.silence > TERMINATOR {
             // The answer is whole. What is missing is only the end mark, and perhaps the usage: not worth a long wait.
             flow.allow(TERMINATOR);
@@ -226,10 +231,10 @@ async fn relay_on(
             }
             Heard::End | Heard::Silence | Heard::Broken(_) if relay.progress().finished => {
                 relay.end(&mut ready);
-                break (None, relay.progress().clone());
+                break (None, whole(&mut journey, &relay));
             }
             Heard::End => match relay.end(&mut ready) {
-                Ending::Complete => break (None, relay.progress().clone()),
+                Ending::Complete => break (None, whole(&mut journey, &relay)),
                 Ending::Truncated | Ending::Empty => {
                     Fault::new(FaultClass::Cut, "the stream ended in the middle of the answer")
                 }
@@ -265,9 +270,18 @@ async fn relay_on(
         journey.broke(&refusal);
         return;
     }
+    journey.leave_run(Outcome::Answered);
     sink.send(&mut ready).await;
     journey.answered(StatusCode::OK);
     flow.drain();
+}
+
+/// The answer is whole: its run is told what it adds.
+fn whole(journey: &mut Journey, relay: &Relay) -> Progress {
+    if let Some(run) = journey.run() {
+        run.streamed(|room| relay.addition(room));
+    }
+    relay.progress().clone()
 }
 
 /// Books what the stream said of itself.
@@ -282,6 +296,9 @@ fn settle(calling: &Calling, journey: &mut Journey, send: &Send, progress: &Prog
         && calling.accepted.head.store != Some(false)
     {
         calling.pin(id, send.candidate);
+        if let Some(run) = journey.run() {
+            run.kept_as(id);
+        }
     }
     if whole {
         journey.stopped(progress.stop.as_ref());

@@ -52,6 +52,8 @@ pub struct Intent {
     pub key: Option<Arc<str>>,
     /// Who the key belongs to.
     pub tenant: Option<Arc<str>>,
+    /// The tags that the client gave it, each a name and a value.
+    pub tags: Vec<(Arc<str>, Arc<str>)>,
     /// The route that serves it.
     pub route: Arc<str>,
     /// The model as the client named it.
@@ -100,6 +102,8 @@ pub struct Entry {
     pub key: Option<Arc<str>>,
     /// Who the key belongs to.
     pub tenant: Option<Arc<str>>,
+    /// The tags that the client gave it, each a name and a value.
+    pub tags: Vec<(Arc<str>, Arc<str>)>,
     /// The route that served it; none if the name led nowhere.
     pub route: Option<Arc<str>>,
     /// The model as the client named it.
@@ -157,6 +161,7 @@ impl Entry {
             run: intent.run,
             key: intent.key,
             tenant: intent.tenant,
+            tags: intent.tags,
             route: Some(intent.route),
             model: Some(intent.model),
             dialect: intent.dialect,

@@ -88,6 +88,8 @@ pub enum Fact {
     },
     /// A call led to the answer.
     AttemptSucceeded { attempt: u32, deployment: String, status: u16, after_ms: u64 },
+    /// A deployment was left out, since a budget does not pay for what it may cost.
+    TooDear { deployment: String, budget: String, why: &'static str, needed_usd: String },
     /// Time was spent waiting on purpose: before a retry, for capacity.
     Waited { why: &'static str, for_ms: u64 },
     /// The next deployment was tried.
@@ -102,6 +104,14 @@ pub enum Fact {
     MalformedChunkDropped { count: u64 },
     /// The answer is less than was asked for.
     Degraded { what: String },
+    /// A run was seen to repeat itself, or to spend too fast.
+    RunWarned(RunEvidence),
+    /// A run's requests go one by one, with a growing gap.
+    RunSlowed(RunEvidence),
+    /// Nothing of a run goes any more until somebody releases it.
+    RunHalted(RunEvidence),
+    /// A halted run may go on.
+    RunReleased { run: String, tenant: String, by: String },
     /// Tokens were paid for and served nobody; `why` says how.
     Wasted {
         why: &'static str,
@@ -143,6 +153,34 @@ pub enum Fact {
     ModelRestored { deployment: String },
     /// A limit that is kept to changed; `old` is none where there was none.
     LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
+    /// A key was made at run time; `who` asked for it.
+    KeyMade { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    /// A key was given a new secret.
+    KeyRotated { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    /// A key was shut out for good.
+    KeyRevoked { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    /// A share of a budget was spent, for the first time in its period.
+    BudgetWarned {
+        budget: String,
+        scope: &'static str,
+        share: f64,
+        spent_usd: String,
+        limit_usd: String,
+        #[serde(serialize_with = "some_wall_time")]
+        resets_at: Option<WallTime>,
+    },
+    /// A budget refused: a request, or as a fact of Weir itself the first one in its period.
+    BudgetRefused {
+        budget: String,
+        scope: &'static str,
+        why: &'static str,
+        limit_usd: String,
+        spent_usd: String,
+        reserved_usd: String,
+        needed_usd: String,
+        #[serde(serialize_with = "some_wall_time")]
+        resets_at: Option<WallTime>,
+    },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -151,6 +189,23 @@ pub enum Fact {
     Started { version: String },
     /// The process stopped serving.
     Stopped { why: String },
+}
+
+/// What was seen of a run: figures, a tool's name and keyed hashes, and nothing of what was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named by what they hold")]
+pub struct RunEvidence {
+    pub run: String,
+    pub tenant: String,
+    pub detector: &'static str,
+    pub tool: Option<String>,
+    pub count: u64,
+    pub of: u64,
+    pub threshold: u64,
+    pub period: u32,
+    pub hashes: Vec<String>,
+    /// The same in one sentence.
+    pub words: String,
 }
 
 impl Fact {
@@ -172,6 +227,10 @@ impl Fact {
             Self::SpliceFailed { .. } => "SpliceFailed",
             Self::MalformedChunkDropped { .. } => "MalformedChunkDropped",
             Self::Degraded { .. } => "Degraded",
+            Self::RunWarned(_) => "RunWarned",
+            Self::RunSlowed(_) => "RunSlowed",
+            Self::RunHalted(_) => "RunHalted",
+            Self::RunReleased { .. } => "RunReleased",
             Self::Wasted { .. } => "Wasted",
             Self::ClientLeft => "ClientLeft",
             Self::Refused { .. } => "Refused",
@@ -183,6 +242,12 @@ impl Fact {
             Self::ModelBenched { .. } => "ModelBenched",
             Self::ModelRestored { .. } => "ModelRestored",
             Self::LimitChanged { .. } => "LimitChanged",
+            Self::KeyMade { .. } => "KeyMade",
+            Self::KeyRotated { .. } => "KeyRotated",
+            Self::KeyRevoked { .. } => "KeyRevoked",
+            Self::BudgetWarned { .. } => "BudgetWarned",
+            Self::BudgetRefused { .. } => "BudgetRefused",
+            Self::TooDear { .. } => "TooDear",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

@@ -33,6 +33,7 @@ impl Entry {
             name!(json, "run").some_text(self.run.as_deref());
             name!(json, "key").some_text(self.key.as_deref());
             name!(json, "tenant").some_text(self.tenant.as_deref());
+            name!(json, "tags").tags(&self.tags);
             name!(json, "route").some_text(self.route.as_deref());
             name!(json, "model").some_text(self.model.as_deref());
             name!(json, "dialect").text(self.dialect);
@@ -179,6 +180,20 @@ impl Json {
         self.0.push(']');
     }
 
+    /// The names are few and of harmless characters, and written like any other text all the same.
+    fn tags(&mut self, tags: &[(Arc<str>, Arc<str>)]) {
+        self.object(|json| {
+            for (place, (name, value)) in tags.iter().enumerate() {
+                if place > 0 {
+                    json.literal(",");
+                }
+                json.text(name);
+                json.literal(":");
+                json.text(value);
+            }
+        });
+    }
+
     fn usage(&mut self, usage: Option<&Usage>) {
         let Some(usage) = usage else { return self.literal("null") };
         self.object(|json| {
@@ -292,6 +307,7 @@ mod tests {
             run: Some(Arc::from(odd)),
             key: None,
             tenant: Some(Arc::from("")),
+            tags: vec![(Arc::from("team"), Arc::from("ml")), (Arc::from(odd), Arc::from(odd))],
             route: Arc::from("smart"),
             model: Arc::from("gpt"),
             dialect: "openai",
@@ -320,6 +336,7 @@ mod tests {
         assert_eq!(read["run"], odd);
         assert_eq!(read["key"], json!(null));
         assert_eq!(read["tenant"], "");
+        assert_eq!(read["tags"], json!({ "team": "ml", odd: odd }));
         assert_eq!(read["started_at"], "2026-11-18T14:47:03.114Z");
         assert_eq!(read["usage"]["input"], u64::MAX);
         assert_eq!(read["degraded"], json!([odd, "dropped:seed"]));

@@ -10,12 +10,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
-use weir_units::{RequestId, WallTime};
+use weir_units::{NanoUsd, RequestId, WallTime};
 
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
+use crate::keys::KeyRecord;
 use crate::lock::Lock;
-use crate::query::{Query, Reader, StoreError};
+use crate::query::{Payer, Query, Reader, StoreError};
+use crate::row::FactRow;
+use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
 
 /// How the ledger is kept.
@@ -80,6 +83,8 @@ pub(crate) enum Message {
     Settle(Box<Entry>),
     /// A fact and its id.
     Note(i64, Box<Event>),
+    /// A key as it is from now on, the fact of its change, and who waits for both to be on disk.
+    Key(Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -120,12 +125,49 @@ impl Ledger {
 
     /// Takes down a fact about Weir itself.
     pub fn note(&self, event: Event) {
-        // Ids follow the time of the fact, and never repeat: that makes writing a fact twice harmless.
+        self.put(Message::Note(self.fact_id(&event), Box::new(event)));
+    }
+
+    /// The id of a fact: it follows the fact's time and never repeats, which makes writing a fact twice harmless.
+    fn fact_id(&self, event: &Event) -> i64 {
         let next = |last: i64| event.at.0.max(last.saturating_add(1));
         let ids = &self.inner.state.last_fact;
         let last = ids.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
-        let id = next(last.unwrap_or_default());
-        self.put(Message::Note(id, Box::new(event)));
+        next(last.unwrap_or_default())
+    }
+
+    /// Writes a key made at run time as it is from now on, and the fact that says so. It returns when both are on disk, or
+    /// neither will be.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn keep_key(&self, key: KeyRecord, event: Event) -> Result<(), StoreError> {
+        let fact = FactRow::of(self.fact_id(&event), &event);
+        let (done, wait) = oneshot::channel();
+        let closed = |_| StoreError::from(sqlx::Error::PoolClosed);
+        self.inner
+            .messages
+            .send(Message::Key(Box::new((key, fact)), done))
+            .await
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        self.inner.state.hurry.notify_one();
+        Ok(wait.await.map_err(closed)??)
+    }
+
+    /// All keys made at run time, by name.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.inner.reader.keys().await
+    }
+
+    /// What was spent, added up as `query` says.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or not within `patience`.
+    pub async fn spend(&self, query: &SpendQuery, patience: Option<Duration>) -> Result<Spend, SpendError> {
+        self.inner.reader.spend(query, patience).await
     }
 
     fn put(&self, message: Message) {
@@ -195,6 +237,14 @@ impl Ledger {
     /// When the database cannot be read.
     pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
         self.inner.reader.requests(query).await
+    }
+
+    /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn spent(&self, from: WallTime, until: WallTime, payer: &Payer) -> Result<NanoUsd, StoreError> {
+        self.inner.reader.spent(from, until, payer).await
     }
 
     /// The newest `limit` facts about Weir itself as JSON, newest first.

@@ -3,11 +3,12 @@
 //! Ids begin with the time of arrival, so pages go by "before this id" and stay stable while new requests come in.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, QueryBuilder, Sqlite};
-use weir_units::{RequestId, WallTime};
+use weir_units::{NanoUsd, RequestId, WallTime};
 
 use crate::open::{OpenError, check, not_opened};
 
@@ -39,15 +40,26 @@ impl Default for Query {
     }
 }
 
-/// Why the ledger could not be read.
+/// Whose requests are paid from one purse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payer {
+    /// Those of these tenants,
+    pub tenants: Vec<Arc<str>>,
+    /// of these keys,
+    pub keys: Vec<Arc<str>>,
+    /// and with this tag, its name and its value.
+    pub tag: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// Why the ledger could not be read, or a key not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("read the ledger: {0}")]
+#[error("use the ledger: {0}")]
 pub struct StoreError(#[from] sqlx::Error);
 
 /// Reads a ledger and never writes to it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl Reader {
@@ -114,6 +126,31 @@ impl Reader {
         Ok(sql.build_query_scalar().fetch_all(&self.pool).await?)
     }
 
+    /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known. It reads all
+    /// that arrived then.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn spent(&self, from: WallTime, until: WallTime, payer: &Payer) -> Result<NanoUsd, StoreError> {
+        let mut sql: QueryBuilder<Sqlite> =
+            QueryBuilder::new("SELECT coalesce(sum(cost_nano), 0) FROM requests WHERE id >= ");
+        sql.push_bind(key(RequestId::new(from.millis().max(0), 0)));
+        sql.push(" AND id < ").push_bind(key(first_after(until)));
+        sql.push(" AND started_at >= ").push_bind(from.0);
+        sql.push(" AND started_at < ").push_bind(until.0).push(" AND (false");
+        for (column, names) in [("tenant", &payer.tenants), ("key", &payer.keys)] {
+            for name in names {
+                sql.push(format!(" OR {column} = ")).push_bind(&**name);
+            }
+        }
+        if let Some((name, value)) = &payer.tag {
+            sql.push(" OR json_extract(record, ").push_bind(format!("$.tags.\"{name}\""));
+            sql.push(") = ").push_bind(&**value);
+        }
+        sql.push(")");
+        Ok(NanoUsd(sql.build_query_scalar().fetch_one(&self.pool).await?))
+    }
+
     /// The newest `limit` facts about Weir itself as JSON, newest first.
     ///
     /// # Errors
@@ -138,11 +175,11 @@ pub(crate) fn readable(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn key(id: RequestId) -> Vec<u8> {
+pub(crate) fn key(id: RequestId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
 }
 
 /// The first id that can belong to a request of a later millisecond than `at`.
-fn first_after(at: WallTime) -> RequestId {
+pub(crate) fn first_after(at: WallTime) -> RequestId {
     RequestId::new(at.millis().max(0).saturating_add(1), 0)
 }

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use weir_units::RequestId;
+use weir_units::{NanoUsd, RequestId, Tokens};
 
-use crate::entry::{Entry, Intent, Outcome};
+use crate::entry::{Attempt, Entry, Intent, Outcome};
 use crate::fact::Event;
 use crate::ledger::Message;
 
@@ -33,8 +33,60 @@ pub(crate) struct RequestRow {
     /// In nano-dollars. A spill of a version that knew no prices has none.
     #[serde(default)]
     pub(crate) cost_nano: Option<i64>,
+    #[serde(default)]
+    pub(crate) run: Option<Arc<str>>,
+    #[serde(default)]
+    pub(crate) spent: Spent,
     #[serde(with = "raw")]
     pub(crate) record: Arc<str>,
+}
+
+/// What sums of a request are made of, beside its cost: of all its attempts together.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    /// What was called; none if several were, or nothing.
+    pub(crate) deployment: Option<Arc<str>>,
+    pub(crate) attempts: u32,
+    /// The part of the cost that is estimated.
+    pub(crate) estimated_nano: i64,
+    pub(crate) input: i64,
+    pub(crate) cached_input: i64,
+    pub(crate) output: i64,
+    pub(crate) reasoning: i64,
+    /// Attempts that cost something, or nobody knows what, and whose providers reported no tokens.
+    pub(crate) unreported: u32,
+}
+
+/// The most tokens that one report may count, so that no provider can make a sum overflow.
+const MOST_TOKENS: u64 = 1_000_000_000_000;
+
+impl Spent {
+    fn of(attempts: &[Attempt]) -> Self {
+        let mut spent = Self::default();
+        if let Some((first, rest)) = attempts.split_first()
+            && rest.iter().all(|attempt| attempt.deployment == first.deployment)
+        {
+            spent.deployment = Some(Arc::clone(&first.deployment));
+        }
+        let tokens = |tokens: Tokens| tokens.0.min(MOST_TOKENS).cast_signed();
+        for attempt in attempts {
+            spent.attempts += 1;
+            if attempt.cost_estimated {
+                let estimate = attempt.cost_usd.unwrap_or_default().0;
+                spent.estimated_nano = spent.estimated_nano.saturating_add(estimate);
+            }
+            match &attempt.usage {
+                Some(usage) => {
+                    spent.input += tokens(usage.input);
+                    spent.cached_input += tokens(usage.cached_input);
+                    spent.output += tokens(usage.output);
+                    spent.reasoning += tokens(usage.reasoning);
+                }
+                None => spent.unreported += u32::from(attempt.cost_usd != Some(NanoUsd::ZERO)),
+            }
+        }
+        spent
+    }
 }
 
 /// A row of `facts`.
@@ -54,7 +106,7 @@ impl Row {
             Message::Intent(intent) => Self::Request(RequestRow::open(intent)),
             Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
             Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
-            Message::Flush(_) | Message::Close(_) => return None,
+            Message::Key(..) | Message::Flush(_) | Message::Close(_) => return None,
         })
     }
 
@@ -80,6 +132,8 @@ impl RequestRow {
             key: entry.key,
             route: entry.route,
             cost_nano: entry.cost_usd.map(|cost| cost.0),
+            run: entry.run,
+            spent: Spent::of(&entry.attempts),
             record,
         }
     }

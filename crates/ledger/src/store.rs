@@ -12,13 +12,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
 use weir_units::{RequestId, WallTime};
 
+use crate::keys::KeyRecord;
 use crate::row::{FactRow, RequestRow, Row};
 
 /// `application_id` of a ledger's file: `weir`.
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
 /// The newest schema that this version knows.
-pub(crate) const SCHEMA: i64 = 2;
+pub(crate) const SCHEMA: i64 = 3;
 
 /// Rows that one step of the retention deletes, so that no group waits long behind it.
 const SWEEP: i64 = 500;
@@ -47,9 +48,11 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
 pub(crate) fn migrations() -> Migrator {
     let requests = include_str!("../migrations/0001_requests.sql").into_sql_str();
     let cost = include_str!("../migrations/0002_cost.sql").into_sql_str();
+    let keys_and_spend = include_str!("../migrations/0003_keys_and_spend.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "requests".into(), MigrationType::Simple, requests, false),
         Migration::new(2, "cost".into(), MigrationType::Simple, cost, false),
+        Migration::new(3, "keys and spend".into(), MigrationType::Simple, keys_and_spend, false),
     ])
 }
 
@@ -87,7 +90,7 @@ impl Store {
             while let Some((now, later)) = rest.split_at_checked(*size) {
                 let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
                 for row in now {
-                    query = query.bind(row.id).bind(row.at).bind(&*row.fact).bind(Arc::clone(&row.record));
+                    query = bind_fact(query, row);
                 }
                 transaction.execute(query).await?;
                 rest = later;
@@ -118,7 +121,27 @@ impl Store {
         // The id of a fact is never below its time, so the facts to delete are the first ones.
         let sql = "DELETE FROM facts WHERE id IN (SELECT id FROM facts ORDER BY id LIMIT ?) AND at < ?";
         let facts = sqlx::query(sql).bind(SWEEP).bind(before.0).execute(&mut self.connection).await?;
+        // The last key stays: that one was ever made means that keys are asked for.
+        let sql = "DELETE FROM keys WHERE coalesce(revoked_at, expires_at) < ? \
+                   AND name <> (SELECT name FROM keys ORDER BY created_at DESC, name LIMIT 1)";
+        sqlx::query(sql).bind(before.0).execute(&mut self.connection).await?;
         Ok(requests.rows_affected() + facts.rows_affected() >= SWEEP.unsigned_abs())
+    }
+
+    /// Writes a key as it is from now on, and the fact of its change; it survives a loss of power, too.
+    pub(crate) async fn keep_key(&mut self, key: &KeyRecord, fact: &FactRow) -> Result<(), sqlx::Error> {
+        self.connection.execute("PRAGMA synchronous = FULL").await?;
+        let kept = self.keep_key_now(key, fact).await;
+        // What is written is written, even if later writes take longer.
+        let _ = self.connection.execute("PRAGMA synchronous = NORMAL").await;
+        kept
+    }
+
+    async fn keep_key_now(&mut self, key: &KeyRecord, fact: &FactRow) -> Result<(), sqlx::Error> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        transaction.execute(key.insert()).await?;
+        transaction.execute(bind_fact(sqlx::query(sqlx::AssertSqlSafe(insert_facts(1))), fact)).await?;
+        transaction.commit().await
     }
 
     /// Closes the database, which moves what is in its log into the file.
@@ -127,14 +150,36 @@ impl Store {
     }
 }
 
+/// The columns of a request, in the order in which they are bound.
+const COLUMNS: [&str; 18] = [
+    "id",
+    "started_at",
+    "outcome",
+    "status",
+    "tenant",
+    "key",
+    "route",
+    "cost_nano",
+    "record",
+    "run",
+    "deployment",
+    "attempts",
+    "estimated_nano",
+    "input",
+    "cached_input",
+    "output",
+    "reasoning",
+    "unreported",
+];
+
 fn insert_requests(rows: usize) -> String {
-    let values = vec!["(?,?,?,?,?,?,?,?,?)"; rows].join(",");
+    let places = format!("({})", vec!["?"; COLUMNS.len()].join(","));
+    let values = vec![places.as_str(); rows].join(",");
+    let renewed: Vec<String> = COLUMNS[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
     format!(
-        "INSERT INTO requests (id, started_at, outcome, status, tenant, key, route, cost_nano, record) \
-         VALUES {values} ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
-         outcome = excluded.outcome, status = excluded.status, tenant = excluded.tenant, key = excluded.key, \
-         route = excluded.route, cost_nano = excluded.cost_nano, record = excluded.record \
-         WHERE excluded.outcome <> 'open'"
+        "INSERT INTO requests ({}) VALUES {values} ON CONFLICT (id) DO UPDATE SET {} WHERE excluded.outcome <> 'open'",
+        COLUMNS.join(", "),
+        renewed.join(", ")
     )
 }
 
@@ -144,6 +189,10 @@ fn insert_facts(rows: usize) -> String {
 }
 
 type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn bind_fact<'q>(query: Insert<'q>, row: &'q FactRow) -> Insert<'q> {
+    query.bind(row.id).bind(row.at).bind(&*row.fact).bind(Arc::clone(&row.record))
+}
 
 fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
     query
@@ -157,11 +206,23 @@ fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
         .bind(row.route.clone())
         .bind(row.cost_nano)
         .bind(Arc::clone(&row.record))
+        .bind(row.run.clone())
+        .bind(row.spent.deployment.clone())
+        .bind(row.spent.attempts)
+        .bind(row.spent.estimated_nano)
+        .bind(row.spent.input)
+        .bind(row.spent.cached_input)
+        .bind(row.spent.output)
+        .bind(row.spent.reasoning)
+        .bind(row.spent.unreported)
 }
 
 #[cfg(test)]
 mod tests {
+    use weir_units::{NanoUsd, Tokens, Usage};
+
     use super::*;
+    use crate::entry::{Attempt, Entry, Intent, Outcome};
     use crate::fact::{Event, Fact, Stage};
 
     #[tokio::test]
@@ -184,6 +245,79 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(unknown, 1, "what it cost is unknown, not zero");
+    }
+
+    #[tokio::test]
+    async fn what_an_older_version_wrote_is_added_up_as_what_this_one_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weir.db");
+        let mut old = writable(&path).connect().await.unwrap();
+        let first = migrations().iter().take(2).cloned().collect();
+        Migrator::with_migrations(first).run(&mut old).await.unwrap();
+        let rows: Vec<RequestRow> = (1..5).map(request).collect();
+        for row in &rows {
+            let sql =
+                "INSERT INTO requests (id, started_at, outcome, tenant, cost_nano, record) VALUES (?, ?, ?, ?, ?, ?)";
+            let query = sqlx::query(sql).bind(row.id.0.to_be_bytes().to_vec()).bind(row.started_at).bind(&*row.outcome);
+            let query = query.bind(row.tenant.clone()).bind(row.cost_nano).bind(Arc::clone(&row.record));
+            old.execute(query).await.unwrap();
+        }
+        migrations().run(&mut old).await.unwrap();
+        let columns = "SELECT run, deployment, attempts, estimated_nano, input, cached_input, output, reasoning, unreported \
+                       FROM requests ORDER BY id";
+        type Columns = (Option<String>, Option<String>, i64, i64, i64, i64, i64, i64, i64);
+        let migrated: Vec<Columns> = sqlx::query_as(columns).fetch_all(&mut old).await.unwrap();
+        assert_eq!(
+            migrated[1],
+            (Some("r".into()), Some("a/m".into()), 2, 1_020_000_001, 1_000_000_000_000, 3, 5, 2, 1)
+        );
+        let path = folder.path().join("new.db");
+        let mut new = writable(&path).connect().await.unwrap();
+        migrations().run(&mut new).await.unwrap();
+        let mut store = Store::new(new);
+        store.write(&rows.into_iter().map(Row::Request).collect::<Vec<_>>()).await.unwrap();
+        let written: Vec<Columns> = sqlx::query_as(columns).fetch_all(&mut store.connection).await.unwrap();
+        assert_eq!(migrated, written);
+    }
+
+    /// A request with `n` attempts, at most two of them at `a/m`.
+    fn request(n: u32) -> RequestRow {
+        let intent = Intent {
+            id: RequestId(u128::from(n)),
+            run: Some("r".into()),
+            key: None,
+            tenant: Some("t".into()),
+            tags: Vec::new(),
+            route: "s".into(),
+            model: "m".into(),
+            dialect: "openai",
+            endpoint: "chat",
+            stream: false,
+            started_at: WallTime(0),
+        };
+        let mut entry = Entry::of(intent, Outcome::Answered);
+        for k in 0..n {
+            let usage = Usage {
+                input: Tokens(if k == 0 { u64::MAX } else { 7 }),
+                cached_input: Tokens(3),
+                output: Tokens(5),
+                reasoning: Tokens(2),
+                ..Usage::default()
+            };
+            entry.attempts.push(Attempt {
+                deployment: if k < 2 { "a/m" } else { "b/m" }.into(),
+                status: None,
+                class: None,
+                message: None,
+                started_at: WallTime(0),
+                ended_at: WallTime(0),
+                usage: (k % 2 == 0).then_some(usage),
+                cost_usd: (k < 3).then_some(NanoUsd(i64::from(k) * 1_020_000_001)),
+                cost_estimated: k % 2 == 1,
+            });
+        }
+        entry.sum_costs();
+        RequestRow::settled(entry)
     }
 
     #[tokio::test]

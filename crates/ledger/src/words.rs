@@ -38,6 +38,8 @@ pub fn in_words(fact: &Value) -> String {
                 get("after_ms")
             )
         }
+        "TooDear" => format!("{} left out: {}", get("deployment"), budget_refused(fact)),
+        "BudgetRefused" => budget_refused(fact),
         "Waited" => format!("waited {} ms: {}", get("for_ms"), get("why")),
         "FailedOver" => format!("failed over from {} to {}", get("from"), get("to")),
         "FirstContent" => format!("first content of attempt {} after {} ms", get("attempt"), get("after_ms")),
@@ -52,6 +54,10 @@ pub fn in_words(fact: &Value) -> String {
         }
         "MalformedChunkDropped" => format!("malformed chunks left out of the stream: {}", get("count")),
         "Degraded" => format!("answered with less: {}", get("what")),
+        "RunWarned" => format!("run {} repeats itself: {}", get("run"), get("words")),
+        "RunSlowed" => format!("run {} slowed: {}", get("run"), get("words")),
+        "RunHalted" => format!("run {} halted: {}", get("run"), get("words")),
+        "RunReleased" => format!("run {} released by {}", get("run"), get("by")),
         "Wasted" => wasted(fact),
         "ClientLeft" => "the client went away".to_owned(),
         "Refused" => format!("refused by {} with {} {}", get("by"), get("status"), get("code")),
@@ -74,12 +80,31 @@ fn of_the_system(fact: &Value) -> String {
         "LimitChanged" => {
             format!("{} of {} went from {} to {}: {}", get("limit"), get("pool"), get("old"), get("new"), get("how"))
         }
+        "KeyMade" => format!("key {} of tenant {} made by {}", get("name"), get("tenant"), get("who")),
+        "KeyRotated" => format!("key {} of tenant {} given a new secret by {}", get("name"), get("tenant"), get("who")),
+        "KeyRevoked" => format!("key {} of tenant {} revoked by {}", get("name"), get("tenant"), get("who")),
+        "BudgetWarned" => {
+            let percent = fact["share"].as_f64().unwrap_or_default() * 100.0;
+            format!("{percent} % of budget {} are spent: ${} of ${}", get("budget"), get("spent_usd"), get("limit_usd"))
+        }
         "ConfigReloaded" => format!("config reloaded from {}", get("path")),
         "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
         "Started" => format!("Weir {} began to serve", get("version")),
         "Stopped" => format!("Weir stopped serving: {}", get("why")),
         _ => unknown(fact),
     }
+}
+
+fn budget_refused(fact: &Value) -> String {
+    let get = |field: &str| text(&fact[field]);
+    let mut words = format!("budget {} does not pay: {}", get("budget"), get("why"));
+    if fact["needed_usd"].as_str().is_some_and(|needed| needed != "0") {
+        words.push_str(&format!(", it may cost up to ${}", get("needed_usd")));
+    }
+    if fact["spent_usd"].is_string() {
+        words.push_str(&format!("; ${} of ${} are spent", get("spent_usd"), get("limit_usd")));
+    }
+    words
 }
 
 fn admitted(fact: &Value) -> String {
@@ -211,6 +236,41 @@ mod tests {
         ] {
             assert_eq!(fact.in_words(), words);
         }
+    }
+
+    #[test]
+    fn budgets_read_as_sentences() {
+        let dear = Fact::TooDear {
+            deployment: "o/m".into(),
+            budget: "bot".into(),
+            why: "too little is left",
+            needed_usd: "0.5".into(),
+        };
+        assert_eq!(
+            dear.in_words(),
+            "o/m left out: budget bot does not pay: too little is left, it may cost up to $0.5"
+        );
+        let [limit_usd, spent_usd] = ["20", "10"].map(str::to_owned);
+        let warned = Fact::BudgetWarned {
+            budget: "bot".into(),
+            scope: "key",
+            share: 0.5,
+            spent_usd,
+            limit_usd,
+            resets_at: None,
+        };
+        assert_eq!(warned.in_words(), "50 % of budget bot are spent: $10 of $20");
+        let refused = Fact::BudgetRefused {
+            budget: "bot".into(),
+            scope: "key",
+            why: "it is spent",
+            limit_usd: "20".into(),
+            spent_usd: "20".into(),
+            reserved_usd: "0".into(),
+            needed_usd: "0".into(),
+            resets_at: None,
+        };
+        assert_eq!(refused.in_words(), "budget bot does not pay: it is spent; $20 of $20 are spent");
     }
 
     #[test]

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use weir_units::{RequestId, WallTime};
 
+use crate::keys::KeyRecord;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
-use crate::row::Row;
+use crate::row::{FactRow, Row};
 use crate::spill::{Ask, Spill, Taken};
 use crate::store::{Store, writable};
 
@@ -62,13 +63,14 @@ impl Writer {
     pub(crate) async fn run(mut self) {
         loop {
             let open = self.gather().await;
-            let (rows, flushes, closes) = rows_of(&mut self.group);
+            let (rows, keys, flushes, closes) = rows_of(&mut self.group);
             let now = Instant::now();
             let all = !open || !flushes.is_empty() || !closes.is_empty();
             if all || self.retry_at.is_some_and(|at| at <= now) {
                 self.retry_at = None;
             }
             self.commit(rows).await;
+            self.keep_keys(keys).await;
             self.read_back(all).await;
             self.sweep().await;
             for done in flushes {
@@ -129,6 +131,14 @@ impl Writer {
         let (done, kept) = oneshot::channel();
         self.spill.ask(Ask::Rows(rows, done));
         let _ = kept.await;
+    }
+
+    /// Writes changes of keys, each by itself. What cannot be written now is not kept for later: whoever asked for it is told.
+    async fn keep_keys(&mut self, keys: Vec<KeyChange>) {
+        for (change, done) in keys {
+            let kept = self.store.keep_key(&change.0, &change.1).await;
+            let _ = done.send(kept);
+        }
     }
 
     /// Brings rows back from the spill: the next some, or all.
@@ -209,9 +219,10 @@ impl Writer {
         while let Some(message) = self.messages.recv().await {
             self.group.push(message);
         }
-        let (rows, flushes, late) = rows_of(&mut self.group);
+        let (rows, keys, flushes, late) = rows_of(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
+        self.keep_keys(keys).await;
         drop(flushes);
         let Self { store, _lock: lock, .. } = self;
         if let Err(error) = store.close().await {
@@ -230,22 +241,25 @@ async fn read_some(mut taken: Taken) -> Result<(Taken, Vec<Row>, u64), sqlx::Err
 }
 
 type Waiting = Vec<oneshot::Sender<()>>;
+type KeyChange = (Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>);
 
-/// The rows of a group, without the intents whose entry is in it as well, and who waits for the commit.
-fn rows_of(group: &mut Vec<Message>) -> (Vec<Row>, Waiting, Waiting) {
+/// The rows of a group, without the intents whose entry is in it as well, changes of keys, and who waits for the commit.
+fn rows_of(group: &mut Vec<Message>) -> (Vec<Row>, Vec<KeyChange>, Waiting, Waiting) {
     let mut settled: Vec<RequestId> = group
         .iter()
         .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
         .collect();
     settled.sort_unstable();
-    let (mut rows, mut flushes, mut closes) = (Vec::with_capacity(group.len()), Vec::new(), Vec::new());
+    let (mut rows, mut keys) = (Vec::with_capacity(group.len()), Vec::new());
+    let (mut flushes, mut closes) = (Vec::new(), Vec::new());
     for message in group.drain(..) {
         match message {
             Message::Intent(intent) if settled.binary_search(&intent.id).is_ok() => {}
+            Message::Key(change, done) => keys.push((change, done)),
             Message::Flush(done) => flushes.push(done),
             Message::Close(done) => closes.push(done),
             message => rows.extend(Row::of(message)),
         }
     }
-    (rows, flushes, closes)
+    (rows, keys, flushes, closes)
 }

@@ -4,10 +4,14 @@
 //! said counts, as it does with a provider.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "../../engine/tests/budgets/dice.rs"]
+mod dice;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::dice::Dice;
 use weir_engine::{
     Bill, BudgetId, BudgetMode, BudgetScope, BudgetSettings, Budgets, BudgetsSettings, Estimate, Lease, Lending,
     Period, Recovered, Reserve, ToRecord,
@@ -18,18 +22,6 @@ use weir_units::{DeploymentId, Moment, NanoUsd, WallTime};
 const LIMIT: NanoUsd = NanoUsd(10_000_000_000);
 const CENT: i64 = 10_000_000;
 const WALL: WallTime = WallTime(1_795_608_000_000_000);
-
-/// Numbers that look random and are the same each time (Marsaglia, "Xorshift RNGs", 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 fn slice(lease: &Lease) -> Slice {
     let budget = BudgetName { scope: lease.budget.scope.name().into(), name: lease.budget.name.clone() };
@@ -139,7 +131,7 @@ fn killed_processes_never_spend_more_than_ten_dollars_together() {
     let (mut billed, mut kills) = (NanoUsd::ZERO, 0);
     for seed in 0..40 {
         let (more, refused) = live(&path, seed, usize::try_from(5 + seed % 7 * 13).unwrap());
-        billed = billed.saturating_add(more);
+        billed += more;
         assert!(billed <= LIMIT, "${billed} after {kills} kills");
         if refused.is_some() {
             break;

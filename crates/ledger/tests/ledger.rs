@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{START, entry, intent};
+use common::{COST, START, entry, intent};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
-use weir_ledger::{Event, Fact, Ledger, OpenError, Options, Query, Reader, Stage, open};
+use weir_ledger::{Event, Fact, Ledger, OpenError, Options, Payer, Query, Reader, Stage, open};
 use weir_units::{FaultClass, WallTime};
 
 /// The made-up requests lie in a fixed past, which must not fall out of the retention.
@@ -98,7 +98,7 @@ async fn costs_sum_exactly_in_the_database_and_what_is_unknown_is_not_zero_there
         .fetch_one(&mut connection)
         .await
         .unwrap();
-    assert_eq!((sum, unknown), (1_000 * common::COST.0, 2));
+    assert_eq!((sum, unknown), (1_000 * COST.0, 2));
 }
 
 #[tokio::test]
@@ -379,4 +379,39 @@ async fn facts_about_weir_itself_are_kept_in_order_and_once() {
     let providers: Vec<Value> =
         facts.iter().map(|fact| serde_json::from_str::<Value>(fact).unwrap()["provider"].clone()).collect();
     assert_eq!(providers, ["p3", "p2", "p1", "p0"]);
+}
+
+#[tokio::test]
+async fn what_was_spent_is_summed_by_whoever_pays_and_each_request_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = opened(&folder.path().join("weir.db")).await;
+    for n in 0..10 {
+        let mut entry = entry(n);
+        if n < 3 {
+            entry.tags = vec![("team".into(), "ml".into()), ("a.b".into(), "c".into())];
+        }
+        if n == 9 {
+            entry.cost_usd = None;
+        }
+        ledger.settle(entry);
+    }
+    ledger.flush().await;
+    let at = |n: i64| WallTime(START + n * 1_000);
+    let (team, even) = (vec!["team-a".into()], vec!["even".into()]);
+    let tagged = |name: &str, value: &str| Payer { tag: Some((name.into(), value.into())), ..Payer::default() };
+    let both = Payer { tenants: team.clone(), keys: even.clone(), tag: None };
+    for (payer, from, until, requests) in [
+        (Payer { tenants: team, ..Payer::default() }, 0, 100, 9),
+        (Payer { keys: even.clone(), ..Payer::default() }, 0, 100, 5),
+        (Payer { keys: even, ..Payer::default() }, 2, 6, 2),
+        (both, 0, 100, 9),
+        (tagged("team", "ml"), 0, 100, 3),
+        (tagged("a.b", "c"), 1, 100, 2),
+        (tagged("team", "other"), 0, 100, 0),
+        (Payer::default(), 0, 100, 0),
+    ] {
+        let spent = ledger.spent(at(from), at(until), &payer).await.unwrap();
+        assert_eq!(spent.0, COST.0 * requests, "{payer:?}");
+    }
+    ledger.close().await;
 }

@@ -1,7 +1,7 @@
 //! Composes the answer to a request: always the same words for the same conversation.
 //!
 //! What a client wants to test can be asked for in the last user turn: `tool` calls a tool, `tools twice` calls two,
-//! `echo …` says the rest back, `words=N` sets the length. Else the words are drawn by the conversation's hash.
+//! `echo …` says the rest back, `words=N` sets the length, and who is asked to `clarify` asks back. Else the words are drawn by the conversation's hash.
 
 use serde_json::Value;
 
@@ -121,6 +121,11 @@ fn said(ask: &Ask, seed: u64) -> Vec<String> {
     let last = ask.last_user.as_deref().unwrap_or_default();
     if let Some(rest) = last.strip_prefix("echo ") {
         return pieces(rest);
+    }
+    if last.contains("clarify") {
+        // As an agent that stamps what it says: no two are equal to the letter, and none says anything new.
+        let stamp = 1_700_000_000 + seed % 100_000_000;
+        return pieces(&format!("[{stamp}] Before I go on, could you clarify what exactly you mean by that?"));
     }
     if let Some(result) = &ask.last_result {
         return pieces(&format!("The tool said: {}", result.chars().take(200).collect::<String>()));

@@ -113,6 +113,7 @@ impl Replay {
             Question::Next { call: number } => return Ok(format!("{:?}", engine.next(now, begun(calls, number)?))),
             Question::Splice { call: number } => return Ok(format!("{:?}", engine.splice(now, begun(calls, number)?))),
             Question::RuleOut { call: number, candidate } => engine.rule_out(now, begun(calls, number)?, candidate),
+            Question::SetAside { call: number } => engine.set_aside(now, begun(calls, number)?),
             Question::Stated { call: number, limits } => engine.stated(now, begun(calls, number)?, &limits),
             Question::Produced { call: number, output } => engine.produced(now, begun(calls, number)?, output),
             Question::Content { call: number, after } => engine.content(now, begun(calls, number)?, after),

@@ -40,7 +40,7 @@ impl Dice {
     }
 }
 
-/// A minute of anything.
+/// A minute of anything. The longest answer ends within the hour for which a run goes on, also at one token a second.
 fn anything(seed: u64) -> String {
     let mut dice = Dice(seed);
     let mut text = format!("seed = {seed}\nduration = \"1m\"\ngateways = {}\n", 1 + dice.below(2));
@@ -100,7 +100,7 @@ fn anything(seed: u64) -> String {
         text.push_str(&format!(
             "[[workloads]]\nname = \"w{number}\"\ntenant = \"t{number}\"\npriority = \"{priority}\"\nroute = \"r\"\narrivals = {arrivals}\n\
              max-tokens = {most}\ninput-tokens = {{ median = 500, sigma = 1.0, most = 15_000 }}\n\
-             output-tokens = {{ median = 150, sigma = 0.8, most = 4_000 }}\n{more}\n"
+             output-tokens = {{ median = 150, sigma = 0.8, most = 3_000 }}\n{more}\n"
         ));
     }
     text
@@ -168,9 +168,10 @@ fn hours_at_twice_the_limits_are_not_refused_and_use_them() {
     assert!(refused < 0.001 && used >= 0.96);
 }
 
+/// Three hours at least: of 150 seeds, 22 used less than 95 % of what was left in half an hour, and none in three.
 #[test]
 fn hours_after_a_silent_cut_use_what_is_left() {
     let cut = "[[providers.a.events]]\nfrom = \"5m\"\nlimits-times = 0.6";
-    let (refused, used) = overloaded(cut, (600 * percent() / 100).max(30));
+    let (refused, used) = overloaded(cut, (600 * percent() / 100).max(180));
     assert!(refused < 0.01 && used >= 0.95);
 }

@@ -31,12 +31,6 @@ impl NanoUsd {
         self.0.checked_sub(less.0).map(Self)
     }
 
-    /// The sum, or the most that there is: never less than was spent.
-    #[must_use]
-    pub fn saturating_add(self, more: Self) -> Self {
-        Self(self.0.saturating_add(more.0))
-    }
-
     /// The difference, or the least that there is.
     #[must_use]
     pub fn saturating_sub(self, less: Self) -> Self {
@@ -47,7 +41,7 @@ impl NanoUsd {
 impl Add for NanoUsd {
     type Output = Self;
     fn add(self, more: Self) -> Self {
-        self.saturating_add(more)
+        Self(self.0.saturating_add(more.0))
     }
 }
 

@@ -1,23 +1,26 @@
 //! `weir demo`: two providers, the gateway before them, real traffic, and a story in four acts: calm, a storm of 429s, an
-//! outage of the primary, its recovery.
+//! outage of the primary, its recovery; then two agents that loop, with guards on runs off and on.
 //!
 //! Nothing is acted: the providers are the mocks that the tests use, the gateway is the one that `weir serve` runs, and
 //! each figure is what a client got, what a provider counted, or what the ledger holds. It all stays on loopback.
 
 mod act;
+mod agents;
 mod bar;
 mod client;
 mod house;
 mod play;
 mod report;
+mod runaway;
 mod slice;
 mod tally;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::act::Act;
@@ -25,6 +28,7 @@ use self::client::Client;
 use self::house::{House, ROUTE};
 use self::play::Traffic;
 use self::report::{Story, act_as_record, act_in_words};
+use self::runaway::Runaway;
 use self::slice::Slice;
 use self::tally::Tally;
 use crate::Common;
@@ -89,7 +93,7 @@ async fn demo(arguments: &Arguments, listener: Listener) -> ExitCode {
         Err(error) => return fail(UNREACHABLE, error),
     };
     let told = tokio::select! {
-        told = tell(&house, arguments, listener) => Some(told),
+        told = tell(&house, folder.path(), arguments, listener) => Some(told),
         _ = interrupt.recv() => None,
         _ = terminate.recv() => None,
     };
@@ -107,7 +111,7 @@ async fn demo(arguments: &Arguments, listener: Listener) -> ExitCode {
 }
 
 /// Tells the story, once or again and again.
-async fn tell(house: &House, arguments: &Arguments, listener: Listener) -> Result<(), String> {
+async fn tell(house: &House, folder: &Path, arguments: &Arguments, listener: Listener) -> Result<(), String> {
     let address = house.gateway.address();
     if listener == Listener::Person {
         introduce(house, arguments);
@@ -115,19 +119,32 @@ async fn tell(house: &House, arguments: &Arguments, listener: Listener) -> Resul
     let mut traffic = Traffic::new(Client::new(address), Slice::new(arguments.speed), listener == Listener::Person);
     let began = Instant::now();
     loop {
-        tell_once(house, arguments, listener, &mut traffic).await?;
+        let story = tell_once(house, arguments, listener, &mut traffic).await?;
+        if listener == Listener::Person {
+            print(shown(Runaway::introduction()));
+        }
+        let runaway = runaway::play(folder).await?;
+        match (listener, story) {
+            (Listener::Person, _) => print(shown(&format!("{}\n", runaway.in_words()))),
+            (Listener::Pipe, _) => print(runaway.as_records()),
+            (Listener::Program, mut story) => {
+                story["loop"] = runaway.as_json();
+                print(story);
+            }
+        }
         if arguments.once || began.elapsed() >= LONGEST {
             return Ok(());
         }
     }
 }
 
+/// Tells it once, to its report.
 async fn tell_once(
     house: &House,
     arguments: &Arguments,
     listener: Listener,
     traffic: &mut Traffic,
-) -> Result<(), String> {
+) -> Result<Value, String> {
     let began = Instant::now();
     traffic.begin();
     let mut acts: Vec<(Act, Tally)> = Vec::new();
@@ -148,9 +165,9 @@ async fn tell_once(
     match listener {
         Listener::Person => print(shown(&format!("\n{}\n", story.in_words()))),
         Listener::Pipe => print(story.as_records()),
-        Listener::Program => print(story.as_json()),
+        Listener::Program => {}
     }
-    Ok(())
+    Ok(story.as_json())
 }
 
 /// Says what is about to be seen.

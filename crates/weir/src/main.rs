@@ -6,9 +6,11 @@ mod headroom;
 mod keys;
 mod mock;
 mod replay;
+mod runs;
 mod serve;
 mod server;
 mod simulate;
+mod spend;
 mod terminal;
 mod top;
 mod trace;
@@ -62,7 +64,11 @@ enum Command {
     Headroom(headroom::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
-    /// Make keys for clients
+    /// Show what was spent, by key, model, run and more
+    Spend(spend::Arguments),
+    /// List agent runs, show one as a tree, or let a halted one go on
+    Runs(runs::Arguments),
+    /// List the keys of a running gateway, and make, rotate or revoke them
     Keys(keys::Arguments),
 }
 
@@ -77,6 +83,8 @@ fn main() -> ExitCode {
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
+        Command::Spend(arguments) => spend::run(&cli.common, &arguments),
+        Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

@@ -178,7 +178,7 @@ fn welcome(gateway: &Gateway, config: &weir_config::Config) {
         tracing::info!(address = %admin, "admin and metrics");
     }
     if let Some(mock) = config.providers.values().find(|p| p.kind == weir_wire::ProviderKind::Mock) {
-        let key = if config.keys.is_empty() { "" } else { "-H \"authorization: Bearer $KEY\" " };
+        let key = if gateway.asks_for_keys() { "-H \"authorization: Bearer $KEY\" " } else { "" };
         say(format_args!(
             "try it:  curl {scheme}://{address}/v1/chat/completions -H 'content-type: application/json' {key}\
              -d '{{\"model\":\"{}/fast\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'",

@@ -11,14 +11,16 @@ use crate::terminal::{UNREACHABLE, USAGE, fail, say};
 
 /// The variable that holds the admin key.
 const ADMIN_KEY: &str = "WEIR_ADMIN_KEY";
+/// Where a gateway listens that was told nothing else.
+const DEFAULT_URL: &str = "http://127.0.0.1:4141";
 
 #[derive(Args, Clone)]
 pub(crate) struct Server {
     /// Where the gateway's admin API is: its `listen`, or `admin-listen` where that is set
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4141")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL, global = true)]
     url: String,
     /// Certificates to trust beside those of the platform
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     ca_file: Option<PathBuf>,
 }
 
@@ -28,6 +30,17 @@ impl Server {
         let key = std::env::var(ADMIN_KEY).ok().filter(|key| !key.is_empty());
         Operator::new(&self.url, key.as_deref(), self.ca_file.as_deref())
     }
+
+    /// Whether nobody said where it is.
+    pub(crate) fn is_default(&self) -> bool {
+        self.url == DEFAULT_URL
+    }
+}
+
+/// A text as a part of a path or query: every byte that could mean something else there is written in hexadecimal.
+pub(crate) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// Says why there is no answer and what to do, and leaves with the code for it.

@@ -78,7 +78,9 @@ pub(crate) fn ascii(text: &str) -> String {
             '█' => plain.push('#'),
             '░' => plain.push('.'),
             '○' => plain.push('o'),
-            '·' | '│' => plain.push('|'),
+            '·' | '│' | '├' => plain.push('|'),
+            '└' => plain.push('`'),
+            '─' => plain.push('-'),
             '…' => plain.push('~'),
             '—' => plain.push('-'),
             '→' => plain.push_str("->"),
@@ -99,6 +101,22 @@ pub(crate) fn painted(colour: u8, text: &str) -> String {
 /// `text` in bold, where that can be shown.
 pub(crate) fn bold(text: &str) -> String {
     if is_rich() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Rows in columns as wide as what is in them; the first `texts` are texts, on the left, and the others figures, on the right.
+pub(crate) fn aligned(rows: &[Vec<String>], texts: usize) -> Vec<String> {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let padded = |(place, (cell, width)): (usize, (&String, &usize))| {
+        if place < texts { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+    };
+    let line = |row: &Vec<String>| row.iter().zip(&widths).enumerate().map(padded).collect::<Vec<_>>().join("  ");
+    rows.iter().map(|row| line(row).trim_end().to_owned()).collect()
 }
 
 /// A span of milliseconds as people say it: 340 ms, 1.20 s, 4 min 10 s.

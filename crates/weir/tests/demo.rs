@@ -54,6 +54,16 @@ fn users_are_answered_through_a_storm_and_an_outage_and_the_ledger_can_tell_how(
     let last = report["breakers"].as_array().and_then(|b| b.last()).expect("a breaker moved");
     assert_eq!(last["to"], "closed");
 
+    // The loop: without guards it goes on until the scene ends, with them it is halted early.
+    let (off, on) = (&report["loop"]["off"], &report["loop"]["on"]);
+    let dollars =
+        |play: &Value, member: &str| play[member].as_str().and_then(|text| text.parse::<f64>().ok()).expect("dollars");
+    assert_eq!((number(off, "/turns"), &off["halted"]), (40, &Value::Null), "{off}");
+    assert_eq!((on["halted"]["code"].as_str(), number(on, "/halted/status")), (Some("run_halted"), 422), "{on}");
+    assert!(number(on, "/turns") <= 12 && number(on, "/provider_answers") == number(on, "/turns"), "{on}");
+    assert!(dollars(on, "cost_usd") * 3.0 < dollars(off, "cost_usd"), "{off} {on}");
+    assert!(dollars(on, "projected_week_usd") * 1_000.0 < dollars(off, "projected_week_usd"), "{off} {on}");
+
     let id = report.pointer("/look_at/0/id").and_then(Value::as_str).expect("a request to look at");
     let trace = weir(&["trace", id, "--ledger", ledger.to_str().expect("a path in UTF-8")]);
     assert!(trace.status.success() && String::from_utf8_lossy(&trace.stdout).contains("attempt 2"), "{id}");

@@ -34,7 +34,18 @@ fn every_example_has_a_story_and_a_test() {
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     found.sort();
-    let all = ["balance", "failover", "faults", "keys", "limits", "local-models", "simulate", "tls", "two-dialects"];
+    let all = [
+        "balance",
+        "budgets",
+        "failover",
+        "faults",
+        "keys",
+        "limits",
+        "local-models",
+        "simulate",
+        "tls",
+        "two-dialects",
+    ];
     assert_eq!(found, all);
     let index = fs::read_to_string(examples().join("README.md")).unwrap();
     for name in found {
@@ -69,6 +80,22 @@ fn limits() {
     example.answers(&["spill", "wait"]);
     let pools = example.plain("GET /admin/v1/headroom HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert!(pools.contains("\"pool\":\"a\"") && pools.contains("\"declared\":120"), "{pools}");
+}
+
+#[test]
+fn budgets() {
+    let example = Example::start("budgets");
+    let ask = |headers: &str| example.plain(&request("/v1/chat/completions", "smart", false, headers));
+    let until = |headers: &str, sign: &str| {
+        let answers: Vec<String> = (0..40).map(|_| ask(headers)).take_while(|answer| !answer.contains(sign)).collect();
+        assert!((1..40).contains(&answers.len()), "{} answers without {sign}", answers.len());
+        assert!(answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200 ")), "{answers:?}");
+    };
+    until("x-weir-tags: job=nightly\r\n", "HTTP/1.1 402 ");
+    until("", "x-weir-degraded: budget");
+    assert!(ask("").contains("x-weir-deployment: a/fast"));
+    let budgets = example.plain("GET /admin/v1/budgets HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    assert!(budgets.contains("\"budget\":\"nightly\"") && budgets.contains("\"low\":true"), "{budgets}");
 }
 
 #[test]

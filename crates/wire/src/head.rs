@@ -16,6 +16,7 @@ use crate::dialect::Endpoint;
 
 use members::{Field, Members};
 
+pub use members::Sessions;
 pub use rewrite::{Rewrite, rewrite};
 
 /// What a request asks for, as far as Weir acts on it.
@@ -29,8 +30,16 @@ pub struct Head {
     pub include_usage: bool,
     /// The most output tokens that the client allows for, by whichever name.
     pub max_output: Option<u64>,
+    /// The larger limit where a client gives two, under both names.
+    pub output_at_most: Option<u64>,
     /// How many answers are asked for.
     pub n: u64,
+    /// How many candidates are written, of which the best are the answers.
+    pub best_of: u64,
+    /// How many prompts are asked at once, each for answers of its own.
+    pub prompts: u64,
+    /// Whether input lies with the provider and not in the body: a stored prompt, response or conversation.
+    pub stored_input: bool,
     /// Whether token probabilities are asked for.
     pub logprobs: bool,
     /// Whether any tool is offered.
@@ -45,6 +54,8 @@ pub struct Head {
     pub previous_response_id: Option<String>,
     /// The end user whom the client names.
     pub user: Option<String>,
+    /// The ids by which the client says which conversation it belongs to.
+    pub sessions: Sessions,
     /// Whether it is billed at the list price: it asks for no other service tier or speed.
     pub list_price: bool,
     endpoint: Endpoint,
@@ -100,7 +111,11 @@ pub fn read_head(endpoint: Endpoint, body: &[u8]) -> Result<Head, BadRequest> {
         stream: members.streams(endpoint) && members.flag(Field::Stream)?.unwrap_or(false),
         include_usage: options.as_ref().is_some_and(|o| o.include_usage.is_some_and(|raw| raw.get() == "true")),
         max_output: members.max_output(endpoint)?,
+        output_at_most: members.output_at_most(endpoint)?,
         n: members.answers(endpoint)?,
+        best_of: members.best_of(endpoint)?,
+        prompts: members.prompts(endpoint),
+        stored_input: members.stored_input(endpoint),
         logprobs: members.logprobs(endpoint)?,
         tools: members.list_given(Field::Tools)? || members.list_given(Field::Functions)?,
         reasoning: members.reasoning(endpoint)?,
@@ -111,6 +126,7 @@ pub fn read_head(endpoint: Endpoint, body: &[u8]) -> Result<Head, BadRequest> {
             _ => None,
         },
         user: members.user(endpoint)?,
+        sessions: members.sessions(endpoint),
         list_price: members.list_price(),
         endpoint,
         spans: Spans {
@@ -125,6 +141,14 @@ pub fn read_head(endpoint: Endpoint, body: &[u8]) -> Result<Head, BadRequest> {
             max_output_tokens: span(Field::MaxOutputTokens),
         },
     })
+}
+
+/// Whether a body may point to input that lies elsewhere: a file or an image by its address or its id. More than its bytes
+/// may then be read.
+#[must_use]
+pub fn points_elsewhere(body: &[u8]) -> bool {
+    const POINTERS: [&[u8]; 4] = [b"_url\"", b"\"url\"", b"file_id\"", b"\"file\""];
+    POINTERS.iter().any(|pointer| memchr::memmem::find(body, pointer).is_some())
 }
 
 /// Where `part`, a slice of `text`, stands in it.

@@ -10,6 +10,7 @@ mod dialect;
 mod estimate;
 mod faults;
 mod head;
+mod history;
 mod limits_seen;
 mod models;
 mod refusal;
@@ -26,7 +27,8 @@ pub use classify::{ProviderKind, Reply, UpstreamFault, classify, classify_stream
 pub use clean::{clean_message, shown};
 pub use dialect::{Dialect, Endpoint};
 pub use estimate::{Calibration, Measure, count_tokens_answer, measure};
-pub use head::{BadRequest, Head, Rewrite, read_head, rewrite};
+pub use head::{BadRequest, Head, Rewrite, Sessions, points_elsewhere, read_head, rewrite};
+pub use history::{HistoryKey, Room, Scope, quote, read_addition, read_history};
 pub use limits_seen::{HeaderDialect, LimitSeen, LimitsSeen, limits_seen};
 pub use models::{ModelItem, model_object, models_page};
 pub use refusal::{Refusal, error_frame, refusal_body, responses_error_frame};

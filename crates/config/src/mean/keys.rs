@@ -39,9 +39,11 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
             hash,
             tenant: table.text("tenant").unwrap_or("default").into(),
             routes,
+            budgets: table.names("budgets").map(|(budget, _)| budget.into()).collect(),
             max_tokens_default: table.count("max-tokens-default"),
             priority: table.text("priority").and_then(Priority::from_name).unwrap_or_default(),
             limits: super::limits::limits(table.table("limits")),
+            guards: super::runs::guards(table.table("runs")),
         };
         keys.insert(Arc::clone(&key.name), key);
     }

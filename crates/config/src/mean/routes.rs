@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_engine::Strategy;
+use weir_engine::{Guards, Strategy};
 use weir_units::DeploymentId;
 use weir_wire::ProviderKind;
 
@@ -13,7 +13,12 @@ use crate::nearest::nearest;
 use crate::written::{Table, Value};
 use crate::{AfterCut, Config, Route, Timeouts};
 
-pub(super) fn routes(root: &Table, timeouts: &Timeouts, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Route> {
+pub(super) fn routes(
+    root: &Table,
+    timeouts: &Timeouts,
+    guards: &Arc<Guards>,
+    log: &mut Log<'_>,
+) -> BTreeMap<Arc<str>, Route> {
     let mut routes = BTreeMap::new();
     for (name, table, at) in root.named("routes") {
         let hostile = |c: char| c.is_whitespace() || c.is_control();
@@ -28,10 +33,17 @@ pub(super) fn routes(root: &Table, timeouts: &Timeouts, log: &mut Log<'_>) -> BT
             after_cut: if table.text("after-cut") == Some("end") { AfterCut::End } else { AfterCut::Splice },
             critical: table.flag("critical"),
             timeouts: overridden(timeouts, table.table("timeouts")),
+            guards: own_guards(guards, table),
         };
         routes.insert(Arc::clone(&route.name), route);
     }
     routes
+}
+
+/// All routes that set nothing share the guards of all runs.
+fn own_guards(all: &Arc<Guards>, table: &Table) -> Arc<Guards> {
+    let own = super::runs::guards(table.table("runs"));
+    if own.is_empty() { Arc::clone(all) } else { Arc::new(own.over(all)) }
 }
 
 /// A critical route behind which a single account stands falls with it.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use toml::de::DeValue;
-use weir_units::{TokenPrice, parse_duration};
+use weir_units::{NanoUsd, TokenPrice, parse_duration};
 
 use super::Wrong;
 use crate::log::shown;
@@ -103,12 +103,13 @@ fn share(written: &DeValue<'_>) -> Result<f64, Wrong> {
 
 /// Money stays text until it becomes an integer: a float on the way would change it.
 fn amount(text: &str) -> Result<String, Wrong> {
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    if !whole.is_empty() && whole.len() <= 15 && digits(whole) && !fraction.is_empty() && digits(fraction) {
-        return Ok(text.to_owned());
+    match text.parse::<NanoUsd>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Wrong {
+            message: format!("is `{}`, {error}", shown(text)),
+            hint: Some(format!("write {}", Shape::Amount.expected())),
+        }),
     }
-    Err(Wrong { message: format!("is `{}`", shown(text)), hint: Some(format!("write {}", Shape::Amount.expected())) })
 }
 
 fn price(text: &str) -> Result<String, Wrong> {

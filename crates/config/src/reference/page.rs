@@ -56,7 +56,6 @@ fn section(page: &mut String, path: &str, table: &Setting, inherited: &str) {
     let path = if named { format!("{path}.NAME") } else { path.to_owned() };
     let note = match table.effect {
         Effect::Later(_) if inherited.is_empty() => " *Not yet.*",
-        Effect::Refused => " *A fault in this version.*",
         _ => "",
     };
     let _ = write!(page, "\n## `[{path}]`\n\n{}{note}\n\n", table.doc);

@@ -53,18 +53,121 @@ pub(super) const TIMEOUTS: &[Setting] = &[
     acted("total", Shape::Span(1), r#""10m""#, "For the whole call."),
 ];
 
-/// Guards on agent runs.
+/// Agent runs: how much is remembered of them, and what guards them.
 pub(super) const RUNS: &[Setting] = &[
-    later(
+    acted(
+        "max-remembered",
+        Shape::Count(1_000),
+        "200000",
+        "How many conversations are remembered. Past it the one that was used least lately is forgotten.",
+    ),
+    acted(
+        "max-first-requests",
+        Shape::Count(100),
+        "10000",
+        "How many of them may be conversations that nobody named and of which only a first request came; most get no second one.",
+    ),
+    acted("max-memory", Shape::Size, r#""240MiB""#, "About how much memory they may take."),
+    acted(
+        "forget-after",
+        Shape::Span(60_000),
+        r#""2h""#,
+        "How long a conversation is remembered after its last request.",
+    ),
+    acted(
         "loops",
         Shape::Choice(&["off", "warn", "slow", "halt"]),
         r#""halt""#,
-        "What follows when a run is seen to loop.",
+        "How far the detectors may go. `off` guards nothing, not even the caps.",
     ),
-    later("max-cost", Shape::Amount, "", "What one run may cost, in US dollars."),
-    later("max-requests", Shape::Count(1), "", "Requests that one run may make."),
-    later("max-age", Shape::Span(1), "", "How old a run may grow."),
+    acted("max-cost", Shape::Amount, "", "What one run may cost, in US dollars."),
+    acted("max-requests", Shape::Count(1), "", "Requests that one run may make, along one path."),
+    acted("max-age", Shape::Span(1), "", "How old a run may grow."),
+    acted(
+        "max-depth",
+        Shape::Count(1),
+        "",
+        "How often a run may branch, and how long a chain of runs that call each other may be.",
+    ),
+    acted(
+        "max-context-growth",
+        Shape::Count(1),
+        "",
+        "The most input tokens that a request may have more than the first one of its conversation.",
+    ),
+    acted("exempt-tools", Shape::Names, "[]", "Tools whose calls no detector counts."),
+    acted(
+        "identical-actions",
+        Shape::Count(0),
+        "5",
+        "The same action with the same result, so often in a row, halts; one less slows, two less warn. 0 is off, here and below.",
+    ),
+    acted(
+        "cycles",
+        Shape::Count(0),
+        "4",
+        "Two to six steps with the same results, repeated so often, halt; one less slows.",
+    ),
+    acted(
+        "repeated-errors",
+        Shape::Count(0),
+        "6",
+        "The same error of tools, so often in a row, halts; one less slows, two less warn.",
+    ),
+    acted(
+        "no-progress-steps",
+        Shape::Count(0),
+        "20",
+        "Of so many steps less than `no-progress-distinct` are different, and the last `no-progress-quiet` brought nothing new: halts.",
+    ),
+    acted(
+        "no-progress-distinct",
+        Shape::Share,
+        "0.35",
+        "The share of different steps below which there may be no progress.",
+    ),
+    acted("no-progress-quiet", Shape::Count(1), "10", "So many of the last steps that brought no new result."),
+    acted(
+        "similar-texts",
+        Shape::Count(0),
+        "4",
+        "So many of the last six longer texts that are nearly the same halt; one less slows.",
+    ),
+    acted(
+        "similar-texts-distance",
+        Shape::Count(0),
+        "3",
+        "The most bits of 64 in which texts that are nearly the same differ.",
+    ),
+    acted(
+        "ping-pongs",
+        Shape::Count(0),
+        "4",
+        "The same texts back and forth between conversations, so often, halt; one less slows.",
+    ),
+    acted(
+        "velocity-deviations",
+        Shape::Count(0),
+        "6",
+        "How many robust deviations above the tenant's other runs a run's dollars a minute slow it.",
+    ),
+    acted(
+        "velocity-floor",
+        Shape::Amount,
+        r#""1.00""#,
+        "Dollars a minute. A run that spends more than this, and far more than the tenant's other runs, is slowed.",
+    ),
+    acted(
+        "attempts-per-answer",
+        Shape::Count(0),
+        "4",
+        "More attempts than this for each useful answer within ten minutes, retries of clients and of Weir together, slow a run.",
+    ),
+    acted("attempts-least", Shape::Count(1), "12", "Fewer attempts than this within ten minutes are never too many."),
 ];
+
+/// Those of them that a route or a key may set for itself: the guards.
+pub(super) const GUARDS: &[Setting] = RUNS.split_at(4).1;
 
 /// Prices of a model.
 pub(super) const PRICE: &[Setting] = &[

@@ -1,7 +1,7 @@
 //! The tables of `weir.toml`, in the order in which a reader meets them.
 
-use super::shared::{LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
-use super::{Effect, Setting, Shape};
+use super::shared::{GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::{Setting, Shape};
 
 /// The whole file.
 pub(crate) const ROOT: &[Setting] = &[
@@ -34,16 +34,19 @@ pub(crate) const ROOT: &[Setting] = &[
     acted("retry", Shape::Table(RETRY), "", "When the same deployment is asked again."),
     acted("breaker", Shape::Table(BREAKER), "", "When a deployment that keeps failing is left alone."),
     acted("queue", Shape::Table(QUEUE), "", "Waiting for capacity."),
-    later("runs", Shape::Table(RUNS), "", "Guards on agent runs."),
-    later("prices", Shape::Table(PRICES), "", "What happens where a price is unknown."),
-    Setting {
-        key: "budgets",
-        shape: Shape::Named(BUDGETS),
-        default: "",
-        effect: Effect::Refused,
-        doc: "A ceiling in dollars per scope and period. A file that holds one does not start in this version: a budget that is \
-              not held is worse than none.",
-    },
+    acted(
+        "runs",
+        Shape::Table(RUNS),
+        "",
+        "Agent runs: how they are remembered, and guards against loops and runaways.",
+    ),
+    acted("prices", Shape::Table(PRICES), "", "What happens where a price is unknown."),
+    acted(
+        "budgets",
+        Shape::Named(BUDGETS),
+        "",
+        "A ceiling in dollars for a period. It holds for the keys and tenants that name it, together, or for a tag.",
+    ),
     acted(
         "tenants",
         Shape::Named(TENANTS),
@@ -67,7 +70,12 @@ const SERVER: &[Setting] = &[
     ),
     acted("admin-listen", Shape::Address, "", "Moves admin, dashboard and metrics to an address of their own."),
     acted("admin-key", Shape::Secret, "", "What the person `root` authenticates with."),
-    fixed("timezone", Shape::Text, r#""UTC""#, "For periods, hours of the week and reports; the ledger stores UTC."),
+    acted(
+        "timezone",
+        Shape::Text,
+        r#""UTC""#,
+        "Where budgets' periods begin and end, by its name in the IANA database (`Europe/Berlin`); the ledger stores UTC.",
+    ),
     acted("public-url", Shape::Url, "", "The address that links in alerts and reports carry."),
     acted("body-limit", Shape::Size, r#""32MiB""#, "The largest request body, decoded. Larger is a 413."),
     acted(
@@ -223,7 +231,12 @@ const ROUTES: &[Setting] = &[
         "",
         "How long each stage of a call may take on this route; defaults from `[timeouts]`.",
     ),
-    later("runs", Shape::Partial(RUNS), "", "Guards on agent runs on this route; defaults from `[runs]`."),
+    acted(
+        "runs",
+        Shape::Partial(GUARDS),
+        "",
+        "Guards on agent runs on this route; what is not written is as `[runs]` has it.",
+    ),
 ];
 
 const RETRY: &[Setting] = &[
@@ -277,39 +290,52 @@ const QUEUE: &[Setting] = &[
     acted("max-bytes", Shape::Size, r#""256MiB""#, "How large the bodies of all that wait may be together."),
 ];
 
-const PRICES: &[Setting] = &[later(
-    "on-unknown",
-    Shape::Choice(&["refuse", "worst-case"]),
-    r#""refuse""#,
-    "Under a budget: refuse what has no price, or hold the worst case.",
-)];
+const PRICES: &[Setting] = &[
+    acted(
+        "on-unknown",
+        Shape::Choice(&["refuse", "worst-case"]),
+        r#""refuse""#,
+        "Under a budget: refuse what has no price, or charge the worst case for it.",
+    ),
+    acted(
+        "worst-case",
+        Shape::Amount,
+        r#""1.00""#,
+        "What each call without a price is charged under a budget with `on-unknown = \"worst-case\"`, in US dollars.",
+    ),
+];
 
 const BUDGETS: &[Setting] = &[
-    later("limit", Shape::Amount, "", "The ceiling, in US dollars."),
-    later(
+    acted("limit", Shape::Amount, "", "The ceiling, in US dollars."),
+    acted(
         "period",
         Shape::Choice(&["hour", "day", "week", "month", "total"]),
         r#""month""#,
-        "What it is a ceiling of.",
+        "What it is a ceiling of, by the clock and calendar of `server.timezone`; a week begins on Monday.",
     ),
-    later(
+    acted(
         "mode",
         Shape::Choice(&["strict", "soft"]),
         r#""soft""#,
-        "`strict` reserves the worst case and is never over; `soft` reserves a calibrated p99.",
+        "`strict` reserves the worst case and is never over; `soft` reserves what 99 of 100 calls do not exceed.",
     ),
-    later("warn-at", Shape::Shares, "[0.5, 0.8]", "Shares of it at which a warning goes out."),
-    later("when-low", Shape::Partial(WHEN_LOW), "", "What answers with less when little is left."),
-    later("tag", Shape::Text, "", "A budget on a tag (`team=ml`) instead of on keys or tenants."),
+    acted("warn-at", Shape::Shares, "[0.5, 0.8]", "Shares of it at which a warning goes out, rising."),
+    acted("when-low", Shape::Partial(WHEN_LOW), "", "What answers with less when little is left."),
+    acted(
+        "tag",
+        Shape::Text,
+        "",
+        "A budget on a tag (`team=ml`) that requests carry in `x-weir-tags`, instead of on keys or tenants.",
+    ),
 ];
 
 const WHEN_LOW: &[Setting] = &[
-    later("at", Shape::Share, "", "The share spent from which on it holds."),
-    later("route", Shape::Text, "", "The route that answers instead."),
+    acted("at", Shape::Share, "", "The share spent from which on it holds."),
+    acted("route", Shape::Text, "", "The route that answers instead."),
 ];
 
 const TENANTS: &[Setting] = &[
-    later("org", Shape::Text, "", "Who it belongs to."),
+    acted("org", Shape::Text, "", "Who it belongs to. A budget that tenants of different orgs name is a warning."),
     acted("budgets", Shape::Names, "", "Budgets of all its keys together; each must exist under `[budgets]`."),
     acted("weight", Shape::Count(1), "1", "Its share under contention, beside other tenants' weights."),
 ];
@@ -328,5 +354,10 @@ const KEYS: &[Setting] = &[
     ),
     acted("limits", Shape::Partial(LIMITS), "", "Ceilings of this key."),
     acted("max-tokens-default", Shape::Count(1), "", "The output limit given to a request that sets none."),
-    later("runs", Shape::Partial(RUNS), "", "Guards on agent runs of this key; defaults from `[runs]`."),
+    acted(
+        "runs",
+        Shape::Partial(GUARDS),
+        "",
+        "Guards on agent runs of this key; what is not written is as the route or `[runs]` has it.",
+    ),
 ];

@@ -27,19 +27,19 @@ impl Books {
     /// What counts as spent.
     #[must_use]
     pub fn counted(&self) -> NanoUsd {
-        self.spent.saturating_add(self.presumed)
+        self.spent + self.presumed
     }
 
     /// What is spent or held back.
     #[must_use]
     pub fn held(&self) -> NanoUsd {
-        self.counted().saturating_add(self.reserved)
+        self.counted() + self.reserved
     }
 
     /// Books one change.
     pub fn book(&mut self, booking: Booking) {
         let Self { spent, presumed, reserved, lent } = self;
-        let more = |account: &mut NanoUsd, amount: NanoUsd| *account = account.saturating_add(amount);
+        let more = |account: &mut NanoUsd, amount: NanoUsd| *account += amount;
         let less =
             |account: &mut NanoUsd, amount: NanoUsd| *account = account.saturating_sub(amount).max(NanoUsd::ZERO);
         match booking {
@@ -54,12 +54,12 @@ impl Books {
             }
             Booking::Adjust { presumed: was, actual } => {
                 less(presumed, was);
-                *spent = spent.saturating_add(actual).max(NanoUsd::ZERO);
+                *spent = (*spent + actual).max(NanoUsd::ZERO);
             }
             Booking::Lend(amount) => more(lent, amount),
             Booking::TakeBack(amount) => less(lent, amount),
             Booking::Recover { spent: known, presumed } => {
-                let lent = known.saturating_add(presumed);
+                let lent = known + presumed;
                 *self = Self { spent: known, presumed, reserved: NanoUsd::ZERO, lent };
             }
         }

@@ -9,7 +9,7 @@ use super::estimate::Ratios;
 use super::lease::{Lease, Recovered, ToRecord};
 use super::pot::Pot;
 use super::reserve::{BudgetHandle, BudgetRequest, Open, Part};
-use super::settings::{BudgetId, BudgetSettings, BudgetsSettings};
+use super::settings::{BudgetId, BudgetSettings, BudgetsSettings, UnknownPrice};
 use super::tell::{BudgetChange, BudgetView};
 
 /// All budgets of a process.
@@ -96,6 +96,11 @@ impl Budgets {
         let handle = BudgetHandle { index, generation: *generation };
         self.by_id.insert(id.clone(), handle);
         handle
+    }
+
+    /// From now on an unknown price leads to this.
+    pub fn set_unknown_price(&mut self, unknown_price: UnknownPrice) {
+        self.settings.unknown_price = unknown_price;
     }
 
     /// Forgets a budget and what it has spent, as when a run is over.

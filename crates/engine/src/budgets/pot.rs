@@ -127,7 +127,7 @@ impl Pot {
         }
         // The zone or the period was set to another: what may reach into the current period counts in it.
         let lasts = span.end.map_or(i64::MAX, |end| end.0.saturating_sub(span.start.0));
-        let carried = Booking::Adjust { presumed: NanoUsd::ZERO, actual: spent.saturating_add(presumed) };
+        let carried = Booking::Adjust { presumed: NanoUsd::ZERO, actual: spent + presumed };
         (found.period.0.saturating_add(lasts) > wall.0).then_some(carried)
     }
 
@@ -142,15 +142,15 @@ impl Pot {
         let (limit, books) = (self.settings.limit, &self.books);
         match self.settings.mode {
             BudgetMode::Strict => {
-                if books.held().saturating_add(worst) > limit {
-                    let alone = books.counted().saturating_add(worst);
+                if books.held() + worst > limit {
+                    let alone = books.counted() + worst;
                     return if books.reserved > NanoUsd::ZERO && alone <= limit {
                         Answer::Busy
                     } else {
                         Answer::Spent(worst)
                     };
                 }
-                if self.is_durable() && books.held().saturating_add(worst) > books.lent {
+                if self.is_durable() && books.held() + worst > books.lent {
                     return Answer::Unlent(worst);
                 }
                 Answer::Fits(worst)
@@ -158,9 +158,7 @@ impl Pot {
             BudgetMode::Soft if worst == NanoUsd::ZERO => Answer::Fits(worst),
             BudgetMode::Soft if books.counted() >= limit => Answer::Spent(careful),
             // One is always let in while there is money: no estimate locks out who spent nothing.
-            BudgetMode::Soft if books.reserved > NanoUsd::ZERO && books.held().saturating_add(careful) > limit => {
-                Answer::Busy
-            }
+            BudgetMode::Soft if books.reserved > NanoUsd::ZERO && books.held() + careful > limit => Answer::Busy,
             BudgetMode::Soft => Answer::Fits(careful),
         }
     }
@@ -176,7 +174,7 @@ impl Pot {
             }
             Some(need) => {
                 let before = self.waiting.insert(request, need).unwrap_or_default();
-                self.needed = self.needed.saturating_sub(before).saturating_add(need);
+                self.needed = self.needed.saturating_sub(before) + need;
             }
         }
     }

@@ -80,6 +80,22 @@ impl Budgets {
         BudgetRequest { number: self.requests, budgets: known }
     }
 
+    /// What the first of its budgets says that is spent: whatever costs anything would be refused, so nothing need be done
+    /// for the request before.
+    pub fn exhausted(&mut self, wall: WallTime, request: &BudgetRequest) -> Option<BudgetRefusal> {
+        let zone = &self.settings.zone;
+        let spent = request.budgets.iter().find_map(|handle| {
+            let pot = pot_of(&mut self.pots, *handle)?;
+            pot.turn(wall, zone);
+            (pot.books.counted() >= pot.settings.limit).then(|| (*handle, refusal(pot, NanoUsd::ZERO)))
+        });
+        let (by, refusal) = spent?;
+        match self.refuse(request, by, refusal) {
+            Reserve::Refused(refusal) => Some(refusal),
+            Reserve::Held(_) | Reserve::Wait(_) => None,
+        }
+    }
+
     /// Holds back what an attempt may cost, in all budgets of its request or in none.
     ///
     /// It belongs to the periods that `wall` lies in, whenever it ends. `deployment` is whose ratio of actual cost to worst

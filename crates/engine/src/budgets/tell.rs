@@ -7,7 +7,7 @@ use weir_units::{NanoUsd, WallTime};
 use super::books::Books;
 use super::period::{Period, Span};
 use super::pot::Pot;
-use super::settings::{BudgetId, BudgetMode};
+use super::settings::{BudgetId, BudgetMode, BudgetScope};
 
 /// Why a budget refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,33 +56,42 @@ impl BudgetRefusal {
     }
 }
 
-/// `the budget of tenant "team-a" is spent: $500.12 of $500 for this month; it resets at 2026-12-01T00:00:00.000Z`.
+impl BudgetRefusal {
+    /// What is neither spent nor held back.
+    #[must_use]
+    pub fn left(&self) -> NanoUsd {
+        self.limit.saturating_sub(self.spent).saturating_sub(self.reserved).max(NanoUsd::ZERO)
+    }
+}
+
+/// `budget "team-a" is spent: $500.12 of $500 for this month; it begins anew at 2026-12-01T00:00:00.000Z`.
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { budget, limit, spent, needed, .. } = self;
-        let (scope, name) = (budget.scope.name(), &budget.name);
+        let Self { budget, limit, spent, reserved, needed, .. } = self;
+        let name = &budget.name;
+        let whose = if budget.scope == BudgetScope::Run { "the budget of run" } else { "budget" };
         let lasts = match self.period {
             Period::Total => "in total".to_owned(),
             period => format!("for this {}", period.name()),
         };
         match self.why {
-            RefusedFor::Spent => {
-                write!(f, "the budget of {scope} \"{name}\" is spent: ${spent} of ${limit} {lasts}")?;
-            }
+            RefusedFor::Spent => write!(f, "{whose} \"{name}\" is spent: ${spent} of ${limit} {lasts}")?,
             RefusedFor::TooLittleLeft => write!(
                 f,
-                "the budget of {scope} \"{name}\" has too little left: ${spent} of ${limit} {lasts} are spent, and this \
-                 request may cost up to ${needed}; a smaller max_tokens needs less"
+                "{whose} \"{name}\" has too little left: of ${limit} {lasts} ${spent} are spent, ${reserved} are held back \
+                 for calls under way and ${} are left, and this request may cost up to ${needed}; a smaller max_tokens \
+                 needs less",
+                self.left()
             )?,
             RefusedFor::UnknownPrice => write!(
                 f,
-                "the price of this model is not known, and the budget of {scope} \"{name}\" (${limit} {lasts}, ${spent} \
-                 spent) pays for no unknown price; set a price for the model or [prices] on-unknown"
+                "the price of this model is not known, and {whose} \"{name}\" (${limit} {lasts}, ${spent} spent) pays for \
+                 no unknown price; set a price for the model or [prices] on-unknown"
             )?,
         }
         match self.resets_at {
-            Some(at) => write!(f, "; it resets at {at}"),
-            None => f.write_str("; it does not reset"),
+            Some(at) => write!(f, "; it begins anew at {at}"),
+            None => f.write_str("; it never begins anew"),
         }
     }
 }

@@ -5,21 +5,10 @@ use weir_engine::{
 };
 use weir_units::NanoUsd;
 
+use crate::dice::Dice;
 use crate::world::{Disk, NOON, ask, cents, durable, id};
 
 const LIMIT: NanoUsd = NanoUsd(10_000_000_000);
-
-/// Numbers that look random and are the same each time (Marsaglia, "Xorshift RNGs", 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 struct Process {
     budgets: Budgets,
@@ -65,7 +54,7 @@ impl World {
         self.stranded.push(view.at_hand);
         self.kills += 1;
         for (_, worst, _) in &process.under_way {
-            self.lost = self.lost.saturating_add(*worst);
+            self.lost += *worst;
         }
         *process = self.start(corrected);
     }
@@ -73,7 +62,7 @@ impl World {
     fn ask(&mut self, process: &mut Process, request: BudgetRequest, worst: NanoUsd, bill: NanoUsd) {
         match ask(&mut process.budgets, &request, worst) {
             Reserve::Held(reservation) => {
-                self.bill = self.bill.saturating_add(bill);
+                self.bill += bill;
                 process.under_way.push((reservation, worst, bill));
                 process.budgets.close(request);
             }
@@ -106,7 +95,7 @@ impl World {
                     let which = self.dice.below(process.under_way.len() as u64);
                     let (reservation, _, bill) = process.under_way.swap_remove(usize::try_from(which).unwrap());
                     process.budgets.settle(reservation, Bill::Cost(bill));
-                    self.settled = self.settled.saturating_add(bill);
+                    self.settled += bill;
                 }
                 _ => {
                     let dies = kill_at.is_some_and(|of| self.dice.below(of) == 0);

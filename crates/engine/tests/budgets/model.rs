@@ -150,7 +150,7 @@ impl Life {
                 let budgets: Vec<_> = paid.map(|view| (view.budget.clone(), view.span.start)).collect();
                 for budget in &budgets {
                     let billed = self.billed.entry(budget.clone()).or_default();
-                    *billed = billed.saturating_add(bill);
+                    *billed += bill;
                 }
                 self.under_way.push((reservation, Attempt { budgets, bill }));
                 self.budgets.close(request);
@@ -159,7 +159,7 @@ impl Life {
             Reserve::Refused(refusal) => {
                 let handle = self.budgets.find(&refusal.budget).unwrap();
                 let view = self.budgets.view(self.wall, handle).unwrap();
-                let no_room = view.books.counted().saturating_add(worst) > view.limit;
+                let no_room = view.books.counted() + worst > view.limit;
                 match view.mode {
                     BudgetMode::Strict => prop_assert!(no_room, "refused with room: {:?}", refusal),
                     BudgetMode::Soft => prop_assert_eq!(refusal.why, RefusedFor::Spent),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use weir_engine::{
-    Bill, BudgetChange, BudgetScope, BudgetSettings, Budgets, BudgetsSettings, Estimate, Period, Recovered, RefusedFor,
-    Reserve, UnknownPrice, WaitFor,
+    Bill, BudgetChange, BudgetRefusal, BudgetScope, BudgetSettings, Budgets, BudgetsSettings, Estimate, Period,
+    Recovered, RefusedFor, Reserve, UnknownPrice, WaitFor,
 };
 use weir_units::{DeploymentId, Moment, NanoUsd, WallTime};
 
@@ -26,8 +26,9 @@ fn all_scopes_pay_or_none_and_the_widest_that_refuses_is_named() {
     assert_eq!((refusal.budget.clone(), refusal.why), (id(BudgetScope::Org, "acme"), RefusedFor::TooLittleLeft));
     assert_eq!(
         refusal.to_string(),
-        "the budget of org \"acme\" has too little left: $0.3 of $0.9 for this month are spent, and this request may cost \
-         up to $1; a smaller max_tokens needs less; it resets at 2026-12-01T00:00:00.000Z"
+        "budget \"acme\" has too little left: of $0.9 for this month $0.3 are spent, $0 are held back for calls under way and \
+         $0.6 are left, and this request may cost up to $1; a smaller max_tokens needs less; it begins anew at \
+         2026-12-01T00:00:00.000Z"
     );
     assert_eq!((spent(&mut budgets, key), spent(&mut budgets, org)), (cents(30), cents(30)));
     budgets.close(request);
@@ -48,9 +49,10 @@ fn an_attempt_that_was_not_billed_gives_back_and_a_later_one_takes_again() {
     let refusal = refused(ask(&mut budgets, &request, cents(1)));
     assert_eq!(
         refusal.to_string(),
-        "the budget of key \"bot\" is spent: $0.1 of $0.1 in total; it does not reset",
+        "budget \"bot\" is spent: $0.1 of $0.1 in total; it never begins anew",
         "settling twice books once"
     );
+    assert_eq!(budgets.exhausted(NOON, &request), Some(BudgetRefusal { needed: NanoUsd::ZERO, ..refusal }));
     assert!(matches!(ask(&mut budgets, &request, NanoUsd::ZERO), Reserve::Held(_)), "what costs nothing may go on");
     budgets.close(request);
 }

@@ -92,7 +92,7 @@ impl Disk {
         if lease.period == known.period {
             known.spent = lease.spent;
             known.lent = match next {
-                ToRecord::Lend(_) => known.lent.saturating_add(lease.amount),
+                ToRecord::Lend(_) => known.lent + lease.amount,
                 ToRecord::TakeBack(_) => known.lent.saturating_sub(lease.amount),
             };
         }

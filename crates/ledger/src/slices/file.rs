@@ -171,7 +171,7 @@ fn add(balances: &mut BTreeMap<BudgetName, SliceBalance>, record: &SliceRecord) 
     }
     balance.spent = spent;
     balance.lent = match lends {
-        true => balance.lent.saturating_add(amount),
+        true => balance.lent + amount,
         false => balance.lent.saturating_sub(amount).max(spent),
     };
 }

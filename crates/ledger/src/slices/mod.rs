@@ -21,7 +21,7 @@ use file::SliceFile;
 /// A budget, by what it is for and its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BudgetName {
-    /// `org`, `tenant`, `key`, `run` or `tag`.
+    /// `config` for those of the config, whosever they are; else what it is for, such as `run`.
     pub scope: Arc<str>,
     /// Its name, unique in its scope.
     pub name: Arc<str>,

@@ -19,6 +19,7 @@ pub(crate) fn intent(n: u64) -> Intent {
         run: None,
         key: Some(if n.is_multiple_of(2) { "even" } else { "odd" }.into()),
         tenant: Some("team-a".into()),
+        tags: Vec::new(),
         route: "smart".into(),
         model: "smart".into(),
         dialect: "openai",

@@ -70,6 +70,6 @@ fn time(ms: Option<u64>) -> String {
 }
 
 /// A name as one word, so that fields stay fields.
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     text.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
 }

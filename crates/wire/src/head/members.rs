@@ -46,6 +46,7 @@ fields! {
     MaxCompletionTokens = "max_completion_tokens",
     MaxOutputTokens = "max_output_tokens",
     N = "n",
+    BestOf = "best_of",
     Logprobs = "logprobs",
     TopLogprobs = "top_logprobs",
     Include = "include",
@@ -62,6 +63,7 @@ fields! {
     Metadata = "metadata",
     ServiceTier = "service_tier",
     Speed = "speed",
+    PromptCacheKey = "prompt_cache_key",
 }
 
 /// The values found, each still as its text.
@@ -165,11 +167,10 @@ impl<'a> Members<'a> {
             Endpoint::Completions => Field::Prompt,
             Endpoint::Responses | Endpoint::Embeddings => Field::Input,
         };
-        // A stored prompt, response or conversation can hold all the input there is.
-        let stored = [Field::Prompt, Field::PreviousResponseId, Field::Conversation];
         let name = field.name();
         match self.given(field) {
-            None if endpoint == Endpoint::Responses && stored.iter().any(|f| self.given(*f).is_some()) => Ok(()),
+            // What is stored can be all the input there is.
+            None if self.stored_input(endpoint) => Ok(()),
             None => Err(bad(field, format!("`{name}` is missing: send {}", shape(field)))),
             Some(text) if text.starts_with('[') && is_empty(text) => {
                 Err(bad(field, format!("`{name}` is empty: send {}", shape(field))))
@@ -209,6 +210,31 @@ impl<'a> Members<'a> {
             Endpoint::Responses => self.count(Field::MaxOutputTokens)?,
             Endpoint::Embeddings | Endpoint::CountTokens => None,
         })
+    }
+
+    pub(super) fn output_at_most(&self, endpoint: Endpoint) -> Result<Option<u64>, BadRequest> {
+        let limit = self.max_output(endpoint)?;
+        let other = if endpoint == Endpoint::ChatCompletions { self.count(Field::MaxTokens)? } else { None };
+        Ok(limit.map(|limit| limit.max(other.unwrap_or(0))))
+    }
+
+    pub(super) fn best_of(&self, endpoint: Endpoint) -> Result<u64, BadRequest> {
+        let given = if endpoint == Endpoint::Completions { self.count(Field::BestOf)? } else { None };
+        Ok(given.unwrap_or(1).max(1))
+    }
+
+    /// A list of texts, or of lists of tokens, is several prompts; a list of tokens is one.
+    pub(super) fn prompts(&self, endpoint: Endpoint) -> u64 {
+        let Some(prompt) = self.given(Field::Prompt).filter(|_| endpoint == Endpoint::Completions) else { return 1 };
+        let items: Vec<&RawValue> = serde_json::from_str(prompt).unwrap_or_default();
+        let whole = items.iter().filter(|item| item.get().starts_with(['"', '['])).count();
+        (whole as u64).max(1)
+    }
+
+    /// Whether a stored prompt, response or conversation is gone on from.
+    pub(super) fn stored_input(&self, endpoint: Endpoint) -> bool {
+        let stored = [Field::Prompt, Field::PreviousResponseId, Field::Conversation];
+        endpoint == Endpoint::Responses && stored.iter().any(|field| self.given(*field).is_some())
     }
 
     pub(super) fn answers(&self, endpoint: Endpoint) -> Result<u64, BadRequest> {
@@ -269,6 +295,73 @@ impl<'a> Members<'a> {
             };
         }
         Ok(self.text(Field::SafetyIdentifier)?.or(self.text(Field::User)?))
+    }
+}
+
+/// The ids by which a client says which conversation a request belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    /// The conversation that the provider keeps.
+    pub conversation: Option<String>,
+    /// The session that the client's metadata name.
+    pub session: Option<String>,
+    /// The key of the provider's prompt cache; templated services share one among conversations.
+    pub prompt_cache_key: Option<String>,
+}
+
+/// The longest id of a session that is taken, in bytes: of a longer one nobody can say what it is.
+const SESSION_BYTES: usize = 512;
+
+impl Members<'_> {
+    /// What is of an odd type is no id here; whether it is a fault is the provider's business.
+    pub(super) fn sessions(&self, endpoint: Endpoint) -> Sessions {
+        let id = |text: String| Some(text).filter(|text| !text.is_empty() && text.len() <= SESSION_BYTES);
+        let string = |field| self.given(field).and_then(|text| serde_json::from_str(text).ok()).and_then(id);
+        let conversation = match endpoint {
+            Endpoint::Responses => string(Field::Conversation).or_else(|| {
+                let named = self.given(Field::Conversation).and_then(|text| serde_json::from_str::<Named>(text).ok());
+                named.and_then(|named| id(named.id))
+            }),
+            _ => None,
+        };
+        let metadata = self.given(Field::Metadata).and_then(|text| serde_json::from_str::<Metadata>(text).ok());
+        Sessions {
+            conversation,
+            session: metadata.and_then(Metadata::session).and_then(id),
+            prompt_cache_key: string(Field::PromptCacheKey),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+/// What of `metadata` names a session. OpenAI's members are the client's own; Anthropic's has a `user_id`, into which Claude Code
+/// writes `user_…_account_…_session_UUID`, or an object as text.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    session_id: Option<String>,
+    #[serde(rename = "sessionId")]
+    session_id_in_camel_case: Option<String>,
+    conversation_id: Option<String>,
+    thread_id: Option<String>,
+    user_id: Option<String>,
+}
+
+impl Metadata {
+    fn session(self) -> Option<String> {
+        let of_user = |user: String| match serde_json::from_str::<Self>(&user) {
+            Ok(inner) => inner.session_id,
+            Err(_) => user.split_once("_session_").map(|(_, session)| session.to_owned()),
+        };
+        self.session_id
+            .or(self.session_id_in_camel_case)
+            .or(self.conversation_id)
+            .or(self.thread_id)
+            .or_else(|| self.user_id.and_then(of_user))
     }
 }
 

@@ -51,6 +51,39 @@ fn what_weir_acts_on_is_read() {
 }
 
 #[test]
+fn all_that_multiplies_an_answer_is_read() {
+    let both = read(Endpoint::ChatCompletions, &chat(r#","max_completion_tokens":7,"max_tokens":9"#));
+    assert_eq!((both.max_output, both.output_at_most), (Some(7), Some(9)));
+    assert_eq!(read(Endpoint::ChatCompletions, &chat("")).output_at_most, None);
+    for (prompt, more, prompts, best_of) in [
+        (r#""one""#, "", 1, 1),
+        (r#"["one","two"]"#, r#","best_of":3"#, 2, 3),
+        ("[1,2,3]", r#","best_of":null"#, 1, 1),
+        ("[[1],[2,3],[4]]", r#","best_of":0"#, 3, 1),
+    ] {
+        let head = read(Endpoint::Completions, &format!(r#"{{"model":"m","prompt":{prompt}{more}}}"#));
+        assert_eq!((head.prompts, head.best_of), (prompts, best_of), "{prompt}{more}");
+    }
+    for (stored, more) in [(true, r#","conversation":"c""#), (true, r#","prompt":{"id":"p"}"#), (false, "")] {
+        let head = read(Endpoint::Responses, &format!(r#"{{"model":"m","input":"x"{more}}}"#));
+        assert_eq!((head.stored_input, head.prompts), (stored, 1), "{more}");
+    }
+}
+
+#[test]
+fn what_points_to_input_elsewhere_is_seen() {
+    for (elsewhere, part) in [
+        (true, r#"{"type":"image_url","image_url":{"url":"https://x/y.png"}}"#),
+        (true, r#"{"type":"image","source":{"type":"url","url":"https://x/y.png"}}"#),
+        (true, r#"{"type":"document","source":{"type":"file","file_id":"f"}}"#),
+        (true, r#"{"type":"input_file","file_url":"https://x/y.pdf"}"#),
+        (false, r#"{"type":"text","text":"an url of a file"}"#),
+    ] {
+        assert_eq!(points_elsewhere(part.as_bytes()), elsewhere, "{part}");
+    }
+}
+
+#[test]
 fn what_is_billed_apart_is_told_from_what_has_the_list_price() {
     for (endpoint, more, list_price) in [
         (Endpoint::ChatCompletions, "", true),
@@ -295,4 +328,40 @@ proptest! {
         prop_assert!(again.include_usage && again.stream);
         prop_assert_eq!(again.max_output, limit);
     }
+}
+
+#[test]
+fn the_ids_of_a_conversation_are_read_where_clients_write_them() {
+    let session = |endpoint, members: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{}}],"input":"x"{members}}}"#);
+        read(endpoint, &body).sessions
+    };
+    let chat = session(
+        Endpoint::ChatCompletions,
+        r#","prompt_cache_key":"k1","metadata":{"session_id":"s1","other":"x"},"conversation":"not here""#,
+    );
+    assert_eq!((chat.prompt_cache_key.as_deref(), chat.session.as_deref()), (Some("k1"), Some("s1")));
+    assert_eq!(chat.conversation, None);
+    for conversation in [r#""conv_1""#, r#"{"id":"conv_1"}"#] {
+        let read = session(Endpoint::Responses, &format!(r#","conversation":{conversation}"#));
+        assert_eq!(read.conversation.as_deref(), Some("conv_1"));
+    }
+    for user in [
+        r#""user_9f_account__session_0c6d2c4e-1111-4222-8333-444455556666""#,
+        r#""{\"device_id\":\"d\",\"session_id\":\"0c6d2c4e-1111-4222-8333-444455556666\"}""#,
+    ] {
+        let read = session(Endpoint::Messages, &format!(r#","metadata":{{"user_id":{user}}}"#));
+        assert_eq!(read.session.as_deref(), Some("0c6d2c4e-1111-4222-8333-444455556666"), "{user}");
+    }
+    let odd = [
+        r#","metadata":{"user_id":"u-1"}"#,
+        r#","prompt_cache_key":7"#,
+        r#","prompt_cache_key":"""#,
+        r#","metadata":{}"#,
+    ];
+    for members in odd {
+        assert_eq!(session(Endpoint::ChatCompletions, members), Sessions::default(), "{members}");
+    }
+    let long = format!(r#","prompt_cache_key":"{}""#, "k".repeat(513));
+    assert_eq!(session(Endpoint::ChatCompletions, &long), Sessions::default());
 }

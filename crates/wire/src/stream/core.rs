@@ -8,6 +8,7 @@ use super::delta::{Delta, Literal};
 use super::messages_writer::MessagesWriter;
 use super::splice::{Fit, Splice, SpliceState};
 use super::{Ending, RelayOptions};
+use crate::history::AdditionSoFar;
 use crate::{Endpoint, Stop};
 
 /// Pieces of more bytes than this, on average, hold several tokens each.
@@ -97,6 +98,8 @@ pub(super) struct Core {
     /// Something came that a second answer could not repeat.
     bound: bool,
     buffer: Vec<u8>,
+    /// What the client is sent, as an addition to its history, where that is asked for.
+    addition: Option<AdditionSoFar>,
 }
 
 impl Writer {
@@ -155,6 +158,7 @@ impl Core {
             keep_text,
             bound: false,
             buffer: Vec::new(),
+            addition: None,
         }
     }
 
@@ -177,9 +181,17 @@ impl Core {
         kept && !self.bound && !self.progress.finished && self.splice.is_none()
     }
 
-    /// The writer, and the text that was sent.
-    pub(super) fn into_sent(self) -> (Writer, String) {
-        (self.writer, self.kept)
+    /// The writer, the text that was sent, and what it is as an addition.
+    pub(super) fn into_sent(self) -> (Writer, String, Option<AdditionSoFar>) {
+        (self.writer, self.kept, self.addition)
+    }
+
+    pub(super) fn read_addition(&mut self, addition: Option<AdditionSoFar>) {
+        self.addition = addition;
+    }
+
+    pub(super) fn addition(&self) -> Option<&AdditionSoFar> {
+        self.addition.as_ref()
     }
 
     pub(super) fn count_event(&mut self) {
@@ -204,6 +216,7 @@ impl Core {
         }
         if self.mode == Mode::Pass {
             self.watch(delta);
+            self.add(delta);
             return self.writer.note(delta);
         }
         let fit = self.splice.as_mut().map_or(Fit::Send, |splice| splice.fit(delta));
@@ -235,7 +248,14 @@ impl Core {
         }
     }
 
+    fn add(&mut self, delta: &Delta<'_>) {
+        if let Some(addition) = &mut self.addition {
+            addition.take(delta);
+        }
+    }
+
     fn write(&mut self, delta: &Delta<'_>) {
+        self.add(delta);
         match delta {
             Delta::Ping => {
                 // Before content nothing may be sent, so a sign of life would only gather.
@@ -286,7 +306,7 @@ impl Core {
                 progress.model = progress.model.take().or_else(|| text(model));
             }
             Delta::Ping => progress.pings += 1,
-            Delta::Error(_) | Delta::BlockStart { .. } | Delta::BlockEnd { .. } => {}
+            Delta::Error(_) | Delta::BlockStart { .. } | Delta::BlockEnd { .. } | Delta::Output(_) => {}
         }
     }
 

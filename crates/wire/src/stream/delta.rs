@@ -12,7 +12,7 @@ use crate::Stop;
 
 /// A JSON string as it stands in the source, with its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Literal<'a>(&'a str);
+pub(crate) struct Literal<'a>(&'a str);
 
 impl<'a> Literal<'a> {
     /// The literal, if `raw` is there and is a string.
@@ -36,7 +36,7 @@ impl<'a> Literal<'a> {
     }
 
     /// Without its quotes, escapes as they are.
-    pub(super) fn inner(self) -> &'a str {
+    pub(crate) fn inner(self) -> &'a str {
         self.0.get(1..self.0.len().saturating_sub(1)).unwrap_or_default()
     }
 
@@ -56,7 +56,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// What a content block of a Message holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Block {
+pub(crate) enum Block {
     Text,
     Thinking,
     /// The tool call of this number, counted over the answer from 0.
@@ -67,7 +67,7 @@ pub(super) enum Block {
 
 /// One thing that a stream said.
 #[derive(Debug)]
-pub(super) enum Delta<'a> {
+pub(crate) enum Delta<'a> {
     /// Who answers, as far as an event says.
     Start {
         id: Option<Literal<'a>>,
@@ -105,6 +105,8 @@ pub(super) enum Delta<'a> {
     Opaque,
     /// Something about the answer that a second one cannot repeat: log-probabilities, citations, a second choice.
     Bound,
+    /// All items of a response as JSON, which its last event repeats.
+    Output(&'a str),
     /// What has been used so far. `shown` tells whether the event says so where a client looks for it.
     Usage {
         usage: Usage,

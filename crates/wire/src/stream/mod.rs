@@ -20,13 +20,17 @@ use bytes::{Bytes, BytesMut};
 
 pub use self::core::Progress;
 use self::core::{Core, Mode, Writer};
-use self::delta::{Delta, Reading};
+pub(crate) use self::delta::Delta;
+use self::delta::Reading;
 use self::messages::MessagesReader;
 use self::openai::OpenAiReader;
 use self::responses::ResponsesReader;
 use self::splice::Splice;
 pub use self::splice::SpliceState;
+use weir_units::Addition;
+
 use crate::Endpoint;
+use crate::history::{AdditionSoFar, Room, Scope};
 use crate::sse::{Event, Frame, Framer, missing_end};
 
 /// What a relay is told about the request.
@@ -103,6 +107,20 @@ impl Relay {
         }
     }
 
+    /// This relay, which also reads what the answer adds to its request's history.
+    #[must_use]
+    pub fn with_addition(mut self, scope: Scope) -> Self {
+        self.core.read_addition(Some(AdditionSoFar::new(scope)));
+        self
+    }
+
+    /// What the answer adds to its request's history, once it is finished; `None` where that cannot be told or was not asked
+    /// for.
+    #[must_use]
+    pub fn addition(&self, room: &mut Room) -> Option<Addition> {
+        self.core.addition().and_then(|so_far| so_far.addition(room))
+    }
+
     /// Takes what arrived, and appends what may go to the client to `out`: whole events only.
     pub fn push(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) {
         // Events that go on unchanged, and lie side by side, are sent as one slice: from `run` to `at`.
@@ -172,12 +190,13 @@ impl Relay {
     /// dialect, in the same message. Progress begins anew: usage and finish are the second answer's.
     #[must_use]
     pub fn splice(mut self, provider: Endpoint, served_model: String) -> Self {
-        let (mut writer, sent) = self.core.into_sent();
+        let (mut writer, sent, addition) = self.core.into_sent();
         writer.resume(&served_model);
         self.options.provider = provider;
         self.options.served_model = served_model;
         let mut core = Core::new(Mode::Translate, writer, None);
         core.splice(Splice::new(sent));
+        core.read_addition(addition);
         Self { framer: Framer::new(), reader: Reader::new(provider), core, options: self.options }
     }
 

@@ -40,6 +40,8 @@ struct Response<'a> {
     usage: Raw<'a>,
     #[serde(borrow)]
     incomplete_details: Option<Details<'a>>,
+    #[serde(borrow)]
+    output: Raw<'a>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +110,9 @@ impl ResponsesReader {
             && let Ok(usage) = serde_json::from_str::<ResponsesUsage>(raw.get())
         {
             sink(Delta::Usage { usage: usage.usage(), shown: true });
+        }
+        if let Some(items) = response.and_then(|response| response.output) {
+            sink(Delta::Output(items.get()));
         }
         let reason =
             response.and_then(|response| response.incomplete_details.as_ref()).and_then(|details| details.reason);

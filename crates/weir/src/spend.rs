@@ -1,0 +1,130 @@
+//! `weir spend`: what was spent, by key, model, run and more, as the running gateway adds it up, or from the ledger's file.
+
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use weir_config::ProcessEnvironment;
+use weir_gateway::{AskFault, Operator};
+use weir_ledger::{Reader, SpendBy, SpendQuery};
+use weir_units::{WallTime, parse_duration};
+
+use crate::Common;
+use crate::serve::{read_config, runtime};
+use crate::server::{Server, encoded, no_answer};
+use crate::terminal::{UNREACHABLE, USAGE, fail, print, say};
+use crate::top::not_understood;
+
+#[derive(Args)]
+#[command(
+    after_help = "Spend is known by key, tenant, model, deployment, provider, route, run, day (UTC) and outcome. Model, deployment and provider are\n\
+what was called, failed attempts too. What is unknown stands beside a sum, and is never zero in it. The gateway is asked; where none\n\
+answers, and --url names no other, the ledger of the configuration is read. The admin key is taken from WEIR_ADMIN_KEY. Without a\n\
+terminal, a record a line is printed, with exact dollars.\n\n\
+Exit codes: 0 done · 2 wrong usage, or the admin key is refused · 4 neither gateway nor ledger can be reached, or it takes too long"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    server: Server,
+    /// What is told apart, with commas between
+    #[arg(long, value_name = "A,B", default_value = "key,model")]
+    by: String,
+    /// How far back
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    since: String,
+    /// Only what this tenant spent
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    /// The dearest so many, at most 1,000; the others are one sum
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    top: u32,
+    /// Read this ledger's file, and ask no gateway
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+}
+
+/// Prints the sums.
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    let by = match SpendBy::list(&arguments.by) {
+        Ok(by) => by,
+        Err(why) => return fail(USAGE, why),
+    };
+    let since = match parse_duration(&arguments.since) {
+        Ok(since) => since,
+        Err(error) => return fail(USAGE, format_args!("--since: {error}")),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    };
+    let answer = match &arguments.ledger {
+        Some(path) => runtime.block_on(read(path, arguments, by, since)).map_err(|why| fail(UNREACHABLE, why)),
+        None => runtime.block_on(ask(common, arguments, by, since)),
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(code) => return code,
+    };
+    if common.json {
+        print(answer.trim_end());
+        return ExitCode::SUCCESS;
+    }
+    match table::Spend::read(&answer) {
+        Ok(spend) => table::show(&spend),
+        Err(error) => {
+            return fail(UNREACHABLE, format_args!("the answer is not understood ({error}): is it another version's?"));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Asks the gateway; where none answers at the usual address, reads the configuration's ledger.
+async fn ask(common: &Common, arguments: &Arguments, by: Vec<SpendBy>, since: Duration) -> Result<String, ExitCode> {
+    let asked = match arguments.server.operator() {
+        Ok(operator) => ask_gateway(&operator, arguments).await,
+        Err(fault) => Err(fault),
+    };
+    let fault = match asked {
+        Ok(answer) => return Ok(answer),
+        Err(fault) => fault,
+    };
+    let config = read_config(common.config.as_deref(), &ProcessEnvironment).config;
+    let path = config.map(|config| config.ledger.path).filter(|path| path.exists());
+    match (&fault, path) {
+        (AskFault::Unreachable(why), Some(path)) if arguments.server.is_default() => {
+            say(format_args!("{why}; these are the sums of {}", path.display()));
+            read(&path, arguments, by, since).await.map_err(|why| fail(UNREACHABLE, why))
+        }
+        _ => Err(no_answer(&fault)),
+    }
+}
+
+async fn ask_gateway(operator: &Operator, arguments: &Arguments) -> Result<String, AskFault> {
+    let mut path = format!(
+        "/admin/v1/spend?by={}&since={}&top={}",
+        encoded(&arguments.by),
+        encoded(&arguments.since),
+        arguments.top
+    );
+    if let Some(tenant) = &arguments.tenant {
+        path.push_str(&format!("&tenant={}", encoded(tenant)));
+    }
+    let answer = operator.ask(&path).await?;
+    // Whatever answers there may be something else.
+    serde_json::from_slice::<serde_json::Value>(&answer).map_err(|error| not_understood(operator, &error))?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Adds up what a ledger's file holds, however long that takes.
+async fn read(path: &Path, arguments: &Arguments, by: Vec<SpendBy>, since: Duration) -> Result<String, String> {
+    let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    let now = WallTime(micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
+    let since = WallTime(now.0.saturating_sub(micros(since)));
+    let query = SpendQuery { by, since, until: now, tenant: arguments.tenant.clone(), top: arguments.top };
+    let reader = Reader::open(path).await.map_err(|error| error.to_string())?;
+    let spend = reader.spend(&query, None).await.map_err(|error| error.to_string())?;
+    Ok(spend.to_json(&query).to_string())
+}
