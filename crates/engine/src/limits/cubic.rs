@@ -45,6 +45,11 @@ impl Cubic {
         factor.cast_unsigned().clamp(10_000, WHOLE)
     }
 
+    /// Whether less than the limit is used now.
+    pub(crate) fn is_cut(&self, now: Moment) -> bool {
+        self.factor_ppm(now) < WHOLE
+    }
+
     /// A request that was sent at `sent` was refused although the limit had room. True if the factor changed.
     pub(crate) fn refused(&mut self, now: Moment, sent: Moment) -> bool {
         if let Some(cut_at) = self.cut_at

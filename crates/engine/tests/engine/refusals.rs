@@ -161,6 +161,31 @@ fn a_refusal_without_a_reason_takes_three_tenths_of_the_limits_and_says_so() {
 }
 
 #[test]
+fn while_a_limit_comes_back_after_a_refusal_who_waits_goes_as_soon_as_there_is_room() {
+    let mut settings = Settings::default();
+    let limits = only(InputTokensPerMinute, 60_000);
+    settings.limits.models.insert(deployment("a"), weir_engine::ModelLimits { limits, pool: None });
+    let mut clients = Clients::new(settings);
+    clients.goes("refused", sized(1));
+    clients.refuse("refused", Some(ms(1_000)), None);
+    assert_eq!(pool(&clients, &model()).factor_ppm, 700_000);
+    clients.waits("large", sized(20_000));
+    clients.pass(ms(3_000));
+    assert_eq!(clients.sent(), ["refused", "refused", "large"]);
+    clients.waits("next", sized(400));
+    let full_again = pool(&clients, &model()).limits[0].reset;
+    assert!((ms(26_000)..=ms(27_000)).contains(&full_again), "at the pace of now: {full_again:?}");
+    let began = clients.now;
+    while clients.sent().is_empty() {
+        let view = pool(&clients, &model());
+        assert!(view.limits[0].remaining < 400, "there is room, and it waits: {view:?}");
+        clients.pass(ms(10));
+    }
+    let waited = clients.now.since(began);
+    assert!((ms(21_000)..=ms(23_000)).contains(&waited), "it has grown meanwhile: {waited:?}");
+}
+
+#[test]
 fn a_refusal_that_the_headers_explain_closes_the_pool_and_takes_nothing_of_the_limit() {
     let told = [(RequestsPerMinute, 600, 0), (InputTokensPerMinute, 60_000, 30_000)];
     let cut = |stated: &[(Dimension, u64, u64)], retry_after: Option<Duration>| {

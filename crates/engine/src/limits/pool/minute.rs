@@ -113,6 +113,9 @@ impl Pool {
         }
     }
 
+    /// The least time until a cost may be taken of a limit; none where there is no such limit.
+    ///
+    /// It is exact where the flow stays as it is. While it returns after a refusal, this may be a little early, and never late.
     pub(super) fn minute_wait(
         &mut self,
         now: Moment,
@@ -122,11 +125,18 @@ impl Pool {
         batch: bool,
     ) -> Option<Duration> {
         self.limit(dimension)?;
-        let (flow, share) = (self.flow(now, place, dimension), self.batch_share);
-        let batch_flow = self.flow_of(now, place, dimension, share);
         let minute = self.minute(now, place, dimension);
-        let wait = minute.bucket.wait(flow, cost.get(dimension));
-        Some(if batch { wait.max(minute.batch.wait(batch_flow, cost.get(dimension))) } else { wait })
+        let (bucket, of_batch, cost) = (minute.bucket, minute.batch, cost.get(dimension));
+        let wait = |bucket: Bucket, share| {
+            let wait = bucket.wait(self.flow_of(now, place, dimension, share), cost);
+            if wait.is_zero() || !self.cubic.is_cut(now) {
+                return wait;
+            }
+            // The flow grows meanwhile, and not beyond what it is when that wait ends.
+            wait.min(bucket.wait(self.flow_of(now + wait, place, dimension, share), cost))
+        };
+        let all = wait(bucket, WHOLE);
+        Some(if batch { all.max(wait(of_batch, self.batch_share)) } else { all })
     }
 
     /// How fast a dimension refills now.
