@@ -168,9 +168,10 @@ fn hours_at_twice_the_limits_are_not_refused_and_use_them() {
     assert!(refused < 0.001 && used >= 0.96);
 }
 
+/// Three hours at least: of 150 seeds, 22 used less than 95 % of what was left in half an hour, and none in three.
 #[test]
 fn hours_after_a_silent_cut_use_what_is_left() {
     let cut = "[[providers.a.events]]\nfrom = \"5m\"\nlimits-times = 0.6";
-    let (refused, used) = overloaded(cut, (600 * percent() / 100).max(30));
+    let (refused, used) = overloaded(cut, (600 * percent() / 100).max(180));
     assert!(refused < 0.01 && used >= 0.95);
 }
