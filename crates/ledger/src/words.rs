@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_fact_of_a_later_version_is_still_told() {
-        let later = json!({"at": "2027-01-01T00:00:00.000Z", "stage": "admit", "fact": "RunHalted", "turns": 200});
-        assert_eq!(in_words(&later), "RunHalted turns=200");
+        let later = json!({"at": "2027-01-01T00:00:00.000Z", "stage": "admit", "fact": "DrillHeld", "turns": 200});
+        assert_eq!(in_words(&later), "DrillHeld turns=200");
     }
 }

@@ -103,7 +103,7 @@ pub struct Addition {
     pub actions: Vec<Action>,
     /// The names of the tools that `actions` speak of.
     pub tools: Vec<Box<str>>,
-    /// The texts that somebody else may be sent: its words, and the texts among its tools' arguments.
+    /// The texts that somebody else may be sent: its words, unless they are few, and the texts among its tools' arguments.
     pub produced: Vec<Mark>,
     /// Whether there is anything in it that an agent can use: words or a call.
     pub useful: bool,

@@ -218,7 +218,7 @@ async fn an_answer_carries_the_providers_id_and_weirs_own() {
     ] {
         let got = world.ask(path, "x-weir-run: r\r\n", asking(model)).await;
         let header = |name| got.header(name).unwrap_or_default();
-        assert_eq!((got.status, header("x-request-id")), (status, id), "{path} {model}");
+        assert_eq!((got.status, header("x-request-id")), (status, id), "{path} {model}: {}", got.body);
         assert_eq!(got.header("request-id").is_some(), path == MESSAGES || id == "req_of_anthropic" && status == 200);
         if path == MESSAGES {
             assert_eq!(header("request-id"), id, "{model}");

@@ -20,6 +20,9 @@ const SKETCHED: usize = 200;
 /// A string inside JSON that somebody else may be sent has at least as many characters.
 const LONG: usize = 24;
 
+/// An answer of fewer bytes is not looked for in what others are sent: everybody says `ok`.
+const SAID: usize = 12;
+
 /// How many texts that were received or produced have marks.
 const TEXTS: usize = 16;
 
@@ -71,7 +74,7 @@ impl Marks<'_> {
         self.actions_of(0, 0, 0, &mut actions, &mut tools);
         actions.truncate(ACTIONS);
         let mut produced = Vec::new();
-        if !turn.text.is_empty() {
+        if turn.text.len() >= SAID {
             produced.push(self.stripped(turn.text.clone(), None));
         }
         for call in turn.calls.clone() {
