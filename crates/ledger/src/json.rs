@@ -232,7 +232,7 @@ impl Json {
         }
     }
 
-    /// Writes the members of a fact that every answered request has; serde writes all others.
+    /// Writes the members of a fact that many requests have; serde writes all others.
     fn usual_fact(&mut self, fact: &Fact) -> bool {
         name!(self, "fact").text(fact.name());
         match fact {
@@ -258,6 +258,13 @@ impl Json {
                 name!(self, "deployment").text(deployment);
                 name!(self, "status").number(u64::from(*status));
                 name!(self, "after_ms").number(*after_ms);
+            }
+            Fact::Wasted { why, input, output, cost_usd, estimated } => {
+                name!(self, "why").text(why);
+                name!(self, "input").number(*input);
+                name!(self, "output").number(*output);
+                name!(self, "cost_usd").dollars(*cost_usd);
+                name!(self, "estimated").flag(*estimated);
             }
             Fact::Answered { status } => name!(self, "status").number(u64::from(*status)),
             _ => {
@@ -289,6 +296,8 @@ mod tests {
             Fact::FirstContent { attempt: 2, after_ms: 0 },
             Fact::AttemptSucceeded { attempt: 2, deployment: name(), status: 200, after_ms: u64::MAX },
             Fact::Answered { status: 200 },
+            Fact::Wasted { why: "duplicate", input: 7, output: 0, cost_usd: Some(NanoUsd(1_500)), estimated: true },
+            Fact::Wasted { why: "truncated", input: 0, output: 1, cost_usd: None, estimated: false },
             Fact::ClientLeft,
         ] {
             let mut expected = serde_json::to_value(&fact).unwrap();

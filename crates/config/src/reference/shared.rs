@@ -64,7 +64,7 @@ pub(super) const RUNS: &[Setting] = &[
     acted(
         "max-first-requests",
         Shape::Count(100),
-        "10000",
+        "5000",
         "How many of them may be conversations that nobody named and of which only a first request came; most get no second one.",
     ),
     acted("max-memory", Shape::Size, r#""240MiB""#, "About how much memory they may take."),

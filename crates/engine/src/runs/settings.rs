@@ -21,7 +21,7 @@ pub struct RunsSettings {
 
 impl Default for RunsSettings {
     fn default() -> Self {
-        Self { max_runs: 200_000, max_firsts: 10_000, max_bytes: 240 << 20, ttl: Duration::from_secs(7_200) }
+        Self { max_runs: 200_000, max_firsts: 5_000, max_bytes: 240 << 20, ttl: Duration::from_secs(7_200) }
     }
 }
 
