@@ -3,7 +3,11 @@
 use std::fmt;
 
 use siphasher::sip::{SipHasher13, SipHasher24};
+use twox_hash::XxHash3_128;
 use weir_units::Mark;
+
+/// From so many bytes on, a text is hashed twice, quickly and then well.
+const LONG: usize = 8 << 10;
 
 /// The key of an installation: without it no text can be told from its mark.
 #[derive(Clone)]
@@ -51,9 +55,13 @@ impl Scope {
         Mark(self.names.hash(kind.as_bytes())).then(Mark(self.names.hash(text.as_bytes())))
     }
 
-    /// The mark of a text as it stands.
+    /// The mark of a text as it stands. A long one is made short first, by a hash that is quick and seeded.
     pub(super) fn text(&self, text: &[u8]) -> Mark {
-        Mark(self.texts.hash(text))
+        if text.len() < LONG {
+            return Mark(self.texts.hash(text));
+        }
+        let short = XxHash3_128::oneshot_with_seed(self.seed, text);
+        Mark(self.texts.hash(&short.to_le_bytes())).then(Mark(text.len() as u64))
     }
 
     /// What sketches are seeded with.

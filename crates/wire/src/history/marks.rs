@@ -20,6 +20,9 @@ const SKETCHED: usize = 200;
 /// A string inside JSON that somebody else may be sent has at least as many characters.
 const LONG: usize = 24;
 
+/// What is longer is no word from one agent to another, and is not looked for among what others said.
+const LISTENED: usize = 16 << 10;
+
 /// An answer of fewer bytes is not looked for in what others are sent: everybody says `ok`.
 const SAID: usize = 12;
 
@@ -270,7 +273,7 @@ impl Marks<'_> {
             if role == Role::Assistant || received.len() >= TEXTS {
                 break;
             }
-            if role == Role::System || text.is_empty() {
+            if role == Role::System || text.is_empty() || text.len() > LISTENED {
                 continue;
             }
             received.push(self.stripped(text.clone(), Some(self.buffers.texts[place])));
