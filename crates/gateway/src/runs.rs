@@ -146,7 +146,7 @@ pub(crate) fn join(
     accepted: &Accepted,
     caller: &Caller,
     routed: &Routed,
-) -> Result<Option<InRun>, Box<Stopped>> {
+) -> Result<Option<Box<InRun>>, Box<Stopped>> {
     let named = |header| name(&accepted.headers, header);
     let (run, parent) = (named(&X_WEIR_RUN)?, named(&X_WEIR_PARENT_RUN)?);
     let speaks = matches!(accepted.endpoint, Endpoint::ChatCompletions | Endpoint::Messages | Endpoint::Responses);
@@ -177,7 +177,7 @@ pub(crate) fn join(
         (None, Joined::Session(_)) => admission.run.split('~').next().map_or(Arc::clone(&admission.run), Arc::from),
         (None, _) => admission.run,
     };
-    let mut place = InRun {
+    let mut place = Box::new(InRun {
         shared: Arc::clone(shared),
         scope,
         name,
@@ -186,7 +186,7 @@ pub(crate) fn join(
         addition: None,
         response_id: None,
         seen: None,
-    };
+    });
     match admission.verdict {
         Verdict::Go => Ok(Some(place)),
         Verdict::Warn(evidence) => {

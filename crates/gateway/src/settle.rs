@@ -57,8 +57,8 @@ pub(crate) struct Journey {
     content: Option<Content>,
     /// The answer ended at a limit.
     truncated: bool,
-    /// Its place in its run.
-    run: Option<InRun>,
+    /// Its place in its run. In a box: a journey is moved from stage to stage.
+    run: Option<Box<InRun>>,
     _running: Running,
 }
 
@@ -417,7 +417,7 @@ impl Journey {
         if let Some(run) = &entry.run {
             headers.insert(headers::X_WEIR_RUN, header(run));
         }
-        if let Some(warning) = self.run.as_ref().and_then(InRun::warning) {
+        if let Some(warning) = self.run.as_ref().and_then(|run| run.warning()) {
             headers.insert(headers::X_WEIR_RUN_WARNING, header(&warning));
         }
         headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(entry.attempts.len()));

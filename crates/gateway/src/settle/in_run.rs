@@ -10,8 +10,8 @@ use crate::state::Live;
 
 impl Journey {
     /// It belongs to a run.
-    pub(crate) fn joins(&mut self, run: Option<InRun>) {
-        if let Some(fact) = run.as_ref().and_then(InRun::fact) {
+    pub(crate) fn joins(&mut self, run: Option<Box<InRun>>) {
+        if let Some(fact) = run.as_ref().and_then(|run| run.fact()) {
             self.note(Stage::Admit, fact);
         }
         self.run = run;
@@ -19,7 +19,7 @@ impl Journey {
 
     /// Waits until it is its turn within a run that is slowed.
     pub(crate) async fn turn(&mut self, live: &Live, accepted: &Accepted, give_up: Moment) -> Result<(), Box<Stopped>> {
-        let Some(run) = self.run.as_mut().filter(|run| run.is_slowed()) else { return Ok(()) };
+        let Some(run) = self.run.as_deref_mut().filter(|run| run.is_slowed()) else { return Ok(()) };
         let began = self.shared.clock.now();
         let turned = Box::pin(run.turn(live, accepted, give_up)).await;
         let span = self.shared.clock.now().since(began);
@@ -37,6 +37,6 @@ impl Journey {
 
     /// Its place in its run, if it has one.
     pub(crate) fn run(&mut self) -> Option<&mut InRun> {
-        self.run.as_mut()
+        self.run.as_deref_mut()
     }
 }
