@@ -16,6 +16,9 @@ use crate::fault::Fault;
 use crate::route::Target;
 use crate::state::Shared;
 
+/// Providers cache no prompt of fewer tokens (OpenAI and Anthropic: 1,024 for most models, 2026-11).
+const SMALLEST_CACHED: u64 = 1_024;
+
 /// What the attempt in hand is billed by.
 pub(crate) struct Bill {
     price: Listed,
@@ -133,6 +136,20 @@ impl Bill {
             None if self.streamed => self.estimate(shared),
             None => self.exact_or_unknown(),
         }
+    }
+
+    /// What a provider's cache would have saved that had the input of the request before, if it had less than half of it.
+    pub(crate) fn missed_cache(&self, before: Tokens) -> Option<Cost> {
+        let (Listed::At(price), Some(usage)) = (&self.price, &self.reported) else { return None };
+        let could = before.min(usage.input);
+        if could.0 < SMALLEST_CACHED || usage.cached_input.0 * 2 >= could.0 || price.rates.cached_input.is_none() {
+            return None;
+        }
+        let missed = Tokens(could.0 - usage.cached_input.0);
+        let had = Usage { cached_input: could, ..*usage };
+        let saved = price.cost(usage, Tier::Standard)?.0 - price.cost(&had, Tier::Standard)?.0;
+        let used = Usage { input: missed, ..Usage::default() };
+        (saved > 0).then_some(Cost { amount: Some(NanoUsd(saved)), estimated: true, used: Some(used), doubtful: false })
     }
 
     /// It failed.

@@ -16,7 +16,7 @@ use weir_engine::{
     SessionKind, Verdict,
 };
 use weir_ledger::{Entry, Event, Fact, Outcome, RunEvidence, Stage};
-use weir_units::{Addition, Moment};
+use weir_units::{Addition, Moment, Tokens};
 use weir_wire::{Endpoint, HistoryKey, Room, Scope, read_addition, read_history};
 
 use crate::accept::Accepted;
@@ -52,6 +52,8 @@ pub(crate) struct InRun {
     ticket: Option<RunTicket>,
     addition: Option<Addition>,
     response_id: Option<weir_units::Mark>,
+    /// The input of the request before it, which its provider may have in its cache.
+    pub(crate) before: Tokens,
     /// What was seen of it, to be said with the answer.
     pub(crate) seen: Option<Seen>,
 }
@@ -166,7 +168,7 @@ pub(crate) fn join(
         stateful: accepted.head.previous_response_id.is_some() || accepted.head.sessions.conversation.is_some(),
         guards: &guards(caller, routed),
         sdk_retry: retries.unwrap_or(0),
-        input: routed.targets.first().map_or(weir_units::Tokens(0), |target| target.candidate.input),
+        input: routed.targets.first().map_or(Tokens(0), |target| target.candidate.input),
         draw: u128::from(shared.clock.draw()) << 64 | u128::from(shared.clock.draw()),
     };
     let now = shared.clock.now();
@@ -185,6 +187,7 @@ pub(crate) fn join(
         ticket: Some(admission.ticket),
         addition: None,
         response_id: None,
+        before: admission.before,
         seen: None,
     });
     match admission.verdict {

@@ -13,7 +13,7 @@ use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
 use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
-use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
+use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Tokens, Usage};
 use weir_wire::{Dialect, LimitsSeen, Progress, Stop};
 
 use crate::accept::Accepted;
@@ -274,6 +274,8 @@ impl Journey {
         shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
+        let before = self.run.as_ref().map_or(Tokens(0), |run| run.before);
+        let missed = self.bill.as_ref().and_then(|bill| bill.missed_cache(before));
         let cost = self.cost(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = &cost {
@@ -288,8 +290,9 @@ impl Journey {
         self.note(Stage::Call, fact);
         let again = self.content.and_then(|content| shared.answered.note(now, content));
         let waste = again.or(if self.truncated { Some(Waste::Truncated) } else { None });
-        if let Some(waste) = waste {
-            self.wasted(waste, cost.as_ref());
+        match waste {
+            Some(waste) => self.wasted(waste, cost.as_ref()),
+            None => self.wasted(Waste::CacheMiss, missed.as_ref()),
         }
     }
 

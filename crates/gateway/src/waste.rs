@@ -1,6 +1,6 @@
 //! Tokens that were paid for and served nobody, told as facts while it happens, so that reports can add them up.
 //!
-//! An attempt is waste for at most one reason.
+//! An attempt is waste for at most one reason. One that missed the provider's cache is wasted as far as the cache would have saved.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +32,8 @@ pub(crate) enum Waste {
     Duplicate,
     /// The answer ended at its output limit or at the end of the context window.
     Truncated,
+    /// The request began as the one before it in its run, and the provider's cache did not have it.
+    CacheMiss,
 }
 
 impl Waste {
@@ -43,6 +45,7 @@ impl Waste {
             Self::ClientRetry => "client_retry",
             Self::Duplicate => "duplicate",
             Self::Truncated => "truncated",
+            Self::CacheMiss => "cache_miss",
         }
     }
 

@@ -152,6 +152,7 @@ fn wasted(fact: &Value) -> String {
         "client_retry" => "on what had been answered before: the client's SDK asked again",
         "duplicate" => "on what was asked and answered a short time before",
         "truncated" => "on an answer that ended at its limit",
+        "cache_miss" => "on a beginning that the provider's cache could have had",
         other => other,
     };
     let (input, output) = (text(&fact["input"]), text(&fact["output"]));

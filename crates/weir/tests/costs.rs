@@ -311,6 +311,41 @@ async fn what_was_paid_for_and_served_nobody_is_told_as_waste() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_whose_beginning_the_providers_cache_did_not_have_is_told_as_waste() {
+    let (weir, _quick, _slow) = world().await;
+    let long = format!("words=5 {}", "a long prompt ".repeat(600));
+    for (cached, wasted) in [(false, true), (true, false)] {
+        let ask = |messages: &Value| {
+            let mut body = json!({ "model": "a/cached", "max_tokens": 50, "messages": messages });
+            if cached {
+                body["cache_control"] = json!({ "type": "ephemeral" });
+            }
+            body
+        };
+        let said = format!("{long}{cached}");
+        let mut messages = json!([{ "role": "user", "content": said }]);
+        let first = weir.ask(MESSAGES, &ask(&messages)).await;
+        let answer = first.json().unwrap().pointer("/content/0/text").unwrap().clone();
+        let told = messages.as_array_mut().unwrap();
+        told.push(json!({ "role": "assistant", "content": answer }));
+        told.push(json!({ "role": "user", "content": "words=5 and then?" }));
+        let second = weir.ask(MESSAGES, &ask(&messages)).await;
+        assert_eq!(first.header("x-weir-run"), second.header("x-weir-run"));
+        let record = weir.settled(second.header("x-weir-request").unwrap()).await;
+        let facts: Vec<&Value> =
+            record["events"].as_array().unwrap().iter().filter(|event| event["fact"] == "Wasted").collect();
+        assert_eq!(facts.iter().any(|fact| fact["why"] == "cache_miss"), wasted, "{record:#}");
+        if let [fact] = facts.as_slice() {
+            // What was read anew at the price of input could have been read from the cache.
+            let missed = fact["input"].as_u64().unwrap();
+            assert!(missed > 2_000 && fact["estimated"] == true, "{fact}");
+            let saved = (0.123_457 - 0.012_347) * 1_000.0 * missed as f64;
+            assert!((cost(fact).0 as f64 - saved).abs() < 2.0, "{fact}: {saved} nano-dollars");
+        }
+    }
+}
+
 /// The bill of a model, once the mock has noticed that its answer was taken, or its client gone.
 async fn bill_of(mock: &Mock, model: &str) -> Billed {
     let waiting = async {

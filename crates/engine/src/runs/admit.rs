@@ -1,8 +1,9 @@
 //! A request comes: its run is found, what it brings is taken in, and it is judged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use weir_units::{Mark, Moment};
+use weir_units::{Mark, Moment, Tokens};
 
 use super::ask::{Admission, Joined, RunAsk, RunTicket, SessionKind};
 use super::evidence::Evidence;
@@ -10,10 +11,13 @@ use super::exchange::{Exchange, Lead, LedBy};
 use super::index::{Kind, key};
 use super::joining::OWN;
 use super::lookup::Lookup;
-use super::path::{IDS, Last};
+use super::path::{IDS, Last, Path};
 use super::run::fold;
 use super::settings::RunsSettings;
 use super::store::Store;
+
+/// For so long providers keep a prompt in their cache, at the least that they promise: Anthropic's five minutes.
+const CACHED: Duration = Duration::from_secs(300);
 
 /// All runs of a process.
 ///
@@ -84,12 +88,20 @@ impl Runs {
         if !is_retry {
             self.follow(tenant, place, is_new, ask);
         }
+        let before = self.before(now, place, !is_new && !is_retry);
         let mut ticket = self.take_in(now, tenant, place, is_new, ask, &lookup, is_retry);
         let verdict = self.judge(now, ask, &mut ticket, is_retry);
         self.store.weigh(place);
         self.store.make_room(now, &self.settings);
         let (run, parent) = self.names(place);
-        Admission { run, parent, joined, verdict, ticket }
+        Admission { run, parent, joined, before, verdict, ticket }
+    }
+
+    /// The input of the request that this one goes on from, if that has ended a short time ago.
+    fn before(&self, now: Moment, place: u32, goes_on: bool) -> Tokens {
+        let path = self.store.path(place).filter(|_| goes_on);
+        let recent = |path: &&Path| path.open == 0 && now.since(path.account.ended()) <= CACHED;
+        path.filter(recent).map_or(Tokens(0), |path| path.last_input)
     }
 
     /// Other bounds from now on.

@@ -114,6 +114,9 @@ pub struct Admission {
     pub parent: Option<Arc<str>>,
     /// How it was found.
     pub joined: Joined,
+    /// How many input tokens the request before it had, where it goes on from that one and that is not long ago: its provider may
+    /// have them in its cache.
+    pub before: Tokens,
     /// Whether it may go.
     pub verdict: Verdict,
     /// Owes one [`super::Runs::settle`].

@@ -3,7 +3,7 @@
 //! Only what is seen now counts: a run that gets on is not slowed any more. But once halted it stays so until it is released,
 //! whatever its next requests look like.
 
-use weir_units::Moment;
+use weir_units::{Moment, Tokens};
 
 use super::account::{Account, Halted};
 use super::admit::{RunChange, Runs};
@@ -86,7 +86,7 @@ impl Runs {
         let verdict = Verdict::Halt(halted.evidence.clone());
         let latest = self.store.paths_of(place).next_back()?;
         self.store.touch(now, latest);
-        Some(Admission { run, parent, joined, verdict, ticket })
+        Some(Admission { run, parent, joined, before: Tokens(0), verdict, ticket })
     }
 
     /// Asks again for a request that was told to wait.

@@ -1,6 +1,6 @@
 //! One conversation of a run: from its beginning, or from where it branched off, to its last answer.
 
-use weir_units::{ACTIONS, Action, Addition, History, Mark, Moment};
+use weir_units::{ACTIONS, Action, Addition, History, Mark, Moment, Tokens};
 
 use super::account::Account;
 use super::ask::Joined;
@@ -29,6 +29,8 @@ pub(super) struct Path {
     pub(super) joined: Joined,
     pub(super) account: Account,
     pub(super) tips: Vec<Tip>,
+    /// The input tokens of its last answered request, as its provider counted them.
+    pub(super) last_input: Tokens,
     /// How many of its requests are not settled yet.
     pub(super) open: u32,
     /// The last request that was counted.
@@ -89,6 +91,7 @@ impl Path {
             joined,
             account,
             tips: Vec::new(),
+            last_input: Tokens(0),
             open: 0,
             last: Last::default(),
             end: 0,

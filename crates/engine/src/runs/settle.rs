@@ -23,6 +23,9 @@ impl Runs {
         acting(run, path).leave_lane(ticket.id);
         let answered = settled.outcome == RunOutcome::Answered;
         let was_sent = settled.attempts > 0 || answered;
+        if answered {
+            path.last_input = settled.usage.input;
+        }
         for account in [&mut run.account, &mut path.account] {
             if let Some(held) = ticket.held {
                 account.end(now, held);
