@@ -71,7 +71,8 @@ impl ChargeModel {
     #[must_use]
     pub fn of_host(host: &str) -> Option<Self> {
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-        HOSTS.iter().find(|(end, _)| host == *end || host.ends_with(&format!(".{end}"))).map(|(_, model)| *model)
+        let is_of = |domain: &str| host.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
+        HOSTS.iter().find(|(domain, _)| is_of(domain)).map(|(_, model)| *model)
     }
 
     /// What to hold for a request before it is sent.

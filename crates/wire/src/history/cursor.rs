@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use super::lanes::quotes_or_backslashes;
+
 /// A place in a JSON text.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
@@ -52,6 +54,13 @@ impl<'a> Cursor<'a> {
     /// The next byte that is no blank.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
+        match *self.bytes.get(self.at)? {
+            ..=b' ' => self.peek_behind_blanks(),
+            byte => Some(byte),
+        }
+    }
+
+    fn peek_behind_blanks(&mut self) -> Option<u8> {
         loop {
             match *self.bytes.get(self.at)? {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
@@ -102,14 +111,26 @@ impl<'a> Cursor<'a> {
         Some(true)
     }
 
-    /// Steps over a string.
+    /// Steps over a string. Most are short, and hold no escapes.
     #[inline]
     pub(super) fn string(&mut self) -> Option<Literal<'a>> {
         self.expect(b'"')?;
+        let rest = self.bytes.get(self.at..)?;
+        if let Some(chunk) = rest.first_chunk() {
+            let end = quotes_or_backslashes(chunk).trailing_zeros() as usize;
+            if chunk.get(end) == Some(&b'"') {
+                self.at += end + 1;
+                return Some(Literal { inner: &rest[..end], escaped: false });
+            }
+        }
+        self.long_string()
+    }
+
+    fn long_string(&mut self) -> Option<Literal<'a>> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            self.at = find_end(self.bytes, self.at)?;
+            self.at += memchr2(b'"', b'\\', self.bytes.get(self.at..)?)?;
             if self.bytes[self.at] == b'"' {
                 let inner = &self.bytes[start..self.at];
                 self.at += 1;
@@ -213,56 +234,46 @@ impl<'a> Cursor<'a> {
     }
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGHS: u64 = ONES << 7;
-
-/// The high bit of each byte that is a quote or a backslash; above the lowest it may be set wrongly.
-#[inline]
-fn quotes_or_backslashes(eight: [u8; 8]) -> u64 {
-    let word = u64::from_le_bytes(eight);
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-    (zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & HIGHS
-}
-
-/// Where the next quote or backslash is. Most strings are short, so the first bytes are looked at in place.
-#[inline]
-fn find_end(bytes: &[u8], mut at: usize) -> Option<usize> {
-    for _ in 0..4 {
-        let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
-        let found = quotes_or_backslashes(*eight);
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr2(b'"', b'\\', bytes.get(at..)?).map(|length| at + length)
-}
-
 /// Appends what the string means whose inside begins at `at`; where the string has ended. With `QUOTED`, quotes and
 /// backslashes are escaped.
 fn decode<const QUOTED: bool>(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
-    let mut plain = 0;
     loop {
-        // Eight bytes are copied before it is known how many of them are meant: that is quicker than to find out.
-        while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let found = quotes_or_backslashes(*eight);
-            out.extend_from_slice(eight);
-            if found != 0 {
-                let meant = found.trailing_zeros() as usize / 8;
-                out.truncate(out.len() - 8 + meant);
-                at += meant;
-                break;
+        // Sixteen bytes are copied before it is known how many of them are meant: that is quicker than to find out.
+        let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) else {
+            return decode_rest::<QUOTED>(bytes, at, out);
+        };
+        let found = quotes_or_backslashes(chunk);
+        out.extend_from_slice(chunk);
+        if found == 0 {
+            at += 16;
+            continue;
+        }
+        let plain = found.trailing_zeros() as usize & 15;
+        let length = out.len() - 16 + plain;
+        at += plain + 1;
+        if chunk[plain] == b'"' {
+            out.truncate(length);
+            return Some(at);
+        }
+        match ESCAPES[usize::from(*bytes.get(at)?)] {
+            // The backslash has been copied: what it means takes its place.
+            meant if meant != 0 && !(QUOTED && is_quoted(meant)) => {
+                out.truncate(length + 1);
+                out[length] = meant;
+                at += 1;
             }
-            at += 8;
-            plain += 1;
-            if plain == 4 {
-                let length = memchr2(b'"', b'\\', bytes.get(at..)?)?;
-                out.extend_from_slice(&bytes[at..at + length]);
-                at += length;
-                break;
+            _ => {
+                out.truncate(length);
+                at = escape::<QUOTED>(bytes, at, out)?;
             }
         }
-        plain = 0;
+    }
+}
+
+/// The same, byte by byte.
+#[cold]
+fn decode_rest<const QUOTED: bool>(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
+    loop {
         match *bytes.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at = escape::<QUOTED>(bytes, at + 1, out)?,
@@ -274,24 +285,33 @@ fn decode<const QUOTED: bool>(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) ->
     }
 }
 
+/// What the letter behind a backslash means, for those that mean one byte; 0 for all others.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let pairs = *b"\"\"\\\\//n\nt\tr\rb\x08f\x0C";
+    let mut pair = 0;
+    while pair < pairs.len() {
+        table[pairs[pair] as usize] = pairs[pair + 1];
+        pair += 2;
+    }
+    table
+};
+
+/// Whether it is escaped in quoted form, too.
+fn is_quoted(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\')
+}
+
 /// Appends what the escape means whose backslash stands before `at`; where it has ended.
 fn escape<const QUOTED: bool>(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {
-    let meant = match *bytes.get(at)? {
-        b'n' => b'\n',
-        sign @ (b'"' | b'\\') => {
-            if QUOTED {
-                out.push(b'\\');
-            }
-            sign
-        }
-        b'/' => b'/',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' => 8,
-        b'f' => 12,
-        b'u' => return unicode::<QUOTED>(bytes, at + 1, out),
-        _ => return None,
-    };
+    let letter = *bytes.get(at)?;
+    let meant = ESCAPES[usize::from(letter)];
+    if meant == 0 {
+        return if letter == b'u' { unicode::<QUOTED>(bytes, at + 1, out) } else { None };
+    }
+    if QUOTED && is_quoted(meant) {
+        out.push(b'\\');
+    }
     out.push(meant);
     Some(at + 1)
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use siphasher::sip::{SipHasher13, SipHasher24};
-use twox_hash::XxHash3_128;
+use twox_hash::XxHash3_64;
 use weir_units::Mark;
 
 /// From so many bytes on, a text is hashed twice, quickly and then well.
-const LONG: usize = 8 << 10;
+const LONG: usize = 64;
 
 /// The key of an installation: without it no text can be told from its mark.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Scope {
         if text.len() < LONG {
             return Mark(self.texts.hash(text));
         }
-        let short = XxHash3_128::oneshot_with_seed(self.seed, text);
+        let short = XxHash3_64::oneshot_with_seed(self.seed, text);
         Mark(self.texts.hash(&short.to_le_bytes())).then(Mark(text.len() as u64))
     }
 

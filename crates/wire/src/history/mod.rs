@@ -11,6 +11,7 @@ mod chat;
 mod conversation;
 mod cursor;
 mod key;
+mod lanes;
 mod marks;
 mod messages;
 mod quote;

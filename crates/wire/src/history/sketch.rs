@@ -10,6 +10,19 @@ const MOST: usize = 64 << 10;
 /// Enough planes for as many shingles as [`MOST`] bytes can hold.
 const PLANES: usize = 17;
 
+/// What words are made of, in lower case: letters and digits, and all that is not ASCII. 0 is what stands between words.
+const LETTERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte >= 0x80 || (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// The sketch of `text`, which is taken in lower case; equal seeds make sketches comparable.
 pub(super) fn sketch(text: &[u8], seed: u64) -> u64 {
     let mut planes = [0_u64; PLANES];
@@ -29,16 +42,14 @@ pub(super) fn sketch(text: &[u8], seed: u64) -> u64 {
     };
     let mut word = seed;
     for byte in &text[..text.len().min(MOST)] {
-        if byte.is_ascii_alphanumeric() || *byte >= 0x80 {
-            // Scripts without blanks are taken character by character.
-            if (0xE3..0xEE).contains(byte) && word != seed {
-                add(word);
-                word = seed;
-            }
-            word = (word ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
-        } else if word != seed {
+        let letter = LETTERS[usize::from(*byte)];
+        // Scripts without blanks are taken character by character.
+        if (letter == 0 || (0xE3..0xEE).contains(&letter)) && word != seed {
             add(word);
             word = seed;
+        }
+        if letter != 0 {
+            word = (word ^ u64::from(letter)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
         }
     }
     if word != seed {

@@ -4,6 +4,8 @@
 //! other numbers. So only what cannot be progress is taken out. All of it holds a digit, and texts are passed over quickly
 //! up to the next one. Runs of blanks become one space, and those at both ends go.
 
+use super::lanes::Block;
+
 /// The shortest id, and the longest: what is longer is data, which must tell one result from another.
 const ID: std::ops::RangeInclusive<usize> = 8..=128;
 
@@ -28,20 +30,22 @@ const WORD: [u8; 256] = {
 pub(super) fn strip<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
     out.clear();
     let text = text.trim_ascii();
-    // What lies before `kept` has been dealt with, what lies before `at` has been looked at.
-    let (mut kept, mut at) = (0, 0);
-    while let Some(found) = next_special(text, at) {
-        if text[found].is_ascii_digit() {
-            let before = text[at..found].iter().rev().take_while(|b| WORD[usize::from(**b)] != 0).count();
-            at = words(text, found - before, &mut kept, out);
-        } else {
-            keep(text, kept, found, out);
-            at = found + text[found..].iter().take_while(|b| is_blank(**b)).count();
-            kept = at;
-            if out.last().is_some_and(|last| *last != b' ') {
-                out.push(b' ');
+    // What lies before `kept` has been dealt with.
+    let mut kept = 0;
+    let mut specials = Specials::of(text);
+    while let Some(special) = specials.next() {
+        let end = match special {
+            Special::Words(start) => words(text, start, &mut kept, out),
+            Special::Gap(start) => {
+                keep(text, kept, start, out);
+                kept = start + text[start..].iter().take_while(|b| is_blank(**b)).count();
+                if out.last().is_some_and(|last| *last != b' ') {
+                    out.push(b' ');
+                }
+                kept
             }
-        }
+        };
+        specials.go_on(end);
     }
     if kept == 0 {
         return text;
@@ -225,39 +229,72 @@ fn keep(text: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(text.get(from..to).unwrap_or_default());
 }
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const LOWS: u64 = ONES * 0x7F;
-const HIGHS: u64 = ONES * 0x80;
-
-/// The next digit, or blank with another one behind it.
-fn next_special(text: &[u8], mut at: usize) -> Option<usize> {
-    let special = |byte: u8, next: u8| (byte.wrapping_sub(b'0') < 10) | ((byte <= b' ') & (next <= b' '));
-    // Sixteen at a time, in a form that compilers turn into a few wide instructions; the place is then found in two eights.
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<17>()) {
-        if (0..16).fold(false, |any, place| any | special(chunk[place], chunk[place + 1])) {
-            let eight = |from: usize| {
-                let mut bytes = [0; 8];
-                bytes.copy_from_slice(&chunk[from..from + 8]);
-                u64::from_le_bytes(bytes)
-            };
-            let first = specials(eight(0), eight(1));
-            if first != 0 {
-                return Some(at + first.trailing_zeros() as usize / 8);
-            }
-            return Some(at + 8 + specials(eight(8), eight(9)).trailing_zeros() as usize / 8);
-        }
-        at += 16;
-    }
-    let rest = text.get(at..)?;
-    let next = |place: usize| rest.get(place + 1).copied().unwrap_or(b'.');
-    (0..rest.len()).find(|place| special(rest[*place], next(*place))).map(|place| at + place)
+/// What has to be looked at closely.
+enum Special {
+    /// Words joined by hyphens, with a digit in them, which begin here.
+    Words(usize),
+    /// Several blanks, which begin here.
+    Gap(usize),
 }
 
-/// The high bit of each of eight bytes that is a digit, or a blank as [`next_special`] means it; `next` are the bytes behind
-/// each of them.
-fn specials(eight: u64, next: u64) -> u64 {
-    // Whether a byte of ASCII is below `bound`: its low seven bits do not carry into the eighth.
-    let below = |bytes: u64, bound: u8| !((bytes & LOWS) + ONES * u64::from(0x80 - bound)) & !bytes & HIGHS;
-    let digits = below(eight, b'9' + 1) & !below(eight, b'0');
-    digits | (below(eight, b' ' + 1) & below(next, b' ' + 1))
+/// Finds what is special in a text. Most words with a digit are too short to be volatile, and are passed over here.
+struct Specials<'a> {
+    text: &'a [u8],
+    /// What lies before has been looked at.
+    at: usize,
+    block: Block,
+    block_at: usize,
+    /// Digits and gaps of the block that have not been looked at.
+    left: u64,
+}
+
+impl<'a> Specials<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        let block = Block::at(text, 0);
+        Self { text, at: 0, left: block.digits | block.gaps, block, block_at: 0 }
+    }
+
+    /// Goes on at `at`, behind what was found last.
+    fn go_on(&mut self, at: usize) {
+        self.at = at;
+        match at - self.block_at {
+            place @ ..64 => self.left &= u64::MAX << place,
+            _ => self.enter(at),
+        }
+    }
+
+    fn enter(&mut self, at: usize) {
+        self.block_at = at;
+        self.block = Block::at(self.text, at);
+        self.left = self.block.digits | self.block.gaps;
+    }
+
+    fn next(&mut self) -> Option<Special> {
+        loop {
+            while self.left != 0 {
+                let place = self.left.trailing_zeros();
+                let found = self.block_at + place as usize;
+                if self.block.gaps >> place & 1 == 1 {
+                    return Some(Special::Gap(found));
+                }
+                // Where the words begin and end, if they do so within this block.
+                let (before, behind) = (!self.block.words & ((1 << place) - 1), !self.block.words >> place);
+                if before == 0 || behind == 0 {
+                    let before = self.text[self.at..found].iter().rev();
+                    return Some(Special::Words(found - before.take_while(|b| WORD[usize::from(**b)] != 0).count()));
+                }
+                let (first, end) = (64 - before.leading_zeros(), place + behind.trailing_zeros());
+                // What is short and volatile is a time of day alone: two digits, a colon, two digits, a colon.
+                let colon = |place: u32| self.text.get(self.block_at + place as usize) == Some(&b':');
+                if (end - first) as usize >= *ID.start() || (colon(end) && colon(end + 3)) {
+                    return Some(Special::Words((self.block_at + first as usize).max(self.at)));
+                }
+                self.left &= u64::MAX << end;
+            }
+            if self.block_at + 64 >= self.text.len() {
+                return None;
+            }
+            self.enter(self.block_at + 64);
+        }
+    }
 }
