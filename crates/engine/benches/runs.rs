@@ -106,6 +106,15 @@ fn among_many(c: &mut Criterion) {
             );
         });
     }
+    // What most services send: a first request that nobody named, and that nothing follows.
+    c.bench_function("admit and settle a first request", |b| {
+        let mut run = 2 * RUNS;
+        let made = || {
+            run += 1;
+            (run, history(run, 1), addition(run, 1))
+        };
+        b.iter_batched(made, |(run, history, addition)| desk.request(run, &history, &addition), BatchSize::SmallInput);
+    });
     // One conversation that goes on by two messages each time, from 100 of them, over and over.
     let long: Vec<(History, Addition)> =
         (0..200).map(|n| (history(3, 101 + 2 * n), addition(3, 101 + 2 * n))).collect();

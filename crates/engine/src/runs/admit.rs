@@ -1,5 +1,6 @@
 //! A request comes: its run is found, what it brings is taken in, and it is judged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use weir_units::{Mark, Moment, Tokens};
 use super::ask::{Admission, Joined, RunAsk, RunTicket, SessionKind};
 use super::evidence::Evidence;
 use super::exchange::{Exchange, Lead, LedBy};
+use super::firsts::Firsts;
 use super::index::{Kind, key};
 use super::joining::OWN;
 use super::lookup::Lookup;
@@ -28,6 +30,9 @@ const CACHED: Duration = Duration::from_secs(300);
 pub struct Runs {
     pub(super) settings: RunsSettings,
     pub(super) store: Store,
+    pub(super) firsts: Firsts,
+    /// First requests that became runs while they were under way: their serials, and their conversations.
+    pub(super) promoted: BTreeMap<u64, (u32, u64)>,
     pub(super) tickets: u64,
     pub(super) woken: Vec<u64>,
     pub(super) changes: Vec<RunChange>,
@@ -71,13 +76,21 @@ impl Runs {
     #[must_use]
     pub fn new(settings: RunsSettings) -> Self {
         let (store, woken, changes) = (Store::default(), Vec::new(), Vec::new());
-        Self { settings, store, tickets: 0, woken, changes }
+        let (firsts, promoted) = (Firsts::default(), BTreeMap::new());
+        let mut runs = Self { settings, store, firsts, promoted, tickets: 0, woken, changes };
+        runs.keep_firsts();
+        runs
     }
 
     /// Finds a request's run and says whether it may go. The ticket owes one [`Runs::settle`], also when it may not.
     pub fn admit(&mut self, now: Moment, ask: &RunAsk<'_>) -> Admission {
         let tenant = self.store.tenant(ask.tenant);
         self.store.expire(now, self.settings.ttl, tenant);
+        self.expire_firsts(now);
+        if let Some(begun) = self.begin_first(now, tenant, ask) {
+            return begun;
+        }
+        self.reveal(now, tenant, ask);
         let (found, joined, lookup) = self.locate(now, tenant, ask);
         if let Some(refused) = self.refuse_beginning(now, ask, found, joined) {
             return refused;
@@ -92,7 +105,7 @@ impl Runs {
         let mut ticket = self.take_in(now, tenant, place, is_new, ask, &lookup, is_retry);
         let verdict = self.judge(now, ask, &mut ticket, is_retry);
         self.store.weigh(place);
-        self.store.make_room(now, &self.settings);
+        self.make_room(now);
         let (run, parent) = self.names(place);
         Admission { run, parent, joined, before, verdict, ticket }
     }
@@ -107,7 +120,8 @@ impl Runs {
     /// Other bounds from now on.
     pub fn configure(&mut self, now: Moment, settings: RunsSettings) {
         self.settings = settings;
-        self.store.make_room(now, &self.settings);
+        self.keep_firsts();
+        self.make_room(now);
     }
 
     /// Tickets of requests that wait, and may go or be refused now: their callers ask with [`Runs::resume`].
@@ -125,12 +139,14 @@ impl Runs {
         for tenant in 0..self.store.tenants() {
             self.store.expire(now, self.settings.ttl, tenant);
         }
+        self.expire_firsts(now);
     }
 
     /// When [`Runs::expire`] will have something to do.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Moment> {
-        self.store.least_recent_use().map(|used| used + self.settings.ttl)
+        let first = self.firsts.iter().next().map(|first| first.at);
+        self.store.least_recent_use().into_iter().chain(first).min().map(|used| used + self.settings.ttl)
     }
 
     /// The name of a conversation, and what it branched off or who started it.

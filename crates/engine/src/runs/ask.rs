@@ -159,6 +159,8 @@ pub struct RunTicket {
     pub(super) messages: u32,
     pub(super) stateful: bool,
     pub(super) fresh_trace: Option<Mark>,
+    /// The serial of a first request that is no run yet.
+    pub(super) first: Option<u64>,
 }
 
 /// What a request waits for.
@@ -186,6 +188,7 @@ impl RunTicket {
             messages: 0,
             stateful: false,
             fresh_trace: None,
+            first: None,
         }
     }
 

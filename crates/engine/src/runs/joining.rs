@@ -19,7 +19,7 @@ use super::path::Path;
 use super::run::{Run, made_name};
 
 /// For so long the same request is a retry.
-const RETRY_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const RETRY_WITHIN: Duration = Duration::from_secs(60);
 /// Names of runs are not longer.
 const LONGEST_NAME: usize = 128;
 
@@ -282,9 +282,6 @@ impl Runs {
         let run = self.begin_run(now, tenant, ask, joined);
         let depth = self.store.run(run).map_or(0, |run| run.depth);
         let place = self.store.add_path(now, Path::new(run, tenant, 1, depth, joined, Account::new(now)));
-        if ask.run.is_none() && ask.parent.is_none() && ask.ids.is_empty() {
-            self.store.is_a_first(place);
-        }
         (place, true)
     }
 
@@ -362,7 +359,14 @@ impl Runs {
     }
 }
 
-fn new_run(now: Moment, tenant: u32, name: Arc<str>, parent: Option<Arc<str>>, depth: u32, whole: bool) -> Run {
+pub(super) fn new_run(
+    now: Moment,
+    tenant: u32,
+    name: Arc<str>,
+    parent: Option<Arc<str>>,
+    depth: u32,
+    whole: bool,
+) -> Run {
     let account = Account::new(now);
     Run { tenant, name, parent, depth, whole, account, next_number: 2, weight: 0, forgiven: 0 }
 }

@@ -193,7 +193,7 @@ impl Runs {
     }
 
     /// The request goes.
-    fn begin(&mut self, ticket: &mut RunTicket) {
+    pub(super) fn begin(&mut self, ticket: &mut RunTicket) {
         let Some((run, path)) = self.store.both(ticket.path) else { return };
         let held = acting(run, path).likely(ticket.input);
         run.account.begin(held);

@@ -7,10 +7,12 @@
 mod account;
 mod admit;
 mod ask;
+mod begin;
 mod caps;
 mod detectors;
 mod evidence;
 mod exchange;
+mod firsts;
 mod index;
 mod joining;
 mod ladder;

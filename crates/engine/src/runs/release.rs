@@ -83,6 +83,7 @@ impl Runs {
         caps: ReleaseCaps,
     ) -> Result<RunView, ReleaseError> {
         let tenant = self.store.known_tenant(tenant).ok_or(ReleaseError::Unknown)?;
+        self.reveal_named(tenant, name);
         let (run_at, one) = self.resolve(tenant, name).ok_or(ReleaseError::Unknown)?;
         let run = self.store.run(run_at).ok_or(ReleaseError::Unknown)?;
         let held_back = |path: &u32| {

@@ -36,8 +36,24 @@ impl Run {
 /// A new name: `run_` and sixteen letters of eighty random bits.
 pub(super) fn made_name(draw: u128) -> Arc<str> {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let letter = |place: u32| char::from(LETTERS[(draw >> (5 * place)) as usize % 32]);
-    "run_".chars().chain((0..16).map(letter)).collect::<String>().into()
+    let mut name = *b"run_                ";
+    for (letter, place) in name[4..].iter_mut().zip(0_u32..) {
+        *letter = LETTERS[(draw >> (5 * place)) as usize % 32];
+    }
+    String::from_utf8_lossy(&name).into()
+}
+
+/// What a made name was made of; none if it is no such name.
+pub(super) fn draw_of(name: &str) -> Option<u128> {
+    let letters = name.strip_prefix("run_").filter(|letters| letters.len() == 16)?;
+    letters.bytes().zip(0..).try_fold(0, |draw, (letter, place)| {
+        let value = match letter {
+            b'a'..=b'z' => letter - b'a',
+            b'2'..=b'7' => letter - b'2' + 26,
+            _ => return None,
+        };
+        Some(draw | u128::from(value) << (5 * place))
+    })
 }
 
 /// Marks in order, as one.

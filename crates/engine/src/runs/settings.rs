@@ -11,7 +11,7 @@ pub struct RunsSettings {
     /// The most conversations that are remembered, of all runs together. Beyond it the least recently used one of the
     /// tenant that has most is forgotten.
     pub max_runs: usize,
-    /// The most of them that nobody named and of which only a first request came.
+    /// How many first requests are remembered that nobody named and that nothing has followed; of these the last.
     pub max_firsts: usize,
     /// About how much memory they may take, in bytes.
     pub max_bytes: u64,

@@ -13,6 +13,13 @@ use super::run::fold;
 impl Runs {
     /// Books what became of a request; exactly once for each admission.
     pub fn settle(&mut self, now: Moment, ticket: RunTicket, settled: &RunSettled<'_>) {
+        let ticket = match ticket.first {
+            Some(serial) => match self.end_first(now, ticket, serial, settled) {
+                Some(ticket) => ticket,
+                None => return,
+            },
+            None => ticket,
+        };
         self.woken.retain(|id| *id != ticket.id);
         if self.store.same(ticket.path, ticket.serial).is_none() {
             return;
@@ -48,7 +55,7 @@ impl Runs {
         }
         self.store.weigh(place);
         self.wake(place);
-        self.store.make_room(now, &self.settings);
+        self.make_room(now);
     }
 
     /// Whether the conversation's last request is answered, so that the same one is known for what it is.
@@ -109,6 +116,7 @@ impl Runs {
         path.produced.extend(texts.chain(ticket.fresh_trace.map(|trace| key(Kind::Traced, tenant, trace))));
         path.produced.shrink_to_fit();
         for key in &path.produced {
+            self.firsts.unmark(*key);
             index.replace(*key, place);
         }
         // Without what changes at each answer, if there is anything else.

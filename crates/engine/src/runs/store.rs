@@ -1,10 +1,9 @@
 //! All runs and their conversations: where they are, in which order they were used, and what they take.
 //!
 //! A client can begin runs without end, so the least recently used conversation falls out, of the tenant that has most of
-//! them: one tenant's flood costs no other its memory. A run goes with its last conversation. Most requests of most services are
-//! followed by none, so of conversations that nobody named, and of which only a first request came, far fewer are kept.
+//! them: one tenant's flood costs no other its memory. A run goes with its last conversation.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,6 @@ use weir_units::Moment;
 use super::index::{ENTRY_BYTES, Index};
 use super::path::Path;
 use super::run::Run;
-use super::settings::RunsSettings;
 use super::velocity::{Neighbours, Pace};
 
 const NONE: u32 = u32::MAX;
@@ -32,8 +30,6 @@ pub(super) struct Store {
     free_paths: Vec<u32>,
     /// The conversations of each run: run, number, place.
     members: BTreeSet<(u32, u32, u32)>,
-    /// Conversations that may never get a second request, with their serials, in the order of their beginning.
-    firsts: VecDeque<(u32, u64)>,
     pub(super) index: Index,
     serial: u64,
     runs_bytes: u64,
@@ -88,6 +84,11 @@ impl Store {
             (&mut path.account, path.serial)
         };
         Some((account.pace.get_or_insert_default(), id, neighbours))
+    }
+
+    /// How a tenant's runs spend.
+    pub(super) fn neighbours(&mut self, tenant: u32) -> Option<&mut Neighbours> {
+        Some(&mut self.tenants.get_mut(tenant as usize)?.neighbours)
     }
 
     pub(super) fn named(&self, tenant: u32, name: &str) -> Option<u32> {
@@ -175,30 +176,6 @@ impl Store {
         place
     }
 
-    /// Nobody named this conversation, so if nothing follows its first request it is soon forgotten.
-    pub(super) fn is_a_first(&mut self, place: u32) {
-        if let Some(path) = self.path(place) {
-            self.firsts.push_back((place, path.serial));
-        }
-    }
-
-    /// Forgets first requests that nothing followed, beyond `most` of them.
-    fn forget_firsts(&mut self, most: usize) {
-        // Each request adds one at most, so two looks at each keep up, also where some are still under way.
-        for _ in 0..2 {
-            if self.firsts.len() <= most {
-                return;
-            }
-            let Some((place, serial)) = self.firsts.pop_front() else { return };
-            let Some(path) = self.same(place, serial) else { continue };
-            if path.open > 0 {
-                self.firsts.push_back((place, serial));
-            } else if path.account.requests <= 1 && path.account.halted.is_none() {
-                self.remove(place);
-            }
-        }
-    }
-
     /// A conversation was used: it is the last to be forgotten.
     pub(super) fn touch(&mut self, now: Moment, path: u32) {
         let Some(tenant) = self.path(path).map(|path| path.tenant) else { return };
@@ -240,10 +217,9 @@ impl Store {
     }
 
     /// Forgets until all fits, except what has a request that is not settled, and what was used last.
-    pub(super) fn make_room(&mut self, now: Moment, settings: &RunsSettings) {
-        self.forget_firsts(settings.max_firsts);
+    pub(super) fn make_room(&mut self, now: Moment, runs: usize, bytes: u64) {
         for _ in 0..self.members.len() {
-            if self.size().0 <= settings.max_runs && self.bytes() <= settings.max_bytes {
+            if self.size().0 <= runs && self.bytes() <= bytes {
                 return;
             }
             let most = self.tenants.iter().max_by_key(|tenant| tenant.paths);

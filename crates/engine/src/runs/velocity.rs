@@ -130,7 +130,22 @@ impl Usual {
     }
 }
 
+/// Serials of first requests are told from those of conversations by this bit.
+const FIRST: u64 = 1 << 62;
+
 impl Neighbours {
+    /// A first request was paid for.
+    pub(super) fn paid_first(&mut self, now: Moment, serial: u64, cost: NanoUsd) {
+        if let Some(cost) = u64::try_from(cost.0).ok().filter(|cost| *cost > 0) {
+            self.note(now, serial | FIRST, cost / 2);
+        }
+    }
+
+    /// A first request is a run by now, which goes by another number.
+    pub(super) fn forget_first(&mut self, serial: u64) {
+        self.rates.retain(|(other, ..)| *other != serial | FIRST);
+    }
+
     fn note(&mut self, now: Moment, run: u64, rate: u64) {
         let own = self.rates.iter().position(|(other, ..)| *other == run);
         let place = own.or_else(|| {

@@ -10,8 +10,9 @@ use super::account::Account;
 use super::admit::Runs;
 use super::ask::Joined;
 use super::evidence::{Evidence, Level};
+use super::firsts::{End, First};
 use super::path::Path;
-use super::run::Run;
+use super::run::{Run, made_name};
 
 /// At most so many runs are looked at for a page, and so many views are in a tree.
 const LOOKED_AT: usize = 20_000;
@@ -132,10 +133,11 @@ impl Runs {
     /// A tenant's run of that name, or the conversation of it.
     #[must_use]
     pub fn find(&self, now: Moment, tenant: &str, run: &str) -> Option<RunView> {
-        let (run, path) = self.resolve(self.store.known_tenant(tenant)?, run)?;
-        match path {
-            Some(path) => self.path_view(now, path),
-            None => self.run_view(now, run),
+        let tenant = self.store.known_tenant(tenant)?;
+        match self.resolve(tenant, run) {
+            Some((_, Some(path))) => self.path_view(now, path),
+            Some((run, None)) => self.run_view(now, run),
+            None => self.first_view(now, self.first_named(tenant, run)?),
         }
     }
 
@@ -151,16 +153,25 @@ impl Runs {
                 continue;
             }
             let after = Some(after).filter(|after| **name == *from && !after.is_empty());
-            for place in self.store.by_name(tenant, after) {
-                let Some(run) = self.store.run(place) else { continue };
+            let mut firsts = self.firsts_by_name(tenant, after).into_iter().peekable();
+            let mut others =
+                self.store.by_name(tenant, after).filter_map(|place| self.store.run(place).zip(Some(place))).peekable();
+            loop {
+                let first = match (firsts.peek(), others.peek()) {
+                    (Some((first, _)), Some((run, _))) => **first < *run.name,
+                    (first, None) => first.is_some(),
+                    (None, Some(_)) => false,
+                };
+                let next = if first {
+                    firsts.next().map(|(name, first)| (name, self.first_view(now, first)))
+                } else {
+                    others.next().map(|(run, place)| (run.name.clone(), self.run_view(now, place)))
+                };
+                let Some((run, view)) = next else { break };
                 looked_at += 1;
-                if let Some(view) = self.run_view(now, place)
-                    && filter.state.is_none_or(|state| state == view.state)
-                {
-                    runs.push(view);
-                }
+                runs.extend(view.filter(|view| filter.state.is_none_or(|state| state == view.state)));
                 if runs.len() >= limit || looked_at >= LOOKED_AT {
-                    return RunsPage { runs, next: Some((name.clone(), run.name.clone())) };
+                    return RunsPage { runs, next: Some((name.clone(), run)) };
                 }
             }
         }
@@ -171,7 +182,10 @@ impl Runs {
     #[must_use]
     pub fn tree(&self, now: Moment, tenant: &str, run: &str) -> Option<RunTree> {
         let tenant = self.store.known_tenant(tenant)?;
-        let (root, _) = self.resolve(tenant, run)?;
+        let Some((root, _)) = self.resolve(tenant, run) else {
+            let run = self.first_view(now, self.first_named(tenant, run)?)?;
+            return Some(RunTree { run, conversations: Vec::new(), children: Vec::new() });
+        };
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for child in self.store.by_name(tenant, None) {
             let parent = self.store.run(child).and_then(|run| run.parent.as_ref());
@@ -187,7 +201,47 @@ impl Runs {
     #[must_use]
     pub fn size(&self) -> RunsSize {
         let (conversations, runs) = self.store.size();
-        RunsSize { runs, conversations, bytes: self.store.bytes() }
+        let firsts = self.firsts.len();
+        RunsSize {
+            runs: runs + firsts,
+            conversations: conversations + firsts,
+            bytes: self.store.bytes() + self.firsts.bytes(),
+        }
+    }
+
+    /// A tenant's first requests by the names of their runs, from the first one after `after`.
+    fn firsts_by_name(&self, tenant: u32, after: Option<&str>) -> Vec<(Arc<str>, &First)> {
+        let of_tenant = self.firsts.iter().filter(|first| first.tenant == tenant);
+        let named = of_tenant.map(|first| (made_name(first.draw), first));
+        let mut firsts: Vec<_> = named.filter(|(name, _)| after.is_none_or(|after| **name > *after)).collect();
+        firsts.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        firsts
+    }
+
+    /// A first request, as the run that it would be.
+    fn first_view(&self, now: Moment, first: &First) -> Option<RunView> {
+        let end = first.end.as_ref();
+        Some(RunView {
+            tenant: self.store.tenant_of(first.tenant)?.name.clone(),
+            run: made_name(first.draw),
+            parent: None,
+            joined: Joined::New,
+            state: RunState::Running,
+            evidence: None,
+            conversations: 1,
+            requests: u32::from(end.is_none_or(End::was_sent)),
+            in_flight: u32::from(end.is_none()),
+            depth: 0,
+            input: end.map_or(Tokens(0), |end| end.input),
+            output: end.map_or(Tokens(0), |end| end.output),
+            cost: end.and_then(|end| end.cost).map_or(NanoUsd::ZERO, |cost| cost.max(NanoUsd::ZERO)),
+            some_cost_unknown: end.is_some_and(|end| end.cost.is_none() && end.attempts > 0),
+            age: now.since(first.at),
+            idle: now.since(first.at),
+            tool_calls: end.and_then(|end| end.said.as_ref()).map_or(0, |said| said.calls),
+            sdk_retries: 0,
+            weir_retries: end.map_or(0, |end| end.attempts.saturating_sub(1)),
+        })
     }
 
     fn subtree(
