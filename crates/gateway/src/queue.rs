@@ -12,7 +12,7 @@ use weir_units::Moment;
 use crate::clock::wall;
 use crate::state::Shared;
 
-/// How often the engine is told the calendar's time when nothing else happens.
+/// How often the engine is told the calendar's time when nothing else happens, and runs are looked through.
 const CALENDAR: Duration = Duration::from_secs(10);
 
 /// The tasks that wait for capacity, by their tickets.
@@ -94,8 +94,9 @@ impl Drop for Sleeping {
     }
 }
 
-/// Lets those go whose turn comes with time, for as long as the process serves.
+/// Lets those go whose turn comes with time, and runs be forgotten that nobody uses, for as long as the process serves.
 pub(crate) async fn pump(shared: Arc<Shared>) {
+    let mut forget_at = shared.clock.now();
     loop {
         let now = shared.clock.now();
         let due = shared.decide(|engine| {
@@ -103,6 +104,10 @@ pub(crate) async fn pump(shared: Arc<Shared>) {
             engine.pump(now);
             engine.next_deadline()
         });
+        if now >= forget_at {
+            shared.runs.decide(&shared, |runs| runs.expire(now));
+            forget_at = now + CALENDAR;
+        }
         let soon = now + CALENDAR;
         tokio::select! {
             () = tokio::time::sleep_until(shared.clock.instant(due.map_or(soon, |due| due.min(soon)))) => {}
