@@ -150,6 +150,17 @@ impl<'a> Cursor<'a> {
 
     /// Appends what the string that comes next means, quotes and backslashes in it escaped, and those only.
     pub(super) fn quoted_into(&mut self, out: &mut Vec<u8>) -> Option<()> {
+        self.peek()?;
+        // Short ones are copied with both their quotes.
+        if let Some(chunk) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<16>()) {
+            let end = (quotes_or_backslashes(chunk) & !1).trailing_zeros() as usize;
+            if chunk[0] == b'"' && chunk.get(end) == Some(&b'"') {
+                out.extend_from_slice(chunk);
+                out.truncate(out.len() - 15 + end);
+                self.at += end + 1;
+                return Some(());
+            }
+        }
         self.expect(b'"')?;
         out.push(b'"');
         self.at = decode::<true>(self.bytes, self.at, out)?;
@@ -255,17 +266,17 @@ fn decode<const QUOTED: bool>(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) ->
             out.truncate(length);
             return Some(at);
         }
-        match ESCAPES[usize::from(*bytes.get(at)?)] {
+        let meant = ESCAPES[usize::from(*bytes.get(at)?)];
+        if meant != 0 && !(QUOTED && is_quoted(meant)) {
             // The backslash has been copied: what it means takes its place.
-            meant if meant != 0 && !(QUOTED && is_quoted(meant)) => {
-                out.truncate(length + 1);
-                out[length] = meant;
-                at += 1;
+            out.truncate(length + 1);
+            if let Some(last) = out.last_mut() {
+                *last = meant;
             }
-            _ => {
-                out.truncate(length);
-                at = escape::<QUOTED>(bytes, at, out)?;
-            }
+            at += 1;
+        } else {
+            out.truncate(length);
+            at = escape::<QUOTED>(bytes, at, out)?;
         }
     }
 }

@@ -12,6 +12,7 @@ pub(super) fn quotes_or_backslashes(chunk: &[u8; 16]) -> u32 {
 }
 
 /// What the 64 bytes are that begin somewhere in a text, a bit for each.
+#[derive(Default)]
 pub(super) struct Block {
     /// The digits.
     pub(super) digits: u64,

@@ -38,8 +38,9 @@ pub(super) struct Buffers {
     stripped: Vec<u8>,
     digitless: Vec<u8>,
     json: Vec<u8>,
-    /// The marks of the turns' texts and of the calls' arguments, as they stand.
+    /// The marks of the turns' texts, and of the calls' names and arguments, as they stand.
     texts: Vec<Mark>,
+    names: Vec<Mark>,
     arguments: Vec<Mark>,
 }
 
@@ -104,16 +105,18 @@ impl Marks<'_> {
     fn messages(&mut self, turns: Range<usize>) -> Vec<Mark> {
         let Conversation { text, turns: all, calls, media, .. } = &*self.conversation;
         let exact = |range: &Range<usize>| self.scope.text(&text[range.clone()]);
-        let Buffers { texts, arguments, .. } = &mut *self.buffers;
+        let Buffers { texts, names, arguments, .. } = &mut *self.buffers;
         texts.clear();
+        names.clear();
         arguments.clear();
         texts.resize(turns.start, Mark::default());
         texts.extend(all[turns.clone()].iter().map(|turn| exact(&turn.text)));
+        names.extend(calls.iter().map(|call| exact(&call.name)));
         arguments.extend(calls.iter().map(|call| self.scope.text(given(&text[call.arguments.clone()]))));
         let message = |(turn, spoken): (&Turn, &Mark)| {
             let mut mark = Mark(turn.role as u64 + 1).then(*spoken);
             for place in turn.calls.clone() {
-                mark = mark.then(exact(&calls[place].name).then(arguments[place]));
+                mark = mark.then(names[place].then(arguments[place]));
             }
             media[turn.media.clone()].iter().fold(mark, |mark, medium| mark.then(Mark(1).then(exact(medium))))
         };
@@ -186,8 +189,7 @@ impl Marks<'_> {
         }
         for place in turn.calls.skip(from).take(ACTIONS) {
             let Call { name, arguments, .. } = self.conversation.calls[place].clone();
-            let name = &self.conversation.text[name];
-            let (mark, tool) = (self.scope.text(name), tool(name, tools));
+            let (mark, tool) = (self.buffers.names[place], tool(&self.conversation.text[name], tools));
             let exact = self.buffers.arguments[place];
             let arguments = if arguments.is_empty() { exact } else { self.stripped(arguments, Some(exact)) };
             actions.push(Action { message, tool, what: mark.then(arguments), result: None, error: None });

@@ -244,14 +244,15 @@ struct Specials<'a> {
     at: usize,
     block: Block,
     block_at: usize,
+    /// Where the next block begins.
+    next_at: usize,
     /// Digits and gaps of the block that have not been looked at.
     left: u64,
 }
 
 impl<'a> Specials<'a> {
     fn of(text: &'a [u8]) -> Self {
-        let block = Block::at(text, 0);
-        Self { text, at: 0, left: block.digits | block.gaps, block, block_at: 0 }
+        Self { text, at: 0, block: Block::default(), block_at: 0, next_at: 0, left: 0 }
     }
 
     /// Goes on at `at`, behind what was found last.
@@ -259,14 +260,8 @@ impl<'a> Specials<'a> {
         self.at = at;
         match at - self.block_at {
             place @ ..64 => self.left &= u64::MAX << place,
-            _ => self.enter(at),
+            _ => (self.left, self.next_at) = (0, at),
         }
-    }
-
-    fn enter(&mut self, at: usize) {
-        self.block_at = at;
-        self.block = Block::at(self.text, at);
-        self.left = self.block.digits | self.block.gaps;
     }
 
     fn next(&mut self) -> Option<Special> {
@@ -291,10 +286,13 @@ impl<'a> Specials<'a> {
                 }
                 self.left &= u64::MAX << end;
             }
-            if self.block_at + 64 >= self.text.len() {
+            if self.next_at >= self.text.len() {
                 return None;
             }
-            self.enter(self.block_at + 64);
+            self.block_at = self.next_at;
+            self.next_at += 64;
+            self.block = Block::at(self.text, self.block_at);
+            self.left = self.block.digits | self.block.gaps;
         }
     }
 }
