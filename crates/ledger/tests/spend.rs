@@ -256,7 +256,7 @@ fn record(name: &str) -> KeyRecord {
 }
 
 fn made(name: &str) -> Event {
-    let fact = Fact::KeyMade { name: name.into(), tenant: "team-a".into(), who: "root" };
+    let fact = Fact::KeyMade { name: name.into(), tenant: "team-a".into(), who: "root".into() };
     Event { at: WallTime(START), stage: Stage::Accept, fact }
 }
 
