@@ -309,7 +309,7 @@ fn existing(made: &Arc<Keys>, config: &Config, name: &str) -> Result<(Changing, 
 /// Puts a record and the fact of its change on disk.
 async fn keep(shared: &Shared, record: &KeyRecord, fact: Fact) -> Result<(), Refusal> {
     let event = Event { at: wall(), stage: Stage::Accept, fact };
-    shared.ledger.keep_key(record.clone(), event.clone()).await.map_err(|error| {
+    shared.ledger.keep_key(record.clone(), event.clone(), None).await.map_err(|error| {
         tracing::error!(%error, name = %record.name, "a change of a key cannot be written down");
         Refusal::weir(
             Cause::UpstreamError,
