@@ -25,11 +25,14 @@ const REMEMBERED: usize = 10_000;
 /// The most characters of a name or an outcome.
 const LONGEST: usize = 400;
 
+/// A person, and the address that they came from.
+type Place = (Arc<str>, Arc<str>);
+
 /// The audit log as the gateway writes it.
 pub(crate) struct AuditLog {
     ledger: Ledger,
     refusals: Mutex<Room>,
-    seen: Mutex<BTreeMap<(Arc<str>, Arc<str>), Moment>>,
+    seen: Mutex<BTreeMap<Place, Moment>>,
 }
 
 impl AuditLog {
@@ -38,7 +41,6 @@ impl AuditLog {
     }
 
     /// The newest entry on disk, to be told to others with reports and alerts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "reports and alerts ask this"))]
     pub(crate) fn head(&self) -> AuditHead {
         self.ledger.audit_head()
     }

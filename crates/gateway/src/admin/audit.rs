@@ -31,13 +31,13 @@ pub(super) async fn list(
     shared.audit.first(did(person, "audit.read", asked, "done")).await?;
     let rows = shared.ledger.audited(&query).await.map_err(unreadable)?;
     let entries: Vec<Value> = rows.iter().map(weir_ledger::AuditRecord::to_json).collect();
-    let body = value!({ "head": told(&shared.ledger.audit_head()), "entries": entries });
+    let body = value!({ "head": told(&shared.audit.head()), "entries": entries });
     Ok(json(StatusCode::OK, format!("{body}\n")))
 }
 
 /// Answers with the newest row's place and hash.
 pub(super) fn head(shared: &Shared) -> Response<ReplyBody> {
-    json(StatusCode::OK, format!("{}\n", told(&shared.ledger.audit_head())))
+    json(StatusCode::OK, format!("{}\n", told(&shared.audit.head())))
 }
 
 fn told(head: &AuditHead) -> Value {
