@@ -5,6 +5,7 @@
 
 mod admins;
 mod budgets;
+mod capture;
 mod keys;
 mod limits;
 mod links;

@@ -11,7 +11,7 @@ use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, S
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Admin, Key, Secret, Tag};
+use crate::{Admin, CapturePart, Key, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
@@ -171,6 +171,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// The guards on its runs.
     pub guards: Arc<Guards>,
+    /// What is kept of its prompts and answers.
+    pub capture: CapturePart,
 }
 
 /// Who keys belong to.

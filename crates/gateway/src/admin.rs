@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod content;
 mod keys;
 mod members;
 pub(crate) mod people;
@@ -134,6 +135,7 @@ where
         "/admin/v1/facts" => requests::facts(shared, parts).await?,
         "/admin/v1/audit" => audit::list(shared, person, parts).await?,
         "/admin/v1/audit/head" => audit::head(shared),
+        path if content::is_own(path) => content::serve(shared, person, path).await?,
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await?,
             None => return Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
@@ -157,6 +159,7 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         buffered: shared.buffers.load().used(),
         runs: shared.runs.look(weir_engine::Runs::size),
+        captured: shared.capture.counts(),
     });
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }

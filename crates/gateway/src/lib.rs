@@ -14,6 +14,7 @@ mod body;
 mod budgets;
 mod call;
 mod calling;
+mod capture;
 mod changes;
 mod clock;
 mod fault;
@@ -174,6 +175,7 @@ impl Gateway {
             let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
             accepting.push(tokio::spawn(accepted));
         }
+        tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
         Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
     }
@@ -245,6 +247,7 @@ impl Gateway {
         }
         budgets::close(&self.shared).await;
         self.recording.abort();
+        self.shared.capture.flush().await;
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.audit.of_system("stop", &why, "done");
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });

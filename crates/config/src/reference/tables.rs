@@ -1,6 +1,6 @@
 //! The tables of `weir.toml`, in the order in which a reader meets them.
 
-use super::shared::{GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::shared::{CAPTURE, GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
 use super::{Setting, Shape};
 
 /// The whole file.
@@ -253,6 +253,12 @@ const ROUTES: &[Setting] = &[
         "",
         "Guards on agent runs on this route; what is not written is as `[runs]` has it.",
     ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of prompts and answers on this route. Without it nothing is.",
+    ),
 ];
 
 const RETRY: &[Setting] = &[
@@ -375,5 +381,11 @@ const KEYS: &[Setting] = &[
         Shape::Partial(GUARDS),
         "",
         "Guards on agent runs of this key; what is not written is as the route or `[runs]` has it.",
+    ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of this key's prompts and answers; it counts before what the route says, except that the rules of both hold.",
     ),
 ];

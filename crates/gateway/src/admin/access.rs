@@ -57,6 +57,7 @@ pub(super) const PATHS: &[Path] = &[
     change_with(Method::POST, "/admin/v1/keys", "key.make"),
     change_with(Method::POST, "/admin/v1/keys/{name}/rotate", "key.rotate"),
     change_with(Method::DELETE, "/admin/v1/keys/{name}", "key.revoke"),
+    audit("/admin/v1/requests/{id}/content", "content.read"),
     audit("/admin/v1/audit", "audit.read"),
     view("/admin/v1/audit/head"),
 ];
