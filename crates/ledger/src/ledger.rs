@@ -17,6 +17,7 @@ use crate::fact::Event;
 use crate::filter::Filter;
 use crate::keys::KeyRecord;
 use crate::lock::Lock;
+use crate::place::Postgres;
 use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 use crate::row::FactRow;
 use crate::series::{Series, SeriesQuery};
@@ -28,6 +29,8 @@ use crate::spill::{Ask, Spill};
 pub struct Options {
     /// The database's file. Beside it lie `.lock`, SQLite's own two files, and `.spill` when the database was not to be had.
     pub path: PathBuf,
+    /// The database in Postgres, if it is there and not in the file; what else lies beside the file does so all the same.
+    pub postgres: Option<Postgres>,
     /// How long records are kept.
     pub retention: Duration,
     /// How many messages may wait in memory; what comes on top is spilled.
@@ -41,6 +44,7 @@ impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            postgres: None,
             retention: Duration::from_secs(35 * 86_400),
             queue: 8_192,
             commit_every: Duration::from_millis(50),

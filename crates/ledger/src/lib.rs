@@ -5,6 +5,7 @@
 //! spend.
 
 mod asked;
+mod db;
 mod entry;
 mod fact;
 mod filter;
@@ -13,6 +14,7 @@ mod keys;
 mod ledger;
 mod lock;
 mod open;
+mod place;
 mod query;
 mod row;
 mod secret;
@@ -33,6 +35,7 @@ pub use filter::{Filter, StatusFilter};
 pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
+pub use place::Postgres;
 pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 pub use secret::installation_secret;
 pub use series::{

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use weir_units::{RequestId, WallTime};
@@ -15,9 +14,10 @@ use weir_units::{RequestId, WallTime};
 use crate::keys::KeyRecord;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
-use crate::row::{FactRow, Row};
+use crate::open::{OpenError, close_open, connect};
+use crate::row::{FactRow, Row, minutes};
 use crate::spill::{Ask, Spill, Taken};
-use crate::store::{Store, writable};
+use crate::store::Store;
 
 /// Messages that one transaction takes at most.
 const GROUP: usize = 2_048;
@@ -38,6 +38,8 @@ pub(crate) struct Writer {
     state: Arc<State>,
     _lock: Arc<Lock>,
     group: Vec<Message>,
+    /// Whether the database was ready before: what a former process left open is closed once.
+    prepared: bool,
     /// When a database that fails is tried again.
     retry_at: Option<Instant>,
     /// The spill file that is being read back, and the rows of it that are next.
@@ -56,8 +58,9 @@ impl Writer {
     ) -> Self {
         let window = options.commit_every.mul_f32(0.8);
         let sweep_at = Instant::now();
+        let prepared = store.is_connected();
         let (group, retry_at, back) = (Vec::new(), None, None);
-        Self { options, window, store, messages, spill, state, _lock: lock, group, retry_at, back, sweep_at }
+        Self { options, window, store, messages, spill, state, _lock: lock, group, prepared, retry_at, back, sweep_at }
     }
 
     pub(crate) async fn run(mut self) {
@@ -123,7 +126,11 @@ impl Writer {
             return;
         }
         if self.retry_at.is_none() {
-            match self.store.write(&rows).await {
+            let written = match self.ready().await {
+                Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
+                Err(error) => Err(error),
+            };
+            match written {
                 Ok(()) => return self.works(),
                 Err(error) => self.fails(error).await,
             }
@@ -136,7 +143,10 @@ impl Writer {
     /// Writes changes of keys, each by itself. What cannot be written now is not kept for later: whoever asked for it is told.
     async fn keep_keys(&mut self, keys: Vec<KeyChange>) {
         for (change, done) in keys {
-            let kept = self.store.keep_key(&change.0, &change.1).await;
+            let kept = match self.ready().await {
+                Ok(()) => self.store.keep_key(&change.0, &change.1).await,
+                Err(error) => Err(error),
+            };
             let _ = done.send(kept);
         }
     }
@@ -169,7 +179,10 @@ impl Writer {
             taken.done()?;
             return Ok(true);
         }
-        let written = self.store.write(&rows).await;
+        let written = match self.ready().await {
+            Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
+            Err(error) => Err(error),
+        };
         if written.is_ok() {
             // A file that had to be begun again is counted twice, so this must not wrap.
             let less = |spilled: u64| Some(spilled.saturating_sub(lines));
@@ -205,12 +218,28 @@ impl Writer {
         self.retry_at = Some(Instant::now() + RETRY);
         self.state.fails(&error);
         tracing::error!(%error, "the ledger's database fails; records go to the spill until it works");
-        // A connection whose worker is gone will not come back by itself.
-        if matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_))
-            && let Ok(connection) = writable(&self.options.path).connect().await
-        {
-            self.store = Store::new(connection);
+        // A connection whose worker or server is gone will not come back by itself.
+        let gone = matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_));
+        if gone || self.options.postgres.is_some() {
+            self.store.connects(None);
         }
+    }
+
+    /// Connects again, if need be.
+    async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        if self.store.is_connected() {
+            return Ok(());
+        }
+        let connected = connect(self.store.place()).await.map_err(|error| match error {
+            OpenError::Database { source, .. } => source,
+            other => sqlx::Error::Configuration(other.to_string().into()),
+        });
+        self.store.connects(Some(connected?));
+        if !self.prepared {
+            close_open(&mut self.store, &self.state).await.inspect_err(|_| self.store.connects(None))?;
+        }
+        self.prepared = true;
+        Ok(())
     }
 
     async fn end(mut self, mut closes: Waiting) {
