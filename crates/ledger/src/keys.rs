@@ -1,15 +1,18 @@
 //! Keys made at run time, as the ledger keeps them: of each secret only its hash.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use weir_units::WallTime;
 
 use crate::db::{DbRow, Dialect, Statement};
+use crate::lock::beside;
 use crate::query::{Reader, StoreError};
 
 /// A key as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// Its name.
     pub name: Arc<str>,
@@ -30,7 +33,7 @@ pub struct KeyRecord {
 }
 
 /// A secret that works on after another has taken its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerSecret {
     /// SHA-256 of the secret.
     pub hash: [u8; 32],
@@ -85,6 +88,31 @@ impl KeyRecord {
 
 /// The columns of a key, in the order in which they are bound and read.
 const COLUMNS: &str = "name, tenant, hash, settings, created_at, expires_at, revoked_at, grace";
+
+/// Keys of a database elsewhere, as they were last known, in a file of this machine's.
+#[derive(Debug)]
+pub(crate) struct KeysCopy(PathBuf);
+
+impl KeysCopy {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(beside(path, ".keys"))
+    }
+
+    /// The file is replaced whole, so that a crash leaves the one or the other.
+    pub(crate) fn write(&self, keys: &[KeyRecord]) {
+        let new = beside(&self.0, ".new");
+        let text = serde_json::to_vec(keys).unwrap_or_default();
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0));
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %self.0.display(), "the copy of the keys made at run time cannot be written");
+        }
+    }
+
+    /// None, if nothing was ever copied.
+    pub(crate) fn read(&self) -> Vec<KeyRecord> {
+        fs::read(&self.0).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+}
 
 impl Reader {
     /// All keys made at run time, by name.

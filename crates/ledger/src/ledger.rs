@@ -15,7 +15,7 @@ use weir_units::{NanoUsd, RequestId, WallTime};
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
 use crate::filter::Filter;
-use crate::keys::KeyRecord;
+use crate::keys::{KeyRecord, KeysCopy};
 use crate::lock::Lock;
 use crate::place::Postgres;
 use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
@@ -79,6 +79,7 @@ struct Inner {
     spill: Spill,
     state: Arc<State>,
     reader: Reader,
+    copy: Option<KeysCopy>,
     _lock: Arc<Lock>,
 }
 
@@ -114,9 +115,10 @@ impl Ledger {
         spill: Spill,
         state: Arc<State>,
         reader: Reader,
+        copy: Option<KeysCopy>,
         lock: Arc<Lock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { messages, spill, state, reader, _lock: lock }) }
+        Self { inner: Arc::new(Inner { messages, spill, state, reader, copy, _lock: lock }) }
     }
 
     /// Takes down that a request was admitted.
@@ -157,15 +159,31 @@ impl Ledger {
             .await
             .map_err(|_| sqlx::Error::PoolClosed)?;
         self.inner.state.hurry.notify_one();
-        Ok(wait.await.map_err(closed)??)
+        wait.await.map_err(closed)??;
+        if self.inner.copy.is_some() {
+            // The next start may find the database away.
+            let _ = self.keys().await;
+        }
+        Ok(())
     }
 
-    /// All keys made at run time, by name.
+    /// All keys made at run time, by name. Those of a database that is another machine's are copied to a file of this one, which
+    /// tells them while the database is away.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.reader.keys().await
+        match (self.inner.reader.keys().await, &self.inner.copy) {
+            (Ok(keys), Some(copy)) => {
+                copy.write(&keys);
+                Ok(keys)
+            }
+            (Err(error), Some(copy)) => {
+                tracing::error!(%error, "keys made at run time are those that were known here when the ledger's database was last there");
+                Ok(copy.read())
+            }
+            (keys, None) => keys,
+        }
     }
 
     /// What was spent, added up as `query` says.

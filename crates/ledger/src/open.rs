@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::db::{Connection, Dialect};
 use crate::fact::{Event, Fact, Stage};
+use crate::keys::KeysCopy;
 use crate::ledger::{Ledger, Options, State, wall_now};
 use crate::lock::{Lock, LockError, beside};
 use crate::place::{Place, Postgres};
@@ -142,7 +143,8 @@ pub async fn open(options: Options) -> Result<(Ledger, WriterTask), OpenError> {
     let (sender, messages) = mpsc::channel(options.queue.max(2));
     let writer = Writer::new(options, store, messages, spill.clone(), Arc::clone(&state), Arc::clone(&lock));
     let task = tokio::spawn(writer.run());
-    Ok((Ledger::new(sender, spill, state, Reader::lazy(&place), lock), WriterTask(task)))
+    let copy = matches!(place, Place::Postgres(_)).then(|| KeysCopy::new(&path));
+    Ok((Ledger::new(sender, spill, state, Reader::lazy(&place), copy, lock), WriterTask(task)))
 }
 
 /// Closes the requests that a former process left open as lost.
