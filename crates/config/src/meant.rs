@@ -104,8 +104,10 @@ pub struct Tls {
 /// Where facts are kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// The SQLite file.
+    /// The SQLite file; with Postgres, what the ledger's other files are named after.
     pub path: PathBuf,
+    /// The database in Postgres, as a url, if it is there.
+    pub postgres: Option<Secret>,
     /// How long detail is kept.
     pub retention: Duration,
 }

@@ -111,6 +111,12 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// The ledger's database, if it is in Postgres.
+fn postgres(config: &Config) -> Result<Option<weir_ledger::Postgres>, StartError> {
+    let url = config.ledger.postgres.as_ref().map(|url| weir_ledger::Postgres::parse(url.expose())).transpose();
+    url.map_err(|why| StartError::Config(format!("`ledger.url`: {why}")))
+}
+
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -151,6 +157,7 @@ impl Gateway {
             .transpose()?;
         let options = Options {
             path: config.ledger.path.clone(),
+            postgres: postgres(&config)?,
             retention: config.ledger.retention,
             queue: LEDGER_QUEUE,
             commit_every: COMMIT_EVERY,

@@ -123,7 +123,12 @@ const ADMINS: &[Setting] = &[
 ];
 
 const LEDGER: &[Setting] = &[
-    acted("url", Shape::Text, r#""sqlite:weir.db""#, "The SQLite file. `postgres://…` is a fault in this version."),
+    acted(
+        "url",
+        Shape::Text,
+        r#""sqlite:weir.db""#,
+        "The SQLite file, or `postgres://USER@HOST/DATABASE`; a password is better in `PGPASSWORD` or `.pgpass` than here.",
+    ),
     acted("retention", Shape::Span(3_600_000), r#""35d""#, "How long detail is kept; roll-ups stay."),
 ];
 
