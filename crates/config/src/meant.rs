@@ -82,6 +82,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The address that links in alerts and reports carry, without a slash at its end.
     pub public_url: Option<String>,
+    /// Whether the log is written as JSON, one object a line.
+    pub log_json: bool,
     /// The largest request body, in bytes, decoded.
     pub body_limit: usize,
     /// What all requests and answers together may buffer, in bytes.

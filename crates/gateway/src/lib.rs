@@ -18,6 +18,7 @@ mod capture;
 mod changes;
 mod clock;
 mod fault;
+mod follow;
 mod headers;
 mod headroom;
 mod keys;

@@ -23,6 +23,7 @@ use crate::budgets::{self, Payers, Question, Spending};
 use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::Metrics;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) audit: AuditLog,
     pub(crate) capture: Capturer,
+    pub(crate) followers: Followers,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) pins: Mutex<Pins>,
@@ -109,6 +111,7 @@ impl Shared {
             live: ArcSwap::from_pointee(live),
             audit: AuditLog::new(ledger.clone()),
             capture: Capturer::default(),
+            followers: Followers::default(),
             ledger,
             metrics,
             recent: Recent::default(),
@@ -166,6 +169,7 @@ impl Shared {
 
     /// Writes a fact of the system down, and remembers it for the live view.
     pub(crate) fn tell(&self, event: Event) {
+        self.followers.fact(&event);
         self.recent.push(event.clone());
         self.ledger.note(event);
     }

@@ -5,7 +5,9 @@ mod check;
 mod demo;
 mod headroom;
 mod keys;
+mod logs;
 mod mock;
+mod reading;
 mod replay;
 mod runs;
 mod serve;
@@ -60,6 +62,8 @@ enum Command {
     Mock(Box<mock::Arguments>),
     /// Show what happened to one request, as a timeline
     Trace(trace::Arguments),
+    /// Show requests as they end and facts as they happen
+    Logs(logs::Arguments),
     /// Watch the gateway live: what users get, deployments, limits, queues
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
+        Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
