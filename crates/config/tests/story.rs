@@ -217,6 +217,23 @@ fn each_fault_names_its_value_and_what_to_do() {
         ("[server]\nadmin-key = { evn = \"X\" }", "is a table", "{ env = \"NAME\" }"),
         ("[server]\nadmin-key = { file = \"k\" }", "`/etc/weir/k`, which cannot be read", ""),
         ("[server]\nadmin-key = { env = \"EMPTY\" }", "is empty", ""),
+        (
+            "[routes.r]\ndeployments = [\"mock/a\"]\ncapture = { requests = true, redact = [\"(\"] }",
+            "`capture.redact` of route `r` is no regular expression: `(`",
+            "unclosed group",
+        ),
+        (
+            "[routes.r]\ndeployments = [\"mock/a\"]\ncapture = { redact = [\"x*\"] }",
+            "`capture.redact` of route `r` takes out nothing, everywhere: `x*`",
+            "at least one character",
+        ),
+        (
+            "[keys.k]\nkey = { env = \"LONG\" }\ncapture = { answers = true, max = \"5MiB\" }",
+            "`capture.max` of key `k` is more than 4 MiB",
+            "64KiB",
+        ),
+        ("[keys.k]\nkey = { env = \"LONG\" }\ncapture = { answer = true }", "unknown key `answer`", "`answers`"),
+        ("[server]\nlog-format = \"xml\"", "has no choice `xml`", "text"),
         ("[admins.ann]\nrole = \"viewer\"", "admin `ann` has no `key`", "NAME_ADMIN_KEY"),
         ("[admins.ann]\nkey = { env = \"SHORT\" }", "the key of admin `ann` has 5 characters", "openssl rand"),
         ("[admins.ann]\nkey = { env = \"LONG\" }\nrole = \"owner\"", "has no choice `owner`", "viewer"),
@@ -357,6 +374,10 @@ fn what_works_and_should_be_known_is_a_warning() {
     for (text, message) in [
         ("", "the built-in mock answers"),
         ("[server]\nadmin-key = { env = \"SHORT\" }", "`server.admin-key` has 5 characters"),
+        (
+            "[routes.r]\ndeployments = [\"mock/a\"]\ncapture = { answers = true, retention = \"36h\" }",
+            "answers of route `r` are captured, and kept in the ledger for 36h",
+        ),
         ("[budgets.b]\nlimit = 5", "nothing is paid by budget `b`"),
         (
             "[budgets.b]\nlimit = 5\n[tenants.x]\norg = \"o\"\nbudgets = [\"b\"]\n[tenants.y]\norg = \"p\"\nbudgets = [\"b\"]",

@@ -3,6 +3,7 @@
 //! Without anybody who watches, an ended request costs one look at a counter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,11 +27,23 @@ const WAITING: usize = 1_024;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Those who watch.
-pub(crate) struct Followers(broadcast::Sender<Arc<Told>>);
+pub(crate) struct Followers {
+    told: broadcast::Sender<Arc<Told>>,
+    watching: AtomicUsize,
+}
 
 impl Default for Followers {
     fn default() -> Self {
-        Self(broadcast::channel(WAITING).0)
+        Self { told: broadcast::channel(WAITING).0, watching: AtomicUsize::new(0) }
+    }
+}
+
+/// Somebody who watches, until it is dropped.
+struct Watching(Arc<Shared>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.followers.watching.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -54,7 +67,7 @@ struct Ended {
 impl Followers {
     /// A request has ended.
     pub(crate) fn request(&self, entry: &Entry) {
-        if self.0.receiver_count() == 0 {
+        if self.watching.load(Ordering::Relaxed) == 0 {
             return;
         }
         let request = Ended {
@@ -65,13 +78,13 @@ impl Followers {
             status: entry.status,
             error: matches!(entry.outcome, Outcome::Refused | Outcome::Failed | Outcome::Lost),
         };
-        let _ = self.0.send(Arc::new(Told { request: Some(request), json: entry.to_json() }));
+        let _ = self.told.send(Arc::new(Told { request: Some(request), json: entry.to_json() }));
     }
 
     /// Something happened to the system.
     pub(crate) fn fact(&self, event: &Event) {
-        if self.0.receiver_count() > 0 {
-            let _ = self.0.send(Arc::new(Told { request: None, json: event.to_json() }));
+        if self.watching.load(Ordering::Relaxed) > 0 {
+            let _ = self.told.send(Arc::new(Told { request: None, json: event.to_json() }));
         }
     }
 }
@@ -139,14 +152,14 @@ fn is_status(wanted: &str, status: u16) -> bool {
 /// Answers with a stream that tells what happens from now on (Server-Sent Events; `request`, `fact` and `missed`).
 pub(crate) fn serve(shared: &Arc<Shared>, person: &Person, query: &str) -> Result<Response<ReplyBody>, Refusal> {
     let wanted = Wanted::read(query)?;
-    let followers = &shared.followers.0;
-    if followers.receiver_count() >= MOST {
+    let followers = &shared.followers;
+    let room = |watching: usize| (watching < MOST).then_some(watching + 1);
+    if followers.watching.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
         let message = format!("{MOST} are watching already: try again when one has left");
         return Err(Refusal::weir(Cause::RateLimited, message).retry_after(SIGN_OF_LIFE));
     }
-    let told = followers.subscribe();
-    let (shared, person) = (Arc::clone(shared), person.clone());
-    let body = ReplyBody::streamed(move |sink| tell(shared, person, wanted, told, sink));
+    let (told, watching, person) = (followers.told.subscribe(), Watching(Arc::clone(shared)), person.clone());
+    let body = ReplyBody::streamed(move |sink| tell(watching, person, wanted, told, sink));
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -156,12 +169,13 @@ pub(crate) fn serve(shared: &Arc<Shared>, person: &Person, query: &str) -> Resul
 }
 
 async fn tell(
-    shared: Arc<Shared>,
+    watching: Watching,
     person: Person,
     wanted: Wanted,
     mut told: broadcast::Receiver<Arc<Told>>,
     sink: Sink,
 ) {
+    let shared = &watching.0;
     let mut out = vec![Bytes::from_static(b": here\n\n")];
     loop {
         sink.send(&mut out).await;

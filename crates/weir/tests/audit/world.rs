@@ -84,7 +84,7 @@ pub(crate) async fn raw(weir: &Weir, method: &str, path: &str, headers: &str, bo
     let mut answer = Vec::new();
     while stream.read_buf(&mut answer).await.unwrap() > 0 {
         // A stream of events has no end of its own.
-        if String::from_utf8_lossy(&answer).contains("text/event-stream") {
+        if String::from_utf8_lossy(&answer).contains("content-type: text/event-stream") {
             break;
         }
     }
