@@ -94,7 +94,7 @@ mod tests {
             "started_at": "2026-11-18T14:47:03.114Z", "ended_at": "2026-11-18T14:47:04.514Z", "attempts": [{}, {}],
         });
         assert_eq!(
-            numbered(&[record.clone()], &Zone::new(3_600, [])),
+            numbered(std::slice::from_ref(&record), &Zone::new(3_600, [])),
             [
                 "  1  15:47:03.114  429 rate_limit_exceeded by openai  smart x  bot?[2J  2 attempts  1.40 s  req_01M830YGT34VZD4RVJD4G7EE9D"
             ]
