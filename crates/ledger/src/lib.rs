@@ -9,13 +9,17 @@ mod db;
 mod entry;
 mod fact;
 mod filter;
+mod index;
 mod json;
 mod keys;
 mod ledger;
 mod lock;
 mod open;
+mod pack;
 mod place;
 mod query;
+mod rolling;
+mod rollup;
 mod row;
 mod secret;
 mod seen;
@@ -37,6 +41,7 @@ pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
 pub use place::Postgres;
 pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
+pub use rollup::OTHER;
 pub use secret::installation_secret;
 pub use series::{
     Calls, Histogram, MOST_BUCKETS, Requests, Series, SeriesBy, SeriesQuery, SeriesRow, Step, Tally, WASTE, Wasted,

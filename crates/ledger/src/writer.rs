@@ -15,6 +15,7 @@ use crate::keys::KeyRecord;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
 use crate::open::{OpenError, close_open, connect};
+use crate::rolling::Rolling;
 use crate::row::{FactRow, Row, minutes};
 use crate::spill::{Ask, Spill, Taken};
 use crate::store::Store;
@@ -40,6 +41,8 @@ pub(crate) struct Writer {
     group: Vec<Message>,
     /// Whether the database was ready before: what a former process left open is closed once.
     prepared: bool,
+    /// What is committed and not counted yet.
+    rolling: Rolling,
     /// When a database that fails is tried again.
     retry_at: Option<Instant>,
     /// The spill file that is being read back, and the rows of it that are next.
@@ -59,24 +62,46 @@ impl Writer {
         let window = options.commit_every.mul_f32(0.8);
         let sweep_at = Instant::now();
         let prepared = store.is_connected();
+        let rolling = Rolling::new();
         let (group, retry_at, back) = (Vec::new(), None, None);
-        Self { options, window, store, messages, spill, state, _lock: lock, group, prepared, retry_at, back, sweep_at }
+        Self {
+            options,
+            window,
+            store,
+            messages,
+            spill,
+            state,
+            _lock: lock,
+            group,
+            prepared,
+            rolling,
+            retry_at,
+            back,
+            sweep_at,
+        }
     }
 
     pub(crate) async fn run(mut self) {
+        if self.prepared
+            && let Ok(on) = self.store.on()
+            && let Err(error) = self.rolling.take_over(on).await
+        {
+            self.fails(error).await;
+        }
         loop {
             let open = self.gather().await;
-            let (rows, keys, flushes, closes) = rows_of(&mut self.group);
+            let Sorted { rows, keys, flushes, rolls, closes } = sort(&mut self.group);
             let now = Instant::now();
-            let all = !open || !flushes.is_empty() || !closes.is_empty();
+            let all = !open || !flushes.is_empty() || !rolls.is_empty() || !closes.is_empty();
             if all || self.retry_at.is_some_and(|at| at <= now) {
                 self.retry_at = None;
             }
             self.commit(rows).await;
             self.keep_keys(keys).await;
             self.read_back(all).await;
+            while self.roll(!rolls.is_empty()).await && !rolls.is_empty() {}
             self.sweep().await;
-            for done in flushes {
+            for done in flushes.into_iter().chain(rolls) {
                 let _ = done.send(());
             }
             if !open || !closes.is_empty() {
@@ -91,7 +116,8 @@ impl Writer {
         if self.retry_at.is_none() && backlog {
             return self.drain();
         }
-        let wake_at = self.retry_at.map_or(self.sweep_at, |at| at.min(self.sweep_at));
+        let due = self.sweep_at.min(self.rolling.at);
+        let wake_at = self.retry_at.map_or(due, |at| at.min(due));
         tokio::select! {
             message = self.messages.recv() => {
                 let Some(message) = message else { return false };
@@ -126,12 +152,11 @@ impl Writer {
             return;
         }
         if self.retry_at.is_none() {
-            let written = match self.ready().await {
-                Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
-                Err(error) => Err(error),
-            };
-            match written {
-                Ok(()) => return self.works(),
+            match self.write(&rows).await {
+                Ok(minutes) => {
+                    self.rolling.committed(rows, &minutes);
+                    return self.works();
+                }
                 Err(error) => self.fails(error).await,
             }
         }
@@ -179,11 +204,9 @@ impl Writer {
             taken.done()?;
             return Ok(true);
         }
-        let written = match self.ready().await {
-            Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
-            Err(error) => Err(error),
-        };
-        if written.is_ok() {
+        let written = self.write(&rows).await;
+        if let Ok(minutes) = &written {
+            self.rolling.committed(rows, minutes);
             // A file that had to be begun again is counted twice, so this must not wrap.
             let less = |spilled: u64| Some(spilled.saturating_sub(lines));
             let _ = self.state.spilled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -192,20 +215,25 @@ impl Writer {
         } else {
             self.back = Some((taken, rows, lines));
         }
-        written.map(|()| true)
+        written.map(|_| true)
     }
 
     async fn sweep(&mut self) {
         if self.retry_at.is_some() || Instant::now() < self.sweep_at {
             return;
         }
-        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
-        let before = WallTime(wall_now().0.saturating_sub(retention));
+        let before = self.kept();
         match self.store.sweep(before).await {
             Ok(true) => self.sweep_at = Instant::now() + self.window,
             Ok(false) => self.sweep_at = Instant::now() + SWEEP_EVERY,
             Err(error) => self.fails(error).await,
         }
+    }
+
+    /// Since when detail is kept.
+    fn kept(&self) -> WallTime {
+        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
+        WallTime(wall_now().0.saturating_sub(retention))
     }
 
     fn works(&self) {
@@ -225,6 +253,33 @@ impl Writer {
         }
     }
 
+    /// Writes rows, and marks their minutes, which it returns.
+    async fn write(&mut self, rows: &[Row]) -> Result<Vec<i64>, sqlx::Error> {
+        self.ready().await?;
+        let minutes = minutes(rows);
+        self.store.write(rows, &self.rolling.to_mark(&minutes)).await?;
+        Ok(minutes)
+    }
+
+    /// Counts what was committed, when it is time or `now`; true if there is more.
+    async fn roll(&mut self, now: bool) -> bool {
+        if self.retry_at.is_some() || (!now && Instant::now() < self.rolling.at) {
+            return false;
+        }
+        let kept = self.kept().0.div_euclid(60_000_000) + 1;
+        let rolled = match self.ready().await.and_then(|()| self.store.on()) {
+            Ok(on) => self.rolling.roll(on, kept).await,
+            Err(error) => Err(error),
+        };
+        match rolled {
+            Ok(more) => more,
+            Err(error) => {
+                self.fails(error).await;
+                false
+            }
+        }
+    }
+
     /// Connects again, if need be.
     async fn ready(&mut self) -> Result<(), sqlx::Error> {
         if self.store.is_connected() {
@@ -235,9 +290,16 @@ impl Writer {
             other => sqlx::Error::Configuration(other.to_string().into()),
         });
         self.store.connects(Some(connected?));
-        if !self.prepared {
-            close_open(&mut self.store, &self.state).await.inspect_err(|_| self.store.connects(None))?;
+        let mut taken = match self.prepared {
+            true => Ok(()),
+            false => close_open(&mut self.store, &self.state).await,
+        };
+        if taken.is_ok() {
+            // Whether the last commit came through is not known.
+            self.rolling.forget();
+            taken = self.rolling.take_over(self.store.on()?).await;
         }
+        taken.inspect_err(|_| self.store.connects(None))?;
         self.prepared = true;
         Ok(())
     }
@@ -248,11 +310,10 @@ impl Writer {
         while let Some(message) = self.messages.recv().await {
             self.group.push(message);
         }
-        let (rows, keys, flushes, late) = rows_of(&mut self.group);
+        let Sorted { rows, keys, closes: late, .. } = sort(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
         self.keep_keys(keys).await;
-        drop(flushes);
         let Self { store, _lock: lock, .. } = self;
         if let Err(error) = store.close().await {
             tracing::error!(%error, "the ledger's database did not close cleanly");
@@ -272,23 +333,34 @@ async fn read_some(mut taken: Taken) -> Result<(Taken, Vec<Row>, u64), sqlx::Err
 type Waiting = Vec<oneshot::Sender<()>>;
 type KeyChange = (Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>);
 
-/// The rows of a group, without the intents whose entry is in it as well, changes of keys, and who waits for the commit.
-fn rows_of(group: &mut Vec<Message>) -> (Vec<Row>, Vec<KeyChange>, Waiting, Waiting) {
+/// A group, taken apart.
+struct Sorted {
+    /// Without the intents whose entry is in it as well.
+    rows: Vec<Row>,
+    keys: Vec<KeyChange>,
+    /// Who waits for the commit, for all to be counted, and for the end.
+    flushes: Waiting,
+    rolls: Waiting,
+    closes: Waiting,
+}
+
+fn sort(group: &mut Vec<Message>) -> Sorted {
     let mut settled: Vec<RequestId> = group
         .iter()
         .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
         .collect();
     settled.sort_unstable();
     let (mut rows, mut keys) = (Vec::with_capacity(group.len()), Vec::new());
-    let (mut flushes, mut closes) = (Vec::new(), Vec::new());
+    let (mut flushes, mut rolls, mut closes) = (Vec::new(), Vec::new(), Vec::new());
     for message in group.drain(..) {
         match message {
             Message::Intent(intent) if settled.binary_search(&intent.id).is_ok() => {}
             Message::Key(change, done) => keys.push((change, done)),
             Message::Flush(done) => flushes.push(done),
+            Message::Roll(done) => rolls.push(done),
             Message::Close(done) => closes.push(done),
             message => rows.extend(Row::of(message)),
         }
     }
-    (rows, keys, flushes, closes)
+    Sorted { rows, keys, flushes, rolls, closes }
 }
