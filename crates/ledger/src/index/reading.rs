@@ -19,6 +19,8 @@ const FETCHED: usize = 64;
 /// Windows that are looked at first, and at most at once.
 const WINDOWS: usize = 8;
 const MOST_WINDOWS: usize = 128;
+/// Dirty minutes that are asked for one by one.
+const MOST_RANGES: usize = 16;
 /// Requests that still run are no more than this.
 const OPEN: i64 = 10_000;
 
@@ -34,6 +36,7 @@ pub(crate) struct Reading<'a> {
     low: u128,
     high: u128,
     dirty: BTreeSet<i64>,
+    plain: bool,
 }
 
 /// Spans of the same minutes: the first, the first after them, and each span with how many requests it has.
@@ -56,11 +59,19 @@ impl<'a> Reading<'a> {
         let high = high.min(before.map_or(u128::MAX, |before| before.0));
         let micros = |id: u128| RequestId(id).millis().saturating_mul(1_000);
         let dirty = dirty_minutes(snapshot, micros(low), micros(high)).await?;
-        Ok(Self { snapshot, filter, wanted: wanted(filter), low, high, dirty })
+        Ok(Self { snapshot, filter, wanted: wanted(filter), low, high, dirty, plain: false })
+    }
+
+    /// All requests are looked through, whatever the filter asks for.
+    pub(crate) fn plain(snapshot: &'a mut Snapshot, filter: &'a Filter) -> Self {
+        let first = |at: weir_units::WallTime, more: i64| RequestId::new(within(at).millis() + more, 0).0;
+        let low = filter.since.map_or(0, |since| first(since, 0));
+        let high = filter.until.map_or(u128::MAX, |until| first(until, 1));
+        Self { snapshot, filter, wanted: Vec::new(), low, high, dirty: BTreeSet::new(), plain: true }
     }
 
     fn is_plain(&self) -> bool {
-        self.wanted.is_empty() && self.filter.min_cost.is_none()
+        self.plain || (self.wanted.is_empty() && self.filter.min_cost.is_none())
     }
 
     /// Goes through the requests that the filter holds, the newest first, until `each` has enough.
@@ -104,7 +115,16 @@ impl<'a> Reading<'a> {
     pub(crate) async fn count(&mut self, most: u64) -> Result<Count, sqlx::Error> {
         let mut found = self.open().await?.len() as u64;
         let windows = self.windows().await?;
-        let mut ranges = self.dirty_ranges(self.low, self.high);
+        for (from, to) in self.dirty_ranges(self.low, self.high) {
+            let dirty = std::mem::take(&mut self.dirty);
+            self.look_through(from, to, false, &mut |seen, _| {
+                found += u64::from(dirty.contains(&minute(seen.id.0)));
+                found <= most
+            })
+            .await?;
+            self.dirty = dirty;
+        }
+        let mut ranges = Vec::new();
         // Postings know times to the millisecond. One that is cut into is looked through.
         let millisecond = 1_u128 << 80;
         let cut = |at: Option<weir_units::WallTime>| at.is_some_and(|at| at.0 % 1_000 != 0);
@@ -118,11 +138,13 @@ impl<'a> Reading<'a> {
             self.high -= millisecond;
         }
         for (from, to) in ranges {
-            self.look_through(from, to, false, &mut |_, _| {
-                found += 1;
-                found <= most
+            let dirty = std::mem::take(&mut self.dirty);
+            self.look_through(from, to, false, &mut |seen, _| {
+                found += u64::from(!dirty.contains(&minute(seen.id.0)));
+                true
             })
             .await?;
+            self.dirty = dirty;
         }
         let mut size = WINDOWS;
         let mut rest = windows.as_slice();
@@ -233,12 +255,14 @@ impl<'a> Reading<'a> {
 
     /// Ranges of ids of dirty minutes that follow each other, the newest first.
     fn dirty_ranges(&self, low: u128, high: u128) -> Vec<(u128, u128)> {
+        // Where there are many, what lies between them is looked through as well: that is less than asking for each.
+        let gap = if self.dirty.len() > MOST_RANGES { 24 * 60 } else { 0 };
         let mut ranges: Vec<(u128, u128)> = Vec::new();
         for dirty in &self.dirty {
             let (from, to) = (id_of(*dirty).max(low), id_of(dirty + 1).min(high));
             match ranges.last_mut() {
                 _ if from >= to => {}
-                Some((_, until)) if *until == from => *until = to,
+                Some((_, until)) if minute(from) - minute(*until) <= gap => *until = to,
                 _ => ranges.push((from, to)),
             }
         }

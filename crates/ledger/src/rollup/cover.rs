@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Grain;
 
+/// Dirty minutes of an hour that are asked for one by one.
+const MOST_DIRTY: usize = 4;
+
 /// A part of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -25,12 +28,18 @@ pub(crate) fn cover(from: i64, to: i64, longest: Grain, dirty: &BTreeSet<i64>) -
             let length = grain.length();
             **grain <= longest && grain.begin(at) == at && to - at >= length && clean(at, length)
         };
-        if let Some(grain) = Grain::ALL.iter().rev().find(fits) {
+        // Of an hour with many dirty minutes, all requests are read: that is less than asking for each.
+        let hour = Grain::Hour.length();
+        let many = Grain::Hour.begin(at) == at
+            && to - at >= hour
+            && dirty.range(at / minute..(at + hour) / minute).count() > MOST_DIRTY;
+        if !many && let Some(grain) = Grain::ALL.iter().rev().find(fits) {
             pieces.push(Piece::Roll(*grain, at));
             at += grain.length();
             continue;
         }
-        let end = to.min(Grain::Minute.begin(at) + minute);
+        let length = if many { hour } else { minute };
+        let end = to.min(Grain::Minute.begin(at) + length);
         match pieces.last_mut() {
             Some(Piece::Rows(_, until)) if *until == at => *until = end,
             _ => pieces.push(Piece::Rows(at, end)),

@@ -90,12 +90,11 @@ impl Rolling<'_, '_> {
         let (since, until) = (Some(weir_units::WallTime(from)), Some(weir_units::WallTime(to)));
         let filter = Filter { since, until, ..self.query.filter.clone() };
         let adding = &mut *self.adding;
-        let mut reading = Reading::new(self.snapshot, &filter, None).await?;
         let count = |seen: crate::seen::Seen, _| {
             adding.add(&seen);
             true
         };
-        reading.each(count).await
+        Reading::plain(self.snapshot, &filter).each(count).await
     }
 
     /// Adds roll-ups that follow each other; returns those that must be taken from shorter ones, as pieces.
