@@ -2,8 +2,10 @@
 
 mod check;
 mod demo;
+mod export;
 mod headroom;
 mod keys;
+mod ledger;
 mod mock;
 mod replay;
 mod runs;
@@ -66,6 +68,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Write requests as JSON Lines or CSV
+    Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
     /// List the keys of a running gateway, and make, rotate or revoke them
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
         Command::Serve(arguments) => serve::run(&cli.common, &arguments),
         Command::Check(arguments) => check::run(&cli.common, &arguments),
+        Command::Export(arguments) => export::run(&cli.common, &arguments),
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),

@@ -1,25 +1,23 @@
 //! `weir trace REQUEST`: what happened to one request, when, and why, as a timeline that a person reads.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::Value;
-use weir_config::ProcessEnvironment;
-use weir_ledger::Reader;
 use weir_units::RequestId;
 
 use crate::Common;
-use crate::serve::{read_config, runtime};
+use crate::ledger::Place;
+use crate::serve::runtime;
 use crate::terminal::{NO, UNREACHABLE, USAGE, bold, fail, print, say, span};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The request's id, as `x-weir-request` gave it; `last` is the newest one
     request: String,
-    /// The ledger's file, if it is not the configuration's
+    /// The ledger's file or url, if it is not the configuration's
     #[arg(long, value_name = "FILE")]
-    ledger: Option<PathBuf>,
+    ledger: Option<String>,
 }
 
 /// Shows one request.
@@ -31,20 +29,19 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
             Err(error) => return fail(USAGE, error),
         },
     };
-    let path = match (&arguments.ledger, read_config(common.config.as_deref(), &ProcessEnvironment).config) {
-        (Some(path), _) => path.clone(),
-        (None, Some(config)) => config.ledger.path,
-        (None, None) => return fail(USAGE, "the configuration cannot be read: `weir check` says why"),
+    let place = match Place::of(common, arguments.ledger.as_deref()) {
+        Ok(place) => place,
+        Err(why) => return fail(USAGE, why),
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
-    let record = match runtime.block_on(read(&path, wanted)) {
+    let record = match runtime.block_on(read(&place, wanted)) {
         Ok(Some(record)) => record,
         Ok(None) => {
             let code = fail(NO, format_args!("the ledger has no request `{}`", arguments.request));
-            say(format_args!("  where  {}   hint  `weir trace last` shows the newest one", path.display()));
+            say(format_args!("  where  {}   hint  `weir trace last` shows the newest one", place));
             return code;
         }
         Err(error) => return fail(UNREACHABLE, error),
@@ -62,8 +59,8 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn read(path: &std::path::Path, wanted: Option<RequestId>) -> Result<Option<String>, String> {
-    let reader = Reader::open(path).await.map_err(|e| e.to_string())?;
+async fn read(place: &Place, wanted: Option<RequestId>) -> Result<Option<String>, String> {
+    let reader = place.open().await?;
     match wanted {
         Some(id) => reader.request(id).await.map_err(|e| e.to_string()),
         None => {
