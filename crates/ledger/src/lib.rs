@@ -26,6 +26,7 @@ mod seen;
 mod series;
 mod slices;
 mod spend;
+mod spend_rolled;
 mod spend_sql;
 mod spill;
 mod store;

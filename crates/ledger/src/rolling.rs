@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::db::{Connection, DbRow};
 use crate::index::{Postings, minute};
-use crate::rollup::{Cells, Grain, TagCells};
+use crate::rollup::{Cells, Counting, Grain, TagCells};
 use crate::row::Row;
 use crate::seen::Seen;
 
@@ -29,7 +29,7 @@ const ANEW: usize = 8;
 /// What is committed and not counted yet.
 pub(crate) struct Rolling {
     /// The requests of each dirty minute.
-    fresh: BTreeMap<i64, Vec<Seen>>,
+    fresh: BTreeMap<i64, Built>,
     waiting: usize,
     /// Minutes that must be counted anew.
     stale: BTreeSet<i64>,
@@ -68,7 +68,7 @@ impl Rolling {
             let minute = minute(row.id.0);
             match row.seen {
                 Some(seen) if !self.stale.contains(&minute) => {
-                    self.fresh.entry(minute).or_default().push(*seen);
+                    self.fresh.entry(minute).or_default().add(&seen);
                     self.waiting += 1;
                 }
                 None if !row.is_open() => self.anew(minute),
@@ -82,7 +82,7 @@ impl Rolling {
 
     fn anew(&mut self, minute: i64) {
         self.stale.insert(minute);
-        self.waiting -= self.fresh.remove(&minute).map_or(0, |seen| seen.len());
+        self.waiting -= self.fresh.remove(&minute).map_or(0, |built| built.postings.ids.len());
     }
 
     /// Nothing is in memory, whatever was: the database has it all, and what is dirty there.
@@ -101,7 +101,8 @@ impl Rolling {
             let minutes: Vec<i64> = fresh.keys().copied().collect();
             // What cannot be added now is counted anew later.
             self.stale.extend(&minutes);
-            let built = tokio::task::spawn_blocking(move || fresh.into_iter().map(Built::of).collect::<Vec<_>>()).await;
+            let done = |(minute, built): (i64, Built)| (minute, built.done());
+            let built = tokio::task::spawn_blocking(move || fresh.into_iter().map(done).collect::<Vec<_>>()).await;
             let built = built.map_err(|_| sqlx::Error::WorkerCrashed)?;
             on.begin().await?;
             let added = add(on, built).await;
@@ -131,35 +132,37 @@ impl Rolling {
 }
 
 /// What the requests of a minute come to.
+#[derive(Default)]
 struct Built {
-    minute: i64,
     postings: Postings,
-    cells: Cells,
+    cells: Counting,
     tags: TagCells,
 }
 
 impl Built {
-    fn of((minute, mut seen): (i64, Vec<Seen>)) -> Self {
-        let (mut cells, mut tags) = (Cells::default(), TagCells::default());
-        for seen in &seen {
-            cells.add(seen);
-            tags.add(seen);
-        }
-        Self { minute, postings: Postings::of(&mut seen), cells, tags }
+    fn add(&mut self, seen: &Seen) {
+        self.postings.push(seen);
+        self.cells.add(seen);
+        self.tags.add(seen);
+    }
+
+    fn done(mut self) -> (Postings, Cells, TagCells) {
+        self.postings.sort();
+        (self.postings, self.cells.done(), self.tags)
     }
 }
 
-async fn add(on: &mut Connection, built: Vec<Built>) -> Result<(), sqlx::Error> {
+async fn add(on: &mut Connection, built: Vec<(i64, (Postings, Cells, TagCells))>) -> Result<(), sqlx::Error> {
     let mut sums: BTreeMap<(Grain, i64), (Cells, TagCells)> = BTreeMap::new();
-    for built in built {
-        add_span(on, built.minute, built.minute + 1, built.postings).await?;
+    for (minute, (postings, cells, tags)) in built {
+        add_span(on, minute, minute + 1, postings).await?;
         for grain in Grain::ALL {
-            let start = grain.begin(built.minute * Grain::Minute.length());
-            let (cells, tags) = sums.entry((grain, start)).or_default();
-            cells.merge(&built.cells);
-            tags.merge(&built.tags);
+            let start = grain.begin(minute * Grain::Minute.length());
+            let sum = sums.entry((grain, start)).or_default();
+            sum.0.merge(&cells);
+            sum.1.merge(&tags);
         }
-        clean(on, built.minute, built.minute + 1).await?;
+        clean(on, minute, minute + 1).await?;
     }
     for ((grain, start), (mut cells, mut tags)) in sums {
         let (before, tags_before) = read_rollup(on, grain, start).await?;
@@ -175,9 +178,9 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     let window = window_of(on, stale).await?;
     let (start, until) = window.map_or((stale, stale + 1), |window| (window.start, window.until));
     drop_spans(on, start).await?;
-    let mut minutes: BTreeMap<i64, (Cells, TagCells)> =
+    let mut minutes: BTreeMap<i64, (Counting, TagCells)> =
         (start..until).map(|minute| (minute, Default::default())).collect();
-    let (mut span, mut from) = (Vec::new(), first_id(start));
+    let (mut span, mut from) = (Postings::default(), first_id(start));
     loop {
         let rows = ended(on, &from, first_id(until)).await?;
         let all = rows.len() < BATCH;
@@ -187,12 +190,12 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
             let sums = minutes.entry(minute(seen.id.0)).or_default();
             sums.0.add(&seen);
             sums.1.add(&seen);
-            span.push(seen);
+            span.push(&seen);
         }
         // The next begins after the last.
         from.push(0);
-        if span.len() >= SPAN || (all && !span.is_empty()) {
-            insert_span(on, start, until, &Postings::of(&mut std::mem::take(&mut span))).await?;
+        if span.ids.len() >= SPAN || (all && !span.ids.is_empty()) {
+            insert_span(on, start, until, &std::mem::take(&mut span)).await?;
         }
         if all {
             break;
@@ -200,9 +203,9 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     }
     clean(on, start, until).await?;
     let mut longer = BTreeSet::new();
-    for (minute, (cells, tags)) in minutes.range(kept..) {
+    for (minute, (cells, tags)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
         let at = minute * Grain::Minute.length();
-        write_rollup(on, Grain::Minute, at, cells, tags).await?;
+        write_rollup(on, Grain::Minute, at, &cells.done(), &tags).await?;
         longer.insert((Grain::Hour, Grain::Hour.begin(at)));
         longer.insert((Grain::Day, Grain::Day.begin(at)));
     }

@@ -125,11 +125,15 @@ impl Store {
     async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
         let mut requests: Vec<&RequestRow> = rows.iter().filter_map(Row::request).collect();
         // As they lie in the table: neighbours share a page, and the page of the newest is filled before the next is begun.
-        requests.sort_by_key(|row| (row.id, !row.is_open()));
-        // Of a request that is there twice, what came last, if it has ended.
-        requests.reverse();
-        requests.dedup_by_key(|row| row.id);
-        requests.reverse();
+        requests.sort_by_key(|row| row.id);
+        // Of a request that is there twice, what came last, unless only what came first has ended.
+        requests.dedup_by(|later, earlier| {
+            let same = later.id == earlier.id;
+            if same && !later.is_open() {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
         let facts: Vec<&FactRow> = rows.iter().filter_map(Row::fact).collect();
         let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         let mut rest = requests.as_slice();

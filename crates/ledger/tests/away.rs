@@ -1,7 +1,6 @@
 //! A database that is away, or has no room: requests are taken down all the same, and all of them are there afterwards.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-#[expect(dead_code, reason = "these tests know no costs")]
 mod common;
 #[path = "common/home.rs"]
 mod home;

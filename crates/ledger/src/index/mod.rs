@@ -9,7 +9,7 @@ mod reading;
 
 use std::collections::BTreeSet;
 
-pub(crate) use postings::{Postings, minute};
+pub(crate) use postings::{Plain, Postings, minute};
 pub(crate) use reading::Reading;
 
 use crate::db::Snapshot;

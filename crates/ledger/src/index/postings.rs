@@ -92,17 +92,27 @@ pub(crate) struct Postings {
 }
 
 impl Postings {
-    /// Of requests that have ended, which it puts in order.
-    pub(crate) fn of(seen: &mut [Seen]) -> Self {
-        seen.sort_unstable_by_key(|seen| seen.id);
-        let mut postings = Self::default();
-        for seen in seen.iter() {
-            postings.push(seen);
+    /// Puts all in the order of ids, after requests were added in any.
+    pub(crate) fn sort(&mut self) {
+        if self.ids.is_sorted() {
+            return;
         }
-        postings
+        let mut order: Vec<usize> = (0..self.ids.len()).collect();
+        order.sort_unstable_by_key(|place| self.ids[*place]);
+        let mut places = vec![0; order.len()];
+        for (new, old) in (0..).zip(&order) {
+            places[*old] = new;
+        }
+        self.ids = order.iter().map(|place| self.ids[*place]).collect();
+        self.costs = order.iter().map(|place| self.costs[*place]).collect();
+        for list in self.lists.iter_mut().flat_map(HashMap::values_mut) {
+            list.iter_mut().for_each(|place| *place = places[*place as usize]);
+            list.sort_unstable();
+        }
     }
 
-    fn push(&mut self, seen: &Seen) {
+    /// Adds a request that has ended.
+    pub(crate) fn push(&mut self, seen: &Seen) {
         let place = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
         self.ids.push(seen.id.0);
         self.costs.push(seen.cost.map_or(UNKNOWN, |cost| cost.0));

@@ -1,11 +1,15 @@
 //! Counts of requests, by the combination of what they are filtered and told apart by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
+
+use twox_hash::XxHash3_64;
 
 use super::OTHER;
 use crate::entry::Outcome;
 use crate::filter::{Filter, is_error, model, provider, refused_by};
+use crate::index::Plain;
 use crate::seen::Seen;
 use crate::series::{Adding, SeriesBy, Tally};
 
@@ -23,6 +27,8 @@ pub(crate) struct CellKey {
     pub(crate) outcome: u8,
     /// What was called, each once, in the order of the first calls.
     pub(crate) deployments: Vec<Arc<str>>,
+    /// Of which of them the cost of a call is unknown: a bit each.
+    pub(crate) unpriced: u32,
 }
 
 /// What was counted of it.
@@ -54,39 +60,125 @@ impl CellKey {
                 deployments.push(Arc::clone(&call.deployment));
             }
         }
-        let outcome = OUTCOMES.iter().position(|outcome| *outcome == seen.outcome).unwrap_or(OUTCOMES.len() - 1);
         Self {
             tenant: seen.tenant.clone(),
             key: seen.key.clone(),
             route: seen.route.clone(),
             refused_by: seen.refused_by.clone(),
             status: seen.status,
-            outcome: u8::try_from(outcome).unwrap_or_default(),
+            outcome: number(seen.outcome),
+            unpriced: unpriced(seen, &deployments),
             deployments,
         }
     }
 
-    fn outcome(&self) -> Outcome {
+    /// Whether a request is of this combination.
+    fn is_of(&self, seen: &Seen) -> bool {
+        let mut known = 0;
+        for call in &seen.calls {
+            if self.deployments.iter().take(known).any(|name| *name == call.deployment) {
+                continue;
+            }
+            if self.deployments.get(known) != Some(&call.deployment) {
+                return false;
+            }
+            known += 1;
+        }
+        known == self.deployments.len()
+            && self.outcome == number(seen.outcome)
+            && self.status == seen.status
+            && self.key == seen.key
+            && self.route == seen.route
+            && self.tenant == seen.tenant
+            && self.refused_by == seen.refused_by
+            && self.unpriced == unpriced(seen, &self.deployments)
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
         OUTCOMES.get(usize::from(self.outcome)).copied().unwrap_or(Outcome::Lost)
     }
 }
 
-impl Cells {
+fn number(outcome: Outcome) -> u8 {
+    let place = OUTCOMES.iter().position(|known| *known == outcome);
+    u8::try_from(place.unwrap_or(OUTCOMES.len() - 1)).unwrap_or_default()
+}
+
+fn unpriced(seen: &Seen, deployments: &[Arc<str>]) -> u32 {
+    let places = seen.calls.iter().filter(|call| call.cost.is_none());
+    let places = places.filter_map(|call| deployments.iter().position(|name| *name == call.deployment));
+    places.fold(0, |set, place| set | 1 << place.min(31))
+}
+
+/// A roll-up in the making: a combination that is known is found by its hash, and costs no allocation.
+#[derive(Default)]
+pub(crate) struct Counting {
+    places: HashMap<u64, usize, BuildHasherDefault<Plain>>,
+    list: Vec<(CellKey, Cell)>,
+}
+
+impl Counting {
     /// Counts a request that has ended.
     pub(crate) fn add(&mut self, seen: &Seen) {
-        let key = CellKey::of(seen);
-        let places: Vec<usize> = seen
-            .calls
-            .iter()
-            .map(|call| key.deployments.iter().position(|name| *name == call.deployment).unwrap_or_default())
-            .collect();
-        let cell = self.cell(key);
+        let hash = hash(seen);
+        let place = self.places.get(&hash).copied().filter(|place| self.list[*place].0.is_of(seen));
+        let place = place.unwrap_or_else(|| {
+            let known = self.list.iter().position(|(key, _)| key.is_of(seen));
+            let place = known.unwrap_or_else(|| {
+                let key = CellKey::of(seen);
+                let calls = vec![Tally::default(); key.deployments.len()];
+                self.list.push((key, Cell { requests: Tally::default(), calls }));
+                self.list.len() - 1
+            });
+            self.places.insert(hash, place);
+            place
+        });
+        let (key, cell) = &mut self.list[place];
         cell.requests.add_request(seen);
-        for (call, place) in seen.calls.iter().zip(places) {
-            // Of a folded cell there is one for all.
-            let last = cell.calls.len().saturating_sub(1);
-            if let Some(calls) = cell.calls.get_mut(place.min(last)) {
-                calls.add_call(call);
+        for call in &seen.calls {
+            if let Some(place) = key.deployments.iter().position(|name| *name == call.deployment) {
+                cell.calls[place].add_call(call);
+            }
+        }
+    }
+
+    /// What was counted, by combination.
+    pub(crate) fn list(&self) -> &[(CellKey, Cell)] {
+        &self.list
+    }
+
+    /// The roll-up.
+    pub(crate) fn done(self) -> Cells {
+        let mut cells = Cells::default();
+        for (key, cell) in self.list {
+            cells.add(key, &cell);
+        }
+        cells
+    }
+}
+
+fn hash(seen: &Seen) -> u64 {
+    let name = |hash: u64, name: Option<&Arc<str>>| match name {
+        Some(name) => XxHash3_64::oneshot_with_seed(hash, name.as_bytes()),
+        None => hash.rotate_left(7),
+    };
+    let mut hash = u64::from(seen.status.unwrap_or(0)) << 8 | u64::from(number(seen.outcome));
+    for of in [&seen.key, &seen.tenant, &seen.route, &seen.refused_by] {
+        hash = name(hash, of.as_ref());
+    }
+    seen.calls.iter().fold(hash, |hash, call| name(hash ^ u64::from(call.cost.is_none()), Some(&call.deployment)))
+}
+
+impl Cells {
+    /// Adds what was counted of a combination.
+    fn add(&mut self, key: CellKey, cell: &Cell) {
+        let own = self.cell(key);
+        own.requests.merge(&cell.requests);
+        // Of a folded cell there is one for all.
+        let last = own.calls.len().saturating_sub(1);
+        for (place, calls) in cell.calls.iter().enumerate() {
+            if let Some(own) = own.calls.get_mut(place.min(last)) {
+                own.merge_calls(calls);
             }
         }
     }
@@ -95,14 +187,7 @@ impl Cells {
     pub(crate) fn merge(&mut self, other: &Self) {
         self.folded |= other.folded;
         for (key, cell) in &other.cells {
-            let own = self.cell(key.clone());
-            own.requests.merge(&cell.requests);
-            let last = own.calls.len().saturating_sub(1);
-            for (place, calls) in cell.calls.iter().enumerate() {
-                if let Some(own) = own.calls.get_mut(place.min(last)) {
-                    own.merge_calls(calls);
-                }
-            }
+            self.add(key.clone(), cell);
         }
     }
 
@@ -115,6 +200,7 @@ impl Cells {
             if self.cells.len() >= 2 * MOST_CELLS && !self.cells.contains_key(&key) {
                 key.deployments.truncate(1);
                 key.deployments.iter_mut().for_each(|name| *name = OTHER.into());
+                key.unpriced = u32::from(key.unpriced != 0);
                 key.refused_by = key.refused_by.map(|by| if *by == *"weir" { by } else { OTHER.into() });
             }
         }
@@ -123,19 +209,19 @@ impl Cells {
             .entry(key)
             .or_insert_with(|| Cell { requests: Tally::default(), calls: vec![Tally::default(); deployments] })
     }
+}
 
-    /// Adds to a bucket what the filter holds.
-    pub(crate) fn add_to(&self, adding: &mut Adding<'_>, bucket: usize, filter: &Filter) {
-        for (key, cell) in self.cells.iter().filter(|(key, _)| holds(filter, key)) {
-            let all = adding.all(bucket);
-            all.merge(&cell.requests);
-            cell.calls.iter().for_each(|calls| all.merge_calls(calls));
-            let Some(by) = adding.by() else { continue };
-            for (name, places) in groups(by, key) {
-                let tally = adding.of(bucket, name);
-                tally.merge(&cell.requests);
-                places.iter().for_each(|place| tally.merge_calls(&cell.calls[*place]));
-            }
+/// Adds to a bucket what the filter holds.
+pub(crate) fn add_to(cells: &[(CellKey, Cell)], adding: &mut Adding<'_>, bucket: usize, filter: &Filter) {
+    for (key, cell) in cells.iter().filter(|(key, _)| holds(filter, key)) {
+        let all = adding.all(bucket);
+        all.merge(&cell.requests);
+        cell.calls.iter().for_each(|calls| all.merge_calls(calls));
+        let Some(by) = adding.by() else { continue };
+        for (name, places) in groups(by, key) {
+            let tally = adding.of(bucket, name);
+            tally.merge(&cell.requests);
+            places.iter().for_each(|place| tally.merge_calls(&cell.calls[*place]));
         }
     }
 }

@@ -25,6 +25,7 @@ impl Cells {
             cells.number(u64::from(key.outcome));
             cells.number(key.deployments.len() as u64);
             key.deployments.iter().for_each(|name| cells.number(names.place(name)));
+            cells.number(u64::from(key.unpriced));
             write_requests(&mut cells, &cell.requests);
             cell.calls.iter().for_each(|calls| write_calls(&mut cells, calls));
         }
@@ -33,11 +34,18 @@ impl Cells {
 
     /// None if the bytes make no sense.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (folded, cells) = Self::list(bytes)?;
+        Some(Self { cells: cells.into_iter().collect(), folded })
+    }
+
+    /// The combinations and their cells, and whether some names became others.
+    pub(crate) fn list(bytes: &[u8]) -> Option<(bool, Vec<(CellKey, Cell)>)> {
         let mut bytes = Unpack(bytes);
         let (folded, names) = read_names(&mut bytes)?;
         let name = |place: u64| names.get(usize::try_from(place).ok()?).cloned();
-        let mut cells = BTreeMap::new();
-        for _ in 0..bytes.count()? {
+        let count = bytes.count()?;
+        let mut cells = Vec::with_capacity(count);
+        for _ in 0..count {
             let mut some = || match bytes.number()? {
                 0 => Some(None),
                 place => Some(Some(name(place - 1)?)),
@@ -47,12 +55,13 @@ impl Cells {
             let outcome = u8::try_from(bytes.number()?).ok()?;
             let deployments: Vec<Arc<str>> =
                 (0..bytes.count()?).map(|_| name(bytes.number()?)).collect::<Option<_>>()?;
+            let unpriced = u32::try_from(bytes.number()?).ok()?;
             let requests = read_requests(&mut bytes)?;
             let calls = deployments.iter().map(|_| read_calls(&mut bytes)).collect::<Option<_>>()?;
-            let key = CellKey { tenant, key, route, refused_by, status, outcome, deployments };
-            cells.insert(key, Cell { requests, calls });
+            let key = CellKey { tenant, key, route, refused_by, status, outcome, deployments, unpriced };
+            cells.push((key, Cell { requests, calls }));
         }
-        Some(Self { cells, folded })
+        Some((folded, cells))
     }
 }
 

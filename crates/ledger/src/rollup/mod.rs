@@ -9,7 +9,8 @@ mod cover;
 mod read;
 mod tags;
 
-pub(crate) use cells::Cells;
+pub(crate) use cells::{Cell, CellKey, Cells, Counting};
+pub(crate) use read::{Rolled, Sink};
 pub(crate) use tags::TagCells;
 
 /// What is kept of names past the bound of a roll-up.

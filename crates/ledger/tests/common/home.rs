@@ -19,6 +19,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// The ledger is a file.
+    #[allow(dead_code, reason = "not every test has one")]
     pub(crate) async fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), postgres: None }
     }
@@ -92,10 +93,12 @@ impl Home {
 }
 
 /// Makes two tests of each story, one a database.
+#[allow(unused_macros, reason = "not every test has stories for both")]
 macro_rules! on_both {
     ($($story:ident),* $(,)?) => {
         mod sqlite { $(#[tokio::test] async fn $story() { super::$story(super::Home::sqlite().await).await; })* }
         mod postgres { $(#[tokio::test] async fn $story() { super::$story(super::Home::postgres().await).await; })* }
     };
 }
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use on_both;
