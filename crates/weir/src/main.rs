@@ -3,8 +3,10 @@
 mod audit;
 mod check;
 mod demo;
+mod export;
 mod headroom;
 mod keys;
+mod ledger;
 mod logs;
 mod mock;
 mod reading;
@@ -72,6 +74,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Write requests as JSON Lines or CSV
+    Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
     /// Show who did what at the admin interface, or check that nobody has changed the log of it
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
         Command::Serve(arguments) => serve::run(&cli.common, &arguments),
         Command::Check(arguments) => check::run(&cli.common, &arguments),
+        Command::Export(arguments) => export::run(&cli.common, &arguments),
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
