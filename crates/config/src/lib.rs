@@ -4,6 +4,8 @@
 //! to `written`), which are then cross-checked and given their meaning ([`Config`]). No step stops at the first fault,
 //! so that a person sees all of them at once.
 
+mod admin;
+mod capture;
 mod environment;
 mod fault;
 mod guards;
@@ -22,6 +24,8 @@ mod tag;
 mod url;
 mod written;
 
+pub use admin::{Admin, Right, Role};
+pub use capture::{Capture, CapturePart};
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Place, Report};
 pub use guards::GuardsPart;

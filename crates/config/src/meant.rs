@@ -11,13 +11,15 @@ use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, S
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Key, Secret, Tag};
+use crate::{Admin, CapturePart, Key, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What it listens on and how much it takes in.
     pub server: Server,
+    /// Who may use the admin interface besides `root`, by name.
+    pub admins: BTreeMap<Arc<str>, Admin>,
     /// Where facts are kept.
     pub ledger: Ledger,
     /// The accounts at LLM APIs, by name.
@@ -48,6 +50,14 @@ pub struct Config {
     pub source: Source,
 }
 
+impl Config {
+    /// Whether the admin interface asks for a key.
+    #[must_use]
+    pub fn asks_admins(&self) -> bool {
+        self.server.admin_key.is_some() || !self.admins.is_empty()
+    }
+}
+
 /// Where a config came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -64,7 +74,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where admin, dashboard and metrics are, if not on `listen`.
     pub admin_listen: Option<SocketAddr>,
-    /// What the person `root` authenticates with; `None` is a keyless mode.
+    /// What the person `root` authenticates with. Without it and without `admins` the admin interface is keyless.
     pub admin_key: Option<Secret>,
     /// What to speak TLS with.
     pub tls: Option<Tls>,
@@ -72,6 +82,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The address that links in alerts and reports carry, without a slash at its end.
     pub public_url: Option<String>,
+    /// Whether the log is written as JSON, one object a line.
+    pub log_json: bool,
     /// The largest request body, in bytes, decoded.
     pub body_limit: usize,
     /// What all requests and answers together may buffer, in bytes.
@@ -94,8 +106,10 @@ pub struct Tls {
 /// Where facts are kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// The SQLite file.
+    /// The SQLite file; with Postgres, what the ledger's other files are named after.
     pub path: PathBuf,
+    /// The database in Postgres, as a url, if it is there.
+    pub postgres: Option<Secret>,
     /// How long detail is kept.
     pub retention: Duration,
 }
@@ -161,6 +175,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// The guards on its runs.
     pub guards: Arc<Guards>,
+    /// What is kept of its prompts and answers.
+    pub capture: CapturePart,
 }
 
 /// Who keys belong to.

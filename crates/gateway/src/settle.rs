@@ -20,6 +20,7 @@ use crate::accept::Accepted;
 use crate::bill::{Bill, Cost};
 use crate::body::ReplyBody;
 use crate::budgets::Paying;
+use crate::capture::Capturing;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
@@ -33,6 +34,9 @@ pub(crate) use early::never_admitted;
 
 /// How many tokens of output go by between two looks at the limits.
 const STEP: u64 = 64;
+
+/// A longer id of a provider's is not kept.
+const LONGEST_ID: usize = 128;
 
 /// One request's way through Weir.
 pub(crate) struct Journey {
@@ -57,6 +61,8 @@ pub(crate) struct Journey {
     content: Option<Content>,
     /// The answer ended at a limit.
     truncated: bool,
+    /// What is kept of its prompt and answer. In a box: hardly ever is anything.
+    capture: Option<Box<Capturing>>,
     /// Its place in its run. In a box: a journey is moved from stage to stage.
     run: Option<Box<InRun>>,
     _running: Running,
@@ -83,6 +89,7 @@ impl Journey {
             last_deployment: None,
             content: None,
             truncated: false,
+            capture: None,
             run: None,
             _running: running,
         };
@@ -97,6 +104,19 @@ impl Journey {
     /// Equal requests are found by this.
     pub(crate) fn asks_for(&mut self, content: Content) {
         self.content = Some(content);
+        if let Some(entry) = &mut self.entry {
+            entry.content = Some(content.hash());
+        }
+    }
+
+    /// This is kept of its prompt and answer.
+    pub(crate) fn captures(&mut self, capture: Option<Box<Capturing>>) {
+        self.capture = capture;
+    }
+
+    /// Whoever keeps what is said to the client, if anybody does.
+    pub(crate) fn capturing(&mut self) -> Option<&mut Capturing> {
+        self.capture.as_deref_mut()
     }
 
     /// Every answer states the limits of this key.
@@ -210,6 +230,7 @@ impl Journey {
                 status: None,
                 class: None,
                 message: None,
+                upstream_id: None,
                 started_at: at,
                 ended_at: at,
                 usage: None,
@@ -307,6 +328,15 @@ impl Journey {
         }
     }
 
+    /// The provider's own id of the attempt in hand, if its answer has one.
+    pub(crate) fn known_upstream(&mut self, headers: &HeaderMap) {
+        let id = headers::upstream_id(headers);
+        let id = id.as_ref().and_then(|id| id.to_str().ok()).filter(|id| id.len() <= LONGEST_ID);
+        if let Some(attempt) = self.attempt() {
+            attempt.upstream_id = id.map(Into::into);
+        }
+    }
+
     /// What the provider's answer states of its limits.
     pub(crate) fn stated(&mut self, seen: &LimitsSeen) {
         // What is advisory is good to know, not to hold to.
@@ -337,6 +367,9 @@ impl Journey {
     pub(crate) fn progressed(&mut self, progress: &Progress) {
         if let Some(bill) = &mut self.bill {
             bill.progressed(progress);
+        }
+        if let Some(capture) = &mut self.capture {
+            capture.grew();
         }
     }
 
@@ -478,7 +511,11 @@ impl Journey {
         entry.ended_at = Some(wall());
         entry.overhead_us = Some(overhead);
         entry.sum_costs();
+        if let Some(capture) = self.capture.take() {
+            self.shared.capture.end(*capture, &entry);
+        }
         self.shared.metrics.count(&entry, now.since(self.arrived), now);
+        self.shared.followers.request(&entry);
         self.shared.ledger.settle(entry);
     }
 }

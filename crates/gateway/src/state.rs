@@ -18,9 +18,12 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::Metrics;
@@ -37,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) live: ArcSwap<Live>,
     pub(crate) ledger: Ledger,
+    pub(crate) audit: AuditLog,
+    pub(crate) capture: Capturer,
+    pub(crate) followers: Followers,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) pins: Mutex<Pins>,
@@ -70,6 +76,8 @@ pub(crate) struct Live {
     /// Keys made at run time, the same for each configuration.
     pub(crate) made: Arc<Keys>,
     pub(crate) payers: Payers,
+    /// What is kept of prompts and answers.
+    pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
 }
@@ -101,6 +109,9 @@ impl Shared {
             runs,
             clock,
             live: ArcSwap::from_pointee(live),
+            audit: AuditLog::new(ledger.clone()),
+            capture: Capturer::default(),
+            followers: Followers::default(),
             ledger,
             metrics,
             recent: Recent::default(),
@@ -158,6 +169,7 @@ impl Shared {
 
     /// Writes a fact of the system down, and remembers it for the live view.
     pub(crate) fn tell(&self, event: Event) {
+        self.followers.fact(&event);
         self.recent.push(event.clone());
         self.ledger.note(event);
     }
@@ -237,7 +249,8 @@ impl Live {
         let clients = clients(&config, before)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
-        Ok(Self { config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        let captures = Captures::new(&config)?;
+        Ok(Self { captures, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

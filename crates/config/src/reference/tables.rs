@@ -1,12 +1,17 @@
 //! The tables of `weir.toml`, in the order in which a reader meets them.
 
-use super::shared::{GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::shared::{CAPTURE, GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
 use super::{Setting, Shape};
 
 /// The whole file.
 pub(crate) const ROOT: &[Setting] = &[
     acted("server", Shape::Table(SERVER), "", "What Weir listens on and how much it takes in."),
-    later("admins", Shape::Named(ADMINS), "", "People besides `root` who may use the admin interface."),
+    acted(
+        "admins",
+        Shape::Named(ADMINS),
+        "",
+        "People besides `root` who may use the admin interface, each by name. The audit log names them.",
+    ),
     acted("ledger", Shape::Table(LEDGER), "", "Where facts are kept."),
     acted("quota", Shape::Table(QUOTA), "", "Where limits, budgets and breakers are counted."),
     later("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts, forecasts and escalations go there."),
@@ -66,7 +71,7 @@ const SERVER: &[Setting] = &[
         "listen",
         Shape::Address,
         r#""127.0.0.1:4141""#,
-        "Where clients reach it. Other than loopback needs `[keys]` and `admin-key`.",
+        "Where clients reach it. Other than loopback needs `[keys]`, and an `admin-key` or `[admins]`.",
     ),
     acted("admin-listen", Shape::Address, "", "Moves admin, dashboard and metrics to an address of their own."),
     acted("admin-key", Shape::Secret, "", "What the person `root` authenticates with."),
@@ -77,6 +82,13 @@ const SERVER: &[Setting] = &[
         "Where budgets' periods begin and end, by its name in the IANA database (`Europe/Berlin`); the ledger stores UTC.",
     ),
     acted("public-url", Shape::Url, "", "The address that links in alerts and reports carry."),
+    acted(
+        "log-format",
+        Shape::Choice(&["text", "json"]),
+        r#""text""#,
+        "How the log is written to stderr: `json` is one object a line. `weir serve --log-format` counts before it; a reload does not \
+         change it.",
+    ),
     acted("body-limit", Shape::Size, r#""32MiB""#, "The largest request body, decoded. Larger is a 413."),
     acted(
         "buffer-limit",
@@ -102,12 +114,28 @@ const TLS: &[Setting] = &[
 ];
 
 const ADMINS: &[Setting] = &[
-    later("key", Shape::Secret, "", "What this person authenticates with."),
-    later("role", Shape::Choice(&["viewer", "operator", "auditor"]), r#""viewer""#, "What this person may do."),
+    acted(
+        "key",
+        Shape::Secret,
+        "",
+        "What this person authenticates with, at least 24 characters. No two have the same.",
+    ),
+    acted(
+        "role",
+        Shape::Choice(&["viewer", "operator", "auditor"]),
+        r#""viewer""#,
+        "What this person may do. A `viewer` sees figures and records; an `operator` also makes changes; an `auditor` also reads the \
+         audit log and captured content, and changes nothing.",
+    ),
 ];
 
 const LEDGER: &[Setting] = &[
-    acted("url", Shape::Text, r#""sqlite:weir.db""#, "The SQLite file. `postgres://…` is a fault in this version."),
+    acted(
+        "url",
+        Shape::Text,
+        r#""sqlite:weir.db""#,
+        "The SQLite file, or `postgres://USER@HOST/DATABASE`; a password is better in `PGPASSWORD` or `.pgpass` than here.",
+    ),
     acted("retention", Shape::Span(3_600_000), r#""35d""#, "How long detail is kept; roll-ups stay."),
 ];
 
@@ -237,6 +265,12 @@ const ROUTES: &[Setting] = &[
         "",
         "Guards on agent runs on this route; what is not written is as `[runs]` has it.",
     ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of prompts and answers on this route. Without it nothing is.",
+    ),
 ];
 
 const RETRY: &[Setting] = &[
@@ -359,5 +393,11 @@ const KEYS: &[Setting] = &[
         Shape::Partial(GUARDS),
         "",
         "Guards on agent runs of this key; what is not written is as the route or `[runs]` has it.",
+    ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of this key's prompts and answers; it counts before what the route says, except that the rules of both hold.",
     ),
 ];
