@@ -8,6 +8,7 @@ mod admin;
 mod admit;
 mod answer;
 mod asking;
+mod audit;
 mod bill;
 mod body;
 mod budgets;
@@ -161,6 +162,7 @@ impl Gateway {
         let shared = Arc::new(Shared::new(config, made, ledger, recorder, spending)?);
         let recording = tokio::spawn(budgets::record(Arc::clone(&shared), to_record));
         shared.pay_by(budgets::start(&shared).await);
+        shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
@@ -244,6 +246,7 @@ impl Gateway {
         budgets::close(&self.shared).await;
         self.recording.abort();
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
+        self.shared.audit.of_system("stop", &why, "done");
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.
         self.shared.ledger.clone().close().await;

@@ -18,6 +18,7 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
 use crate::changes;
 use crate::clock::{Clock, wall};
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) live: ArcSwap<Live>,
     pub(crate) ledger: Ledger,
+    pub(crate) audit: AuditLog,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) pins: Mutex<Pins>,
@@ -101,6 +103,7 @@ impl Shared {
             runs,
             clock,
             live: ArcSwap::from_pointee(live),
+            audit: AuditLog::new(ledger.clone()),
             ledger,
             metrics,
             recent: Recent::default(),

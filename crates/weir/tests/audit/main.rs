@@ -8,5 +8,6 @@ mod client;
 #[path = "../live/mod.rs"]
 #[expect(dead_code, reason = "not every part of the harness is used here")]
 mod live;
+mod log;
 mod roles;
 mod world;
