@@ -6,6 +6,7 @@
 mod accept;
 mod admin;
 mod admit;
+mod alerts;
 mod answer;
 mod asking;
 mod audit;
@@ -119,6 +120,7 @@ pub struct Gateway {
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
+    watching_alerts: JoinHandle<()>,
     writer: weir_ledger::WriterTask,
 }
 
@@ -164,6 +166,8 @@ impl Gateway {
         shared.pay_by(budgets::start(&shared).await);
         shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
+        alerts::restore(&shared).await;
+        let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -175,7 +179,7 @@ impl Gateway {
             accepting.push(tokio::spawn(accepted));
         }
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, watching_alerts, writer })
     }
 
     /// Where clients reach it.
@@ -240,6 +244,7 @@ impl Gateway {
         }
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
+        self.watching_alerts.abort();
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

@@ -4,10 +4,10 @@
 //! and [`Reader`] reads them back, in the serving process or in another. [`Slices`] is the record of what strict budgets may
 //! spend, [`AuditEntry`] what somebody did at the admin interface, [`Content`] a prompt and its answer where they are captured.
 
+mod asked;
 mod audit;
 mod change;
 mod content;
-mod asked;
 mod entry;
 mod fact;
 mod filter;
@@ -29,9 +29,9 @@ mod store;
 mod words;
 mod writer;
 
+pub use asked::time as asked_time;
 pub use audit::{AuditBreak, AuditChain, AuditEntry, AuditHead, AuditQuery, AuditRecord};
 pub use content::Content;
-pub use asked::time as asked_time;
 pub use entry::{Attempt, Entry, Intent, Outcome};
 pub use fact::{AlertTold, Event, Fact, RunEvidence, Stage};
 pub use filter::{Filter, StatusFilter};

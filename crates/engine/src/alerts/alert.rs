@@ -52,8 +52,8 @@ pub struct Message {
     pub evidence: Vec<String>,
     /// What to do first.
     pub action: String,
-    /// By when somebody should have decided, where capacity is meant and that is known.
-    pub decide_by: Option<WallTime>,
+    /// By when somebody should have decided, where capacity is meant and that is known: `Thu 26 Nov`, `now`.
+    pub decide_by: Option<String>,
 }
 
 /// Somebody has taken it on.
@@ -145,4 +145,45 @@ pub struct Silence {
     pub since: WallTime,
     /// Until when.
     pub until: WallTime,
+}
+
+impl Alert {
+    /// What a notifier is sent to see whether it takes messages.
+    #[must_use]
+    pub fn trial(now: WallTime, notifier: &str) -> Self {
+        let rule = AlertRule::DeliveryFailing;
+        let message = Message {
+            subject: "Test: this is where Weir sends its alerts".to_owned(),
+            evidence: vec!["nothing is wrong; somebody tried this notifier out".to_owned()],
+            action: "nothing".to_owned(),
+            decide_by: None,
+        };
+        let about: Arc<str> = format!("test of {notifier}").into();
+        Self { severity: Severity::Info, message, ..Self::begun(AlertId::of(rule, &about, now), rule, about, now) }
+    }
+
+    /// One of which nothing is known yet but what it is about and since when.
+    pub(super) fn begun(id: AlertId, rule: AlertRule, about: Arc<str>, since: WallTime) -> Self {
+        Self {
+            id,
+            rule,
+            about,
+            severity: Severity::Warning,
+            since,
+            seen: since,
+            message: Message::default(),
+            peak: String::new(),
+            step: 1,
+            acknowledged: None,
+            closed: None,
+            peak_size: 0,
+            told_at: None,
+            escalated: 0,
+            reminders: 0,
+            last_told: None,
+            sent: BTreeSet::new(),
+            flaps: 0,
+            restored: false,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Alerts as the record has them: after a restart, what was open is open, what was silenced is silent, and nobody is told
 //! twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,14 +51,8 @@ impl Alerts {
                         order.push(id);
                     }
                     let sent = known.remove(&id).map(|before| before.sent).unwrap_or_default();
-                    let alert = Alert {
-                        message,
-                        peak,
-                        seen: at,
-                        told_at: None,
-                        sent,
-                        ..restored(id, rule, about, severity, since, step)
-                    };
+                    let begun = Alert::begun(id, rule, about, since);
+                    let alert = Alert { severity, message, peak, step, seen: at, sent, restored: true, ..begun };
                     known.insert(id, alert);
                 }
                 AlertPast::Closed { id, at, lasted, words } => {
@@ -97,29 +91,5 @@ impl Alerts {
                 self.open.insert((alert.rule, Arc::clone(&alert.about)), alert);
             }
         }
-    }
-}
-
-fn restored(id: AlertId, rule: AlertRule, about: Arc<str>, severity: Severity, since: WallTime, step: u32) -> Alert {
-    Alert {
-        id,
-        rule,
-        about,
-        severity,
-        since,
-        seen: since,
-        message: Message::default(),
-        peak: String::new(),
-        step,
-        acknowledged: None,
-        closed: None,
-        peak_size: 0,
-        told_at: None,
-        escalated: 0,
-        reminders: 0,
-        last_told: None,
-        sent: BTreeSet::new(),
-        flaps: 0,
-        restored: true,
     }
 }

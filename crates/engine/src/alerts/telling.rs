@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_units::WallTime;
 
 use super::alert::Alert;
-use super::rule::Severity;
+use super::rule::{AlertRule, Severity};
 use super::samples::between;
 use super::settings::AlertSettings;
 
@@ -113,7 +113,10 @@ impl Alert {
 
     fn send(&mut self, to: impl IntoIterator<Item = Arc<str>>, kind: NoticeKind, notices: &mut Vec<Notice>) {
         let key = kind.key();
-        let new: Vec<Arc<str>> = to.into_iter().filter(|to| self.sent.insert((Arc::clone(to), key.clone()))).collect();
+        // A notifier that takes no messages is not told so.
+        let deaf = (self.rule == AlertRule::DeliveryFailing).then(|| Arc::clone(&self.about));
+        let to = to.into_iter().filter(|to| Some(to) != deaf.as_ref());
+        let new: Vec<Arc<str>> = to.filter(|to| self.sent.insert((Arc::clone(to), key.clone()))).collect();
         notices.extend(new.into_iter().map(|to| Notice { alert: self.clone(), to, kind }));
     }
 }

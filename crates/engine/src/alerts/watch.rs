@@ -56,7 +56,14 @@ pub enum AlertChange {
     /// Somebody silenced one.
     Silenced(AlertId, Silence),
     /// Somebody ended its silence.
-    SilenceEnded(AlertId, Silence),
+    SilenceEnded {
+        /// The alert that was named.
+        id: AlertId,
+        /// What ended.
+        silence: Silence,
+        /// Who ended it.
+        by: Arc<str>,
+    },
 }
 
 /// What happened, and whom to tell.
@@ -137,26 +144,15 @@ impl Alerts {
             return;
         }
         let flaps = self.flaps.get(&key).map_or(0, |(_, times)| times + 1);
+        let id = AlertId::of(key.0, &key.1, now);
         let alert = Alert {
-            id: AlertId::of(key.0, &key.1, now),
-            rule: key.0,
-            about: Arc::clone(&key.1),
             severity: symptom.severity,
-            since: now,
-            seen: now,
             message: words::message(&symptom.evidence, now, now, settings),
             peak: words::peak(&symptom.evidence),
             step: symptom.step,
-            acknowledged: None,
-            closed: None,
             peak_size: symptom.size,
-            told_at: None,
-            escalated: 0,
-            reminders: 0,
-            last_told: None,
-            sent: BTreeSet::new(),
             flaps,
-            restored: false,
+            ..Alert::begun(id, key.0, Arc::clone(&key.1), now)
         };
         told.changes.push(AlertChange::Opened(alert.clone()));
         self.open.insert(key, alert);
@@ -245,11 +241,11 @@ impl Alerts {
     ///
     /// # Errors
     /// When there is no such alert, or no silence over it.
-    pub fn end_silence(&mut self, id: AlertId) -> Result<Told, NoSuchAlert> {
+    pub fn end_silence(&mut self, id: AlertId, by: &str) -> Result<Told, NoSuchAlert> {
         let alert = self.find(id).ok_or(NoSuchAlert::Unknown)?;
         let key = (alert.rule, Arc::clone(&alert.about));
         let silence = self.silences.remove(&key).ok_or(NoSuchAlert::NotSilenced)?;
-        Ok(Told { changes: vec![AlertChange::SilenceEnded(id, silence)], notices: Vec::new() })
+        Ok(Told { changes: vec![AlertChange::SilenceEnded { id, silence, by: by.into() }], notices: Vec::new() })
     }
 
     fn absent(&self, id: AlertId) -> NoSuchAlert {
@@ -275,7 +271,7 @@ impl Alerts {
         self.ended.iter().rev()
     }
 
-    /// The silences, and which is over an alert.
+    /// The silences.
     pub fn silences(&self) -> impl Iterator<Item = &Silence> {
         self.silences.values()
     }

@@ -27,7 +27,7 @@ proptest! {
             let told = match act {
                 0 => world.alerts.acknowledge(now, id, "alice"),
                 1 => world.alerts.silence(now, id, "bob", "why", now + minutes(20)),
-                2 => world.alerts.end_silence(id),
+                2 => world.alerts.end_silence(id, "bob"),
                 _ => continue,
             };
             world.take(told.unwrap_or_default());

@@ -87,7 +87,7 @@ fn nobody_hears_of_what_is_silenced_until_the_silence_ends() {
 fn a_silence_can_be_ended_and_belongs_to_one_thing() {
     let mut world = broken();
     let id = world.open(AlertRule::BreakerOpen).unwrap().id;
-    assert_eq!(world.alerts.end_silence(id), Err(NoSuchAlert::NotSilenced));
+    assert_eq!(world.alerts.end_silence(id, "bob"), Err(NoSuchAlert::NotSilenced));
     let until = world.now + minutes(600);
     let told = world.alerts.silence(world.now, id, "alice", "a\u{7}b", until).unwrap();
     world.take(told);
@@ -95,7 +95,7 @@ fn a_silence_can_be_ended_and_belongs_to_one_thing() {
     world.seen.deployments.push(deployment("p/other", BreakerState::Open, (40, 0, 30)));
     world.pass(minutes(1));
     assert_eq!(world.told(), ["ops opened", "ops opened"], "another model is another thing");
-    let told = world.alerts.end_silence(id).unwrap();
+    let told = world.alerts.end_silence(id, "bob").unwrap();
     world.take(told);
     world.pass(minutes(15));
     assert_eq!(world.told(), ["pager escalated-1-1", "pager escalated-1-1"]);

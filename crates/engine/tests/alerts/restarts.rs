@@ -36,7 +36,7 @@ fn recorded(world: &mut World, sent: impl Fn(&str) -> bool) -> Vec<AlertPast> {
                 AlertPast::Acknowledged { id: alert.id, by: ack.by, at: ack.at }
             }
             AlertChange::Silenced(_, silence) => AlertPast::Silenced(silence),
-            AlertChange::SilenceEnded(_, silence) => {
+            AlertChange::SilenceEnded { silence, .. } => {
                 AlertPast::SilenceEnded { rule: silence.rule, about: silence.about }
             }
         })

@@ -64,7 +64,7 @@ impl World {
             AlertChange::Closed(alert) => format!("closed {} {}", alert.rule, alert.about),
             AlertChange::Acknowledged(alert) => format!("acknowledged {} {}", alert.rule, alert.about),
             AlertChange::Silenced(_, silence) => format!("silenced {} {}", silence.rule, silence.about),
-            AlertChange::SilenceEnded(_, silence) => format!("silence-ended {} {}", silence.rule, silence.about),
+            AlertChange::SilenceEnded { silence, .. } => format!("silence-ended {} {}", silence.rule, silence.about),
         };
         std::mem::take(&mut self.changes).into_iter().map(words).collect()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use weir_units::{DeploymentId, Dimension, FaultClass, WallTime, numbers};
 
 use super::text::{fit, name};
-use super::times::{day_or_time, span};
+use super::times::{date, day_or_time, span};
 use super::{Instead, LINE, When, failed_of, percent, serves, waiting_for_it};
 use crate::alerts::alert::Message;
 use crate::alerts::observed::AttemptCounts;
@@ -55,12 +55,16 @@ pub(super) fn headroom(when: &When<'_>, seen: &Fullness<'_>) -> Message {
     let use_of = format!("{} of {} {what} are used", numbers::count(used), numbers::count(limit));
     let waits =
         (seen.waiting > 0).then(|| format!("{} waiting for it", numbers::counted(seen.waiting as u64, "request")));
-    let lead_time = i64::try_from(when.lead_time.as_micros()).unwrap_or(i64::MAX);
+    let decide_by = seen.full_at.map(|at| {
+        let lead_time = i64::try_from(when.lead_time.as_micros()).unwrap_or(i64::MAX);
+        let by = WallTime(at.0.saturating_sub(lead_time));
+        if by <= when.now { "now".to_owned() } else { date(by, when.zone) }
+    });
     Message {
         subject: fit(|most| format!("Headroom: {} {what} at {share} of {of}{full}", name(pool, most))),
         evidence: [Some(use_of), waits, when.anew(seen.resets_at)].into_iter().flatten().collect(),
         action: "move batch work to other hours, add a deployment to the route, or ask for a higher limit".to_owned(),
-        decide_by: seen.full_at.map(|at| WallTime(at.0.saturating_sub(lead_time)).max(when.now)),
+        decide_by,
     }
 }
 
