@@ -199,6 +199,10 @@ fn a_halted_run_is_an_alert_until_it_is_released() {
     world.seen.runs.clear();
     world.look();
     assert_eq!(world.happened(), ["closed run-halted shop/run_42"], "a release ends it at once");
+    world.seen.runs = vec![run("$(reboot)")];
+    world.look();
+    let action = &world.open(AlertRule::RunHalted).unwrap().message.action;
+    assert!(!action.contains("reboot"), "{action}");
 }
 
 #[test]

@@ -54,12 +54,12 @@ pub(super) fn run_halted(when: &When<'_>, tenant: &str, run: &str, why: &str, co
     let cost = cost.map(|cost| format!(" ({})", dollars(cost))).unwrap_or_default();
     let subject =
         fit(|most| format!("Run halted: {} of {}{cost}: {}", name(run, most), name(tenant, most), name(why, most)));
-    let run = name(run, LINE);
+    // A command that somebody may paste holds nothing that a shell would obey.
+    let tame = run.len() <= LINE && run.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-~:".contains(&byte));
+    let action = match tame {
+        true => format!("read `weir runs show {run}`; if it may go on: `weir runs release {run}`"),
+        false => "find it in `weir runs --state halted`; quote its name with care".to_owned(),
+    };
     let since = format!("its requests are refused since {}; nothing else is", when.since);
-    Message {
-        subject,
-        evidence: vec![name(why, 200), since],
-        action: format!("read `weir runs show {run}`; if it may go on: `weir runs release {run}`"),
-        decide_by: None,
-    }
+    Message { subject, evidence: vec![name(why, 200), since], action, decide_by: None }
 }
