@@ -169,7 +169,8 @@ fn breakers(settings: &AlertSettings, seen: &[DeploymentSeen], within: &Within) 
             rule: AlertRule::BreakerOpen,
             about: one.deployment.to_string().into(),
             severity: Severity::Error,
-            opens: one.breaker == BreakerState::Open,
+            // One that is half-open was open, if only between two looks.
+            opens: true,
             size: counts.failed,
             step: 1,
             evidence: Evidence::BreakerOpen {

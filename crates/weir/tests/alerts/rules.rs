@@ -1,7 +1,5 @@
 //! Each rule: it is told once when it begins and once when it ends, with how long it took and how bad it was.
 
-use std::time::Duration;
-
 use serde_json::json;
 use weir_mock::Profile;
 use weir_sim::Standing;
@@ -9,12 +7,6 @@ use weir_units::{Dimension, Limits};
 
 use crate::client::send;
 use crate::world::{BOT, World, searched};
-
-/// Asks until the model answers; breakers and benches let a call through by and by.
-async fn until_answered(world: &World) {
-    let asking = async { while world.ask(1).await != [200] {} };
-    tokio::time::timeout(Duration::from_secs(90), asking).await.expect("it answers again");
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_breaker_that_opens_and_closes() {
@@ -24,11 +16,7 @@ async fn a_breaker_that_opens_and_closes() {
     let (opened, resolved) = world
         .began_and_ended("breaker-open", async || {
             world.mock.clear();
-            until_answered(&world).await;
-            // A breaker that was open takes a few good answers before it is closed.
-            while world.weir.told("/admin/v1/deployments").await["deployments"][0]["breaker"] != "closed" {
-                world.ask(1).await;
-            }
+            world.until_closed().await;
         })
         .await;
     let alert = &opened.json()["alert"];
@@ -47,7 +35,7 @@ async fn a_provider_that_is_down_and_comes_back() {
     let (opened, _) = world
         .began_and_ended("provider-down", async || {
             world.mock.clear();
-            until_answered(&world).await;
+            world.until_answered().await;
         })
         .await;
     let subject = opened.json()["alert"]["subject"].as_str().unwrap().to_owned();
@@ -60,7 +48,7 @@ async fn a_provider_that_throttles_and_stops_to() {
     let world = World::start("window = \"3s\"\nleast-attempts = 2\n====\n").await;
     world.mock.order(Standing::next("429".parse().unwrap(), 1));
     world.ask(1).await;
-    until_answered(&world).await;
+    world.until_answered().await;
     assert_eq!(world.ask(1).await, [200]);
     let (opened, _) = world.began_and_ended("throttled", async || {}).await;
     let subject = opened.json()["alert"]["subject"].as_str().unwrap().to_owned();

@@ -15,12 +15,7 @@ const HOOK: &str = "notify = [\"hook\"]";
 
 /// Halts a run, which opens an alert.
 async fn halt(world: &World, run: &str) {
-    halt_after(world, run, 5).await;
-}
-
-/// The same, with so many searches in its history.
-async fn halt_after(world: &World, run: &str, searches: usize) {
-    let halted = world.weir.ask_for(BOT, &format!("x-weir-run: {run}\r\n"), &searched(searches)).await;
+    let halted = world.weir.ask_for(BOT, &format!("x-weir-run: {run}\r\n"), &searched(5)).await;
     assert_eq!(halted.status, 422, "{}", halted.body);
 }
 
@@ -151,19 +146,22 @@ async fn what_nobody_acknowledges_goes_to_the_next_and_what_somebody_did_does_no
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_silenced_tells_nobody_until_the_silence_ends() {
     let world = World::start("").await;
-    halt(&world, "noisy").await;
-    let first = world.sink.wait("opened run-halted").await;
+    world.order("500");
+    world.ask(4).await;
+    let first = world.sink.wait("opened breaker-open").await;
     let (code, said) = world.cli(&["silence", &id(&first), "--for", "1h", "--why", "a \u{7}known one"]).await;
-    assert!(code == 0 && said.contains("nobody is told of run-halted about shop/noisy until"), "{said}");
-    release(&world.weir, "noisy").await;
-    world.sink.wait("resolved run-halted").await;
-    halt_after(&world, "noisy", 10).await;
-    let again = world.open("run-halted").await;
+    assert!(code == 0 && said.contains("nobody is told of breaker-open about m/smart until"), "{said}");
+    world.mock.clear();
+    world.until_closed().await;
+    world.sink.wait("resolved breaker-open").await;
+    world.order("500");
+    world.ask(4).await;
+    let again = world.open("breaker-open").await;
     assert_eq!((again["state"].as_str(), again["silenced"]["by"].as_str()), (Some("silenced"), Some("root")));
     assert_eq!(again["silenced"]["why"], "a ?known one");
     halt(&world, "other").await;
-    world.sink.wait_for(|sent| about(sent, "other")).await;
-    let opened = || world.sink.sent().iter().filter(|s| about(s, "noisy") && s.what().starts_with("opened")).count();
+    world.sink.wait("opened run-halted").await;
+    let opened = || world.sink.taken().iter().filter(|what| *what == "opened breaker-open").count();
     assert_eq!(opened(), 1, "the one before the silence");
     let (code, said) = world.cli(&["unsilence", again["id"].as_str().unwrap()]).await;
     assert!(code == 0, "{said}");

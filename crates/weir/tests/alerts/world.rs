@@ -1,5 +1,7 @@
 //! A gateway that looks often and waits little, its provider, and who is told.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use weir_mock::{Mock, Options, Profile};
 use weir_sim::Standing;
@@ -7,6 +9,8 @@ use weir_sim::Standing;
 use crate::live::{Weir, text};
 use crate::sink::{Sent, Sink};
 
+/// No answer of these tests takes so long, however busy the machine is.
+const GUARD: Duration = Duration::from_secs(90);
 pub(crate) const BOT: &str = "weir_bot_0123456789abcdefgh";
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -61,6 +65,22 @@ impl World {
         answers
     }
 
+    /// Asks until the model answers; breakers and benches let a call through by and by.
+    pub(crate) async fn until_answered(&self) {
+        let asking = async { while self.ask(1).await != [200] {} };
+        tokio::time::timeout(GUARD, asking).await.expect("it answers again");
+    }
+
+    /// Asks until the breaker is closed: after it was open that takes a few good answers.
+    pub(crate) async fn until_closed(&self) {
+        let asking = async {
+            while self.weir.told("/admin/v1/deployments").await["deployments"][0]["breaker"] != "closed" {
+                self.ask(1).await;
+            }
+        };
+        tokio::time::timeout(GUARD, asking).await.expect("it closes");
+    }
+
     pub(crate) fn order(&self, fault: &str) {
         self.mock.order(Standing::all(fault.parse().unwrap()));
     }
@@ -96,7 +116,7 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(90), looking).await.expect("it opens")
+        tokio::time::timeout(GUARD, looking).await.expect("it opens")
     }
 
     /// Runs `weir alerts` and what follows, and gives what it said.
