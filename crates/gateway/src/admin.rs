@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod audit;
+mod content;
 mod keys;
 mod members;
 pub(crate) mod people;
@@ -138,6 +139,7 @@ where
         "/admin/v1/facts" => requests::facts(shared, parts).await?,
         "/admin/v1/audit" => audit::list(shared, person, parts).await?,
         "/admin/v1/audit/head" => audit::head(shared),
+        path if content::is_own(path) => content::serve(shared, person, path).await?,
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await?,
             None => return Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
@@ -162,6 +164,7 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         buffered: shared.buffers.load().used(),
         runs: shared.runs.look(weir_engine::Runs::size),
+        captured: shared.capture.counts(),
     });
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }

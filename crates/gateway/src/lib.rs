@@ -15,6 +15,7 @@ mod body;
 mod budgets;
 mod call;
 mod calling;
+mod capture;
 mod changes;
 mod clock;
 mod fault;
@@ -111,6 +112,12 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// The ledger's database, if it is in Postgres.
+fn postgres(config: &Config) -> Result<Option<weir_ledger::Postgres>, StartError> {
+    let url = config.ledger.postgres.as_ref().map(|url| weir_ledger::Postgres::parse(url.expose())).transpose();
+    url.map_err(|why| StartError::Config(format!("`ledger.url`: {why}")))
+}
+
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -152,6 +159,7 @@ impl Gateway {
             .transpose()?;
         let options = Options {
             path: config.ledger.path.clone(),
+            postgres: postgres(&config)?,
             retention: config.ledger.retention,
             queue: LEDGER_QUEUE,
             commit_every: COMMIT_EVERY,
@@ -178,6 +186,7 @@ impl Gateway {
             let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
             accepting.push(tokio::spawn(accepted));
         }
+        tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
         Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, watching_alerts, writer })
     }
@@ -250,6 +259,7 @@ impl Gateway {
         }
         budgets::close(&self.shared).await;
         self.recording.abort();
+        self.shared.capture.flush().await;
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.audit.of_system("stop", &why, "done");
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });

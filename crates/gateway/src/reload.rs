@@ -67,7 +67,7 @@ impl Reloading {
             ("[server] listen", old.server.listen != new.server.listen),
             ("[server] admin-listen", old.server.admin_listen != new.server.admin_listen),
             ("[server] max-connections", old.server.max_connections != new.server.max_connections),
-            ("[ledger] url", old.ledger.path != new.ledger.path),
+            ("[ledger] url", (&old.ledger.path, &old.ledger.postgres) != (&new.ledger.path, &new.ledger.postgres)),
             ("[server] timezone", old.zone != new.zone),
             ("[ledger] retention", old.ledger.retention != new.ledger.retention),
         ] {

@@ -42,9 +42,9 @@ pub(super) const PATHS: &[Path] = &[
     view("/admin/v1/openapi.json"),
     view("/admin/v1/requests"),
     view("/admin/v1/requests/count"),
+    view("/admin/v1/requests/{id}"),
     view("/admin/v1/series"),
     view("/admin/v1/facts"),
-    view("/admin/v1/requests/{id}"),
     view("/admin/v1/deployments"),
     view("/admin/v1/headroom"),
     view("/admin/v1/runs"),
@@ -63,6 +63,7 @@ pub(super) const PATHS: &[Path] = &[
     change_with(Method::POST, "/admin/v1/keys", "key.make"),
     change_with(Method::POST, "/admin/v1/keys/{name}/rotate", "key.rotate"),
     change_with(Method::DELETE, "/admin/v1/keys/{name}", "key.revoke"),
+    audit("/admin/v1/requests/{id}/content", "content.read"),
     audit("/admin/v1/audit", "audit.read"),
     view("/admin/v1/audit/head"),
 ];

@@ -5,6 +5,7 @@
 #[path = "../faults/client.rs"]
 #[expect(dead_code, reason = "not every part of the client is used here")]
 mod client;
+mod content;
 #[path = "../live/mod.rs"]
 #[expect(dead_code, reason = "not every part of the harness is used here")]
 mod live;
