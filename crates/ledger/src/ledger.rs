@@ -92,7 +92,7 @@ struct Inner {
 /// What goes to the writer.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Intent(Intent),
+    Intent(Box<Intent>),
     Settle(Box<Entry>),
     /// A fact and its id.
     Note(i64, Box<Event>),
@@ -137,7 +137,7 @@ impl Ledger {
 
     /// Takes down that a request was admitted.
     pub fn intent(&self, intent: Intent) {
-        self.put(Message::Intent(intent));
+        self.put(Message::Intent(Box::new(intent)));
     }
 
     /// Takes down how a request ended, in place of its intent.

@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 /// A database of Postgres's, and how to get in. It shows neither user nor password.
 #[derive(Clone)]
 pub struct Postgres {
-    pub(crate) options: PgConnectOptions,
+    pub(crate) options: Box<PgConnectOptions>,
 }
 
 impl Postgres {
@@ -23,7 +23,7 @@ impl Postgres {
         let right = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let options = PgConnectOptions::from_str(url).ok().filter(|_| right);
         let options = options.ok_or("it is no url of Postgres's: write postgres://USER@HOST/DATABASE")?;
-        Ok(Self { options: options.application_name("weir").disable_statement_logging() })
+        Ok(Self { options: Box::new(options.application_name("weir").disable_statement_logging()) })
     }
 }
 

@@ -127,7 +127,7 @@ impl Reader {
     pub(crate) fn lazy(place: &Place) -> Self {
         let pool = match place {
             Place::File(path) => Pool::sqlite(path),
-            Place::Postgres(postgres) => Pool::postgres(postgres.options.clone()),
+            Place::Postgres(postgres) => Pool::postgres((*postgres.options).clone()),
         };
         Self { pool }
     }

@@ -114,7 +114,7 @@ impl Row {
     /// The row of a message, if it is one that is kept.
     pub(crate) fn of(message: Message) -> Option<Self> {
         Some(match message {
-            Message::Intent(intent) => Self::Request(RequestRow::open(intent)),
+            Message::Intent(intent) => Self::Request(RequestRow::open(*intent)),
             Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
             Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
             Message::Change(..) | Message::Content(_) | Message::Flush(_) | Message::Roll(_) | Message::Close(_) => {

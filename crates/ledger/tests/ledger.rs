@@ -1,7 +1,10 @@
 //! The ledger from outside: what was taken down is there exactly once, whatever became of the database or the process.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
 mod common;
+#[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
 
@@ -10,8 +13,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use both::on_both;
 use common::{COST, START, entry, intent};
-use home::{Home, on_both};
+use home::Home;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};

@@ -1,6 +1,9 @@
 //! Roll-ups and postings: they alone answer where they can, count everything once whatever happens, and outlive the requests.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
+#[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
 #[path = "common/varied.rs"]
@@ -8,7 +11,8 @@ mod varied;
 
 use std::time::Duration;
 
-use home::{Home, on_both};
+use both::on_both;
+use home::Home;
 use sqlx::{ConnectOptions, Connection, Executor};
 use varied::varied;
 use weir_ledger::{Entry, Filter, Ledger, OTHER, Options, Query, Series, SeriesBy, SeriesQuery, Step, edges, open};

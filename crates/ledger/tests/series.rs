@@ -1,6 +1,9 @@
 //! Lists, counts and series: each number is that of the requests that the same filter lists.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
+#[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
 #[path = "common/varied.rs"]
@@ -8,7 +11,8 @@ mod varied;
 
 use std::collections::BTreeSet;
 
-use home::{Home, on_both};
+use both::on_both;
+use home::Home;
 use serde_json::Value;
 use varied::varied;
 use weir_ledger::{
@@ -79,7 +83,10 @@ async fn states(kind: fn() -> Making, entries: &[Entry]) -> Vec<(Home, Ledger)> 
 
 type Making = std::pin::Pin<Box<dyn Future<Output = Home>>>;
 
-fn filters(entries: &[Entry]) -> Vec<(Filter, Box<dyn Fn(&Entry) -> bool>)> {
+/// A filter, and what it means.
+type Meant = (Filter, Box<dyn Fn(&Entry) -> bool>);
+
+fn filters(entries: &[Entry]) -> Vec<Meant> {
     let any = Filter::default;
     let some = entries.iter().find(|e| e.trace.is_some() && !e.attempts.is_empty()).unwrap();
     let (trace, run) = (some.trace.unwrap().trace_id, entries.iter().find_map(|e| e.run.clone()).unwrap());
@@ -348,7 +355,7 @@ async fn told_apart(ledger: &Ledger, entries: &[Entry]) {
         }
         assert!(series.rows.is_sorted_by(|a, b| a.total.requests.requests >= b.total.requests.requests));
         assert_eq!(series.rest.0, 0);
-        let some: BTreeSet<String> = entries.iter().flat_map(|e| names(e)).collect();
+        let some: BTreeSet<String> = entries.iter().flat_map(&names).collect();
         assert!(some.is_subset(&known), "{by:?}");
     }
 }

@@ -1,16 +1,20 @@
 //! Sums of what was spent, beside sums made the simple way from the same entries; and keys made at run time.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
 #[expect(dead_code, reason = "these tests make up entries of their own")]
 mod common;
+#[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use both::on_both;
 use common::{START, intent};
-use home::{Home, on_both};
+use home::Home;
 use weir_ledger::{
     Attempt, Entry, Event, Fact, FormerSecret, KeyRecord, Options, Outcome, SpendBy, SpendError, SpendQuery, Stage,
     Sums, open,

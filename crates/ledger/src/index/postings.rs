@@ -217,8 +217,11 @@ fn write(lists: &Lists, rows: usize) -> Vec<u8> {
     blob
 }
 
+/// Whether places have four bytes, the values, the places.
+type Parts<'a> = (bool, &'a [[u8; 12]], &'a [u8]);
+
 /// The parts of a blob: its values with where their places end, and the places.
-fn parts(blob: &[u8]) -> Option<(bool, &[[u8; 12]], &[u8])> {
+fn parts(blob: &[u8]) -> Option<Parts<'_>> {
     let (wide, rest) = blob.split_first()?;
     let (count, rest) = rest.split_first_chunk()?;
     let (values, places) = rest.split_at_checked(12 * usize::try_from(u32::from_le_bytes(*count)).ok()?)?;

@@ -19,7 +19,6 @@ pub(crate) struct Home {
 
 impl Home {
     /// The ledger is a file.
-    #[allow(dead_code, reason = "not every test has one")]
     pub(crate) async fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), postgres: None }
     }
@@ -58,7 +57,6 @@ impl Home {
     }
 
     /// Changes the database behind the ledger's back.
-    #[allow(dead_code, reason = "not every test does")]
     pub(crate) async fn execute(&self, sql: &'static str) {
         match &self.postgres {
             Some(_) => {
@@ -75,7 +73,6 @@ impl Home {
     }
 
     /// A connection to its database in Postgres.
-    #[allow(dead_code, reason = "not every test does")]
     pub(crate) async fn server(&self) -> PgConnection {
         let url: PgConnectOptions = std::env::var("WEIR_TEST_POSTGRES").unwrap().parse().unwrap();
         let shown = self.postgres.as_ref().unwrap().to_string();
@@ -83,7 +80,6 @@ impl Home {
     }
 
     /// As another process reads it.
-    #[allow(dead_code, reason = "not every test reads from outside")]
     pub(crate) async fn reader(&self) -> Reader {
         match &self.postgres {
             Some(postgres) => Reader::open_postgres(postgres).await.unwrap(),
@@ -91,14 +87,3 @@ impl Home {
         }
     }
 }
-
-/// Makes two tests of each story, one a database.
-#[allow(unused_macros, reason = "not every test has stories for both")]
-macro_rules! on_both {
-    ($($story:ident),* $(,)?) => {
-        mod sqlite { $(#[tokio::test] async fn $story() { super::$story(super::Home::sqlite().await).await; })* }
-        mod postgres { $(#[tokio::test] async fn $story() { super::$story(super::Home::postgres().await).await; })* }
-    };
-}
-#[allow(unused_imports, reason = "as above")]
-pub(crate) use on_both;

@@ -45,7 +45,7 @@ pub(crate) fn varied(n: u64, at: WallTime) -> Entry {
     let outcomes = [Outcome::Refused, Outcome::Failed, Outcome::Cancelled, Outcome::Lost];
     let outcome = if draw.below(10) < 8 { Outcome::Answered } else { outcomes[place(draw, 4)] };
     let mut entry = Entry::of(intent, outcome);
-    entry.content = (draw.below(4) > 0).then(|| n / 2);
+    entry.content = (draw.below(4) > 0).then_some(n / 2);
     if outcome != Outcome::Refused {
         calls(&mut entry, draw);
     }
