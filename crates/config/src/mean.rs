@@ -12,6 +12,7 @@ mod providers;
 mod routes;
 mod runs;
 mod server;
+mod telemetry;
 mod zone;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::{Config, Environment, Source, Timeouts};
 use weir_engine::{BreakerSettings, RetrySettings, Settings};
 
 pub(crate) use providers::{anthropic_root, built_in_mock};
+pub(crate) use telemetry::telemetry;
 
 /// Gives the config as written its meaning.
 pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, log: &mut Log<'_>) -> Config {
@@ -42,6 +44,7 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
         runs: runs::settings(root.table("runs")),
         guards,
         timeouts,
+        telemetry: telemetry(root.table("telemetry"), environment, log),
         source,
     };
     links::check(root, log);

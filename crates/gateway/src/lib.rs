@@ -30,6 +30,7 @@ mod queue;
 mod recorder;
 mod reload;
 mod reply;
+mod retried;
 mod route;
 mod runs;
 mod serve;
@@ -37,6 +38,7 @@ mod settle;
 mod splice;
 mod state;
 mod stream;
+mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
@@ -60,6 +62,7 @@ use crate::listen::Phase;
 use crate::recorder::Recorder;
 use crate::serve::Door;
 use crate::state::Shared;
+use crate::telemetry::Exporting;
 
 pub use asking::{AskFault, Operator};
 pub use probe::{Probe, probe};
@@ -118,6 +121,7 @@ pub struct Gateway {
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
+    exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
 
@@ -173,7 +177,8 @@ impl Gateway {
             accepting.push(tokio::spawn(accepted));
         }
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
+        let exporting = Exporting::start(&shared);
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, exporting, writer })
     }
 
     /// Where clients reach it.
@@ -244,7 +249,8 @@ impl Gateway {
         budgets::close(&self.shared).await;
         self.recording.abort();
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
-        self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.shared.tell(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.exporting.close(&self.shared).await;
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.
         self.shared.ledger.clone().close().await;
         self.writer.join().await;
