@@ -78,6 +78,9 @@ fn timeline(record: &Value) -> String {
     let text = |name: &str| clean(record[name].as_str().unwrap_or("—"));
     let mut lines =
         vec![bold(&headline(record)), format!("{} · {} · {}", text("id"), text("endpoint"), text("started_at"))];
+    if let Some(trace) = record["trace"]["id"].as_str() {
+        lines.push(format!("     trace  {}", clean(trace)));
+    }
     let began = at_millis(&record["started_at"]);
     for event in record["events"].as_array().into_iter().flatten() {
         let after = at_millis(&event["at"]).zip(began).map(|(at, began)| at.saturating_sub(began));
@@ -201,6 +204,14 @@ mod tests {
                 "            attempt 2 at anthropic/claude-sonnet-5-5: $0.00125 (estimated)",
             ]
         );
+    }
+
+    #[test]
+    fn the_trace_that_it_is_in_is_named() {
+        let mut record = record();
+        assert!(!timeline(&record).contains("     trace  "));
+        record["trace"] = json!({ "id": "0af7651916cd43dd8448eb211c80319c", "parent": "b7ad6b7169203331", "flags": 1 });
+        assert_eq!(timeline(&record).lines().nth(2), Some("     trace  0af7651916cd43dd8448eb211c80319c"));
     }
 
     #[test]
