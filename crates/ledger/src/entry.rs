@@ -39,6 +39,13 @@ impl Outcome {
             Self::Lost => "lost",
         }
     }
+
+    /// The outcome of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Open, Self::Answered, Self::Refused, Self::Failed, Self::Cancelled, Self::Lost];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
 }
 
 /// What is known of a request when it is admitted.

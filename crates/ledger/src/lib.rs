@@ -4,8 +4,10 @@
 //! and [`Reader`] reads them back, in the serving process or in another. [`Slices`] is the record of what strict budgets may
 //! spend.
 
+mod asked;
 mod entry;
 mod fact;
+mod filter;
 mod json;
 mod keys;
 mod ledger;
@@ -14,6 +16,8 @@ mod open;
 mod query;
 mod row;
 mod secret;
+mod seen;
+mod series;
 mod slices;
 mod spend;
 mod spend_sql;
@@ -22,13 +26,19 @@ mod store;
 mod words;
 mod writer;
 
+pub use asked::time as asked_time;
 pub use entry::{Attempt, Entry, Intent, Outcome};
 pub use fact::{Event, Fact, RunEvidence, Stage};
+pub use filter::{Filter, StatusFilter};
 pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
-pub use query::{Payer, Query, Reader, StoreError};
+pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 pub use secret::installation_secret;
+pub use series::{
+    Calls, Histogram, MOST_BUCKETS, Requests, Series, SeriesBy, SeriesQuery, SeriesRow, Step, Tally, WASTE, Wasted,
+    edges,
+};
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use spend::{Spend, SpendBy, SpendError, SpendQuery, SpendRow, Sums};
 pub use words::in_words;
