@@ -35,7 +35,7 @@ pub use load::{from_environment, load};
 pub use log::{At, Log, shown, shown_within};
 pub use made::{KeyFault, KeySettings};
 pub use meant::{
-    AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Tenant, Timeouts, Tls,
+    AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Telemetry, Tenant, Timeouts, Tls,
 };
 pub use nearest::nearest;
 pub use notifier::{Contact, Notifier, NotifierKind};

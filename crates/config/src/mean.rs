@@ -15,6 +15,7 @@ mod providers;
 mod routes;
 mod runs;
 mod server;
+mod telemetry;
 mod zone;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::{Config, Environment, Source, Timeouts};
 use weir_engine::{BreakerSettings, RetrySettings, Settings};
 
 pub(crate) use providers::{anthropic_root, built_in_mock};
+pub(crate) use telemetry::telemetry;
 
 /// Gives the config as written its meaning.
 pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, log: &mut Log<'_>) -> Config {
@@ -50,6 +52,7 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
         runs: runs::settings(root.table("runs")),
         guards,
         timeouts,
+        telemetry: telemetry(root.table("telemetry"), environment, log),
         source,
     };
     links::check(root, log);

@@ -53,6 +53,8 @@ pub struct Config {
     pub contacts: BTreeMap<Arc<str>, Contact>,
     /// How long a request waits for capacity, unless it says otherwise.
     pub max_wait: Duration,
+    /// Where traces and metrics go; none where they go nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Where all this was written.
     pub source: Source,
 }
@@ -99,6 +101,29 @@ pub struct Server {
     pub max_connections: usize,
     /// How long running requests have at SIGTERM.
     pub grace: Duration,
+}
+
+/// Where traces and metrics go by OTLP over HTTP, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where spans are sent, the whole address; none if they are not.
+    pub traces: Option<String>,
+    /// Where metrics are sent.
+    pub metrics: Option<String>,
+    /// What is sent with each, names in lower case.
+    pub headers: Vec<(String, Secret)>,
+    /// What the sender calls itself: `service.name` and more.
+    pub resource: Vec<(String, String)>,
+    /// The share of ordinary requests that are traced, in parts per million.
+    pub sample_ppm: u32,
+    /// A request that takes at least so long is always traced.
+    pub slow: Duration,
+    /// How long one export may take.
+    pub timeout: Duration,
+    /// How often metrics are sent.
+    pub interval: Duration,
+    /// Whether what is sent is compressed.
+    pub gzip: bool,
 }
 
 /// A certificate and its key, both PEM.

@@ -53,6 +53,7 @@ pub(crate) fn ready(shared: &Shared) -> Response<ReplyBody> {
         "status": if draining { "draining" } else { "ready" },
         "in_flight": shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         "config_refused": refused,
+        "telemetry": shared.telemetry.health(&shared.live.load().config),
         "ledger": { "queued": behind.queued, "spilled": behind.spilled, "error": behind.error },
     });
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -149,13 +150,19 @@ where
 }
 
 fn metrics(shared: &Shared) -> Response<ReplyBody> {
+    let page = seen(shared, |seen| shared.metrics.page(seen));
+    typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+}
+
+/// What is shown beside the counters, as it is now.
+pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
     let now = shared.clock.now();
     let (deployments, pools) = {
         let engine = shared.engine();
         (engine.view(now), engine.headroom(now))
     };
     let budgets = budgets::gauges(shared);
-    let page = shared.metrics.page(&Seen {
+    show(&Seen {
         budgets: &budgets,
         alerts: &shared.alarms.figures(),
         deployments: &deployments,
@@ -166,8 +173,8 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         buffered: shared.buffers.load().used(),
         runs: shared.runs.look(weir_engine::Runs::size),
         captured: shared.capture.counts(),
-    });
-    typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+        telemetry: &shared.telemetry.exported(),
+    })
 }
 
 fn deployments(shared: &Shared) -> Response<ReplyBody> {

@@ -34,6 +34,7 @@ mod queue;
 mod recorder;
 mod reload;
 mod reply;
+mod retried;
 mod route;
 mod runs;
 mod serve;
@@ -41,6 +42,7 @@ mod settle;
 mod splice;
 mod state;
 mod stream;
+mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
@@ -64,6 +66,7 @@ use crate::listen::Phase;
 use crate::recorder::Recorder;
 use crate::serve::Door;
 use crate::state::Shared;
+use crate::telemetry::Exporting;
 
 pub use asking::{AskFault, Operator};
 pub use probe::{Probe, probe};
@@ -129,6 +132,7 @@ pub struct Gateway {
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
+    exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
 
@@ -189,7 +193,8 @@ impl Gateway {
         }
         tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, watching_alerts, writer })
+        let exporting = Exporting::start(&shared);
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, watching_alerts, exporting, writer })
     }
 
     /// Where clients reach it.
@@ -263,7 +268,8 @@ impl Gateway {
         self.shared.capture.flush().await;
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
         self.shared.audit.of_system("stop", &why, "done");
-        self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.shared.tell(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.exporting.close(&self.shared).await;
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.
         self.shared.ledger.clone().close().await;
         self.writer.join().await;

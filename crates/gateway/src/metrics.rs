@@ -6,6 +6,8 @@
 mod alerts;
 mod budgets;
 mod limits;
+mod operations;
+mod otlp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -18,6 +20,9 @@ use weir_units::{Moment, NanoUsd};
 
 use crate::alerts::Figures;
 use crate::pulse::Pulse;
+use crate::telemetry;
+
+use operations::{Call, Operations};
 
 /// Most deployments that nobody declared with labels of their own.
 const LABELS: usize = 500;
@@ -37,6 +42,19 @@ pub(crate) struct Seen<'a> {
     pub(crate) runs: RunsSize,
     /// Requests whose content was kept, and those that were to be captured and found no room.
     pub(crate) captured: (u64, u64),
+    pub(crate) telemetry: &'a Exported,
+}
+
+/// What became of telemetry.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Exported {
+    pub(crate) spans: u64,
+    pub(crate) requests: u64,
+    pub(crate) unsampled: u64,
+    pub(crate) dropped: u64,
+    pub(crate) rejected: u64,
+    pub(crate) waiting: usize,
+    pub(crate) failing: bool,
 }
 
 /// Counters since the start.
@@ -60,6 +78,7 @@ struct Counters {
     queue_waits: Histogram,
     overhead_sum_us: u64,
     pulse: Pulse,
+    operations: Operations,
 }
 
 /// How long things took.
@@ -85,11 +104,19 @@ impl Metrics {
         }
         counters.pulse.request(now, entry);
         for (attempt, number) in entry.attempts.iter().zip(1..) {
-            let class = attempt.class.map_or(if attempt.status.is_some() { "ok" } else { "cancelled" }, |c| c.name());
+            let class = telemetry::class(attempt);
             let deployment = counters.label(&attempt.deployment, class == "ok");
             *counters.attempts.entry((Arc::clone(&deployment), class)).or_default() += 1;
+            let first = entry.stream.then(|| first_content_ms(entry, number)).flatten();
+            let call = Call {
+                operation: telemetry::operation(entry.endpoint),
+                class,
+                took_us: u64::try_from(attempt.ended_at.0 - attempt.started_at.0).unwrap_or(0),
+                first_chunk_us: first.map(|ms| ms * 1_000),
+                tokens: attempt.usage.map(|usage| (usage.input.0, usage.output.0)),
+            };
+            counters.operations.add(Arc::clone(&deployment), &call);
             if class != "cancelled" {
-                let first = entry.stream.then(|| first_content_ms(entry, number)).flatten();
                 counters.pulse.attempt(now, &deployment, attempt, first);
             }
             match attempt.cost_usd {
@@ -175,8 +202,24 @@ impl Metrics {
         }
         head(&mut page, "weir_ledger_queued", "gauge", "Facts that wait to be written.");
         line(&mut page, "weir_ledger_queued", &[], seen.behind.queued);
+        exported(&mut page, seen.telemetry);
         page
     }
+}
+
+fn exported(page: &mut String, telemetry: &Exported) {
+    head(page, "weir_telemetry_spans_total", "counter", "Spans, by whether the receiver took or rejected them.");
+    line(page, "weir_telemetry_spans_total", &[("result", "taken")], telemetry.spans);
+    line(page, "weir_telemetry_spans_total", &[("result", "rejected")], telemetry.rejected);
+    let help = "Requests by what became of their spans; `dropped` also counts facts of Weir itself.";
+    head(page, "weir_telemetry_requests_total", "counter", help);
+    line(page, "weir_telemetry_requests_total", &[("result", "exported")], telemetry.requests);
+    line(page, "weir_telemetry_requests_total", &[("result", "unsampled")], telemetry.unsampled);
+    line(page, "weir_telemetry_requests_total", &[("result", "dropped")], telemetry.dropped);
+    head(page, "weir_telemetry_queued", "gauge", "Requests and facts that wait to be exported.");
+    line(page, "weir_telemetry_queued", &[], telemetry.waiting);
+    head(page, "weir_telemetry_failing", "gauge", "1 while traces or metrics cannot be delivered.");
+    line(page, "weir_telemetry_failing", &[], u8::from(telemetry.failing));
 }
 
 impl Counters {

@@ -21,15 +21,15 @@ use crate::call::call;
 use crate::calling::Calling;
 use crate::clock::wall;
 use crate::headers::{
-    self, ANTHROPIC_VERSION, TRACEPARENT, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE,
-    X_WEIR_OVERHEAD_US, X_WEIR_PRIORITY, X_WEIR_QUEUED_MS, X_WEIR_RUN,
+    self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_OVERHEAD_US,
+    X_WEIR_PRIORITY, X_WEIR_QUEUED_MS, X_WEIR_RUN,
 };
 use crate::reply::{Cause, Refusal, json, shutting_down};
 use crate::route::{Routed, route};
 use crate::runs::{self, Stopped};
 use crate::settle::{self, Journey};
 use crate::state::{Live, Shared};
-use crate::{admin, models};
+use crate::{admin, models, telemetry};
 
 /// Which of the two listeners a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ where
     if door == Door::Main
         && let Some(endpoint) = Endpoint::of_path(path)
     {
-        let arrival = Arrival { id: shared.clock.request_id(started_at), arrived, started_at, endpoint, peer };
+        let id = shared.clock.request_id(started_at);
+        let arrival = Arrival { id, trace: None, arrived, started_at, endpoint, peer };
         return model_request(shared, arrival, parts, body).await;
     }
     match (&parts.method, path) {
@@ -108,6 +109,7 @@ pub(crate) fn other_dialect(parts: &request::Parts) -> Dialect {
 #[derive(Clone, Copy)]
 struct Arrival {
     id: RequestId,
+    trace: Option<TraceContext>,
     arrived: Moment,
     started_at: WallTime,
     endpoint: Endpoint,
@@ -116,8 +118,8 @@ struct Arrival {
 
 impl Accepted {
     fn arrival(&self) -> Arrival {
-        let Self { id, arrived, started_at, endpoint, peer, .. } = *self;
-        Arrival { id, arrived, started_at, endpoint, peer }
+        let Self { id, trace, arrived, started_at, endpoint, peer, .. } = *self;
+        Arrival { id, trace, arrived, started_at, endpoint, peer }
     }
 }
 
@@ -127,6 +129,8 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let live = shared.live.load_full();
+    let trace = telemetry::trace(&live.config, &parts.headers, arrival.id);
+    let arrival = Arrival { trace, ..arrival };
     if parts.method != Method::POST {
         let message = format!("{} takes POST, not {}", arrival.endpoint.path(), parts.method);
         return refuse_early(&shared, arrival, &Refusal::weir(Cause::MethodNotAllowed, message));
@@ -136,7 +140,7 @@ where
         Err(refusal) => return refuse_early(&shared, arrival, &refusal),
     };
     let accepted = match accept(&shared, &live, arrival, parts, body).await {
-        Ok(accepted) => accepted,
+        Ok(accepted) => known(&shared, &caller, accepted),
         Err(refusal) => return turn_away(&shared, arrival, &caller, None, &refusal),
     };
     let routed = match admit(&shared, &live, &accepted, &caller) {
@@ -178,6 +182,10 @@ where
     })?;
     Ok(Box::new(Accepted {
         id: arrival.id,
+        trace: arrival.trace,
+        accepted_at: wall(),
+        content: None,
+        retried: None,
         arrived: arrival.arrived,
         deadline,
         firm,
@@ -193,6 +201,15 @@ where
         head,
         _held: held,
     }))
+}
+
+/// Finds what it is a further try of.
+fn known(shared: &Shared, caller: &Caller, mut accepted: Box<Accepted>) -> Box<Accepted> {
+    let path = accepted.endpoint.path();
+    let content = shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body);
+    accepted.retried = shared.tries.begin(shared.clock.now(), content, headers::sdk_retry(&accepted.headers));
+    accepted.content = Some(content);
+    accepted
 }
 
 /// Decides whether it may go on, and where to; none means that Weir answers it itself.
@@ -256,13 +273,12 @@ async fn go(
     let mut intent = intent(&accepted, caller, Arc::clone(&routed.route));
     intent.run = run.as_ref().map(|run| Arc::clone(&run.name)).or(intent.run);
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
+    journey.accepted(&live, &accepted);
     journey.state_limits_of(caller.limited());
     if cheaper {
         journey.degraded(&["budget".to_owned()]);
     }
     journey.pays(paying);
-    let path = accepted.endpoint.path();
-    journey.asks_for(shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body));
     // With one deployment there was nothing to choose, and its attempt says the rest.
     if routed.targets.len() > 1 {
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
@@ -296,7 +312,7 @@ async fn turn(journey: &mut Journey, live: &Live, accepted: &Accepted) -> Result
 fn stop(shared: &Shared, caller: &Caller, accepted: &Accepted, stopped: Stopped) -> Response<ReplyBody> {
     let mut intent = intent(accepted, caller, Arc::from(""));
     intent.run = Some(stopped.run).filter(|run| !run.is_empty());
-    refuse_known(shared, accepted.arrival(), intent, true, &stopped.refusal, stopped.fact)
+    refuse_known(shared, accepted.arrival(), intent, Some(accepted), &stopped.refusal, stopped.fact)
 }
 
 /// What the engine is told of a request.
@@ -371,7 +387,7 @@ fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
         dialect: accepted.endpoint.dialect().name(),
         endpoint: accepted.endpoint.path(),
         stream: accepted.head.stream,
-        trace: headers::text(&accepted.headers, &TRACEPARENT).and_then(TraceContext::parse),
+        trace: accepted.trace,
         sdk_retry: headers::sdk_retry(&accepted.headers),
         started_at: accepted.started_at,
     }
@@ -398,12 +414,12 @@ fn turn_away(
             dialect: arrival.endpoint.dialect().name(),
             endpoint: arrival.endpoint.path(),
             stream: false,
-            trace: None,
+            trace: arrival.trace,
             sdk_retry: None,
             started_at: arrival.started_at,
         },
     };
-    refuse_known(shared, arrival, intent, accepted.is_some(), refusal, None)
+    refuse_known(shared, arrival, intent, accepted, refusal, None)
 }
 
 /// Refuses a caller who is known, and writes it down with what led to it.
@@ -411,7 +427,7 @@ fn refuse_known(
     shared: &Shared,
     arrival: Arrival,
     intent: Intent,
-    read: bool,
+    accepted: Option<&Accepted>,
     refusal: &Refusal,
     why: Option<Fact>,
 ) -> Response<ReplyBody> {
@@ -419,7 +435,7 @@ fn refuse_known(
     if let Some(Ok(run)) = intent.run.as_deref().map(HeaderValue::from_str) {
         response.headers_mut().insert(X_WEIR_RUN, run);
     }
-    settle::never_admitted(shared, intent, read, refusal, why);
+    settle::never_admitted(shared, intent, accepted, refusal, why);
     response
 }
 
@@ -439,7 +455,8 @@ fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &C
     let asked = accepted.head.model.as_str();
     let resolved = live.config.resolve(asked, accepted.endpoint.dialect());
     let route = resolved.as_ref().map_or_else(|| Arc::from(asked), |resolved| Arc::clone(&resolved.route_name));
-    let journey = Journey::begin(shared, intent(accepted, caller, route), None, accepted.arrived);
+    let mut journey = Journey::begin(shared, intent(accepted, caller, route), None, accepted.arrived);
+    journey.accepted(live, accepted);
     // What was learned was learned of the model that serves, whatever clients call it.
     let served = resolved.as_ref().and_then(|resolved| resolved.deployments.first());
     let model = served.map_or(asked, |deployment| &*deployment.model);

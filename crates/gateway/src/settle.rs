@@ -5,6 +5,7 @@
 
 mod early;
 mod in_run;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,11 @@ use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
 use crate::reply::Refusal;
+use crate::retried::Retried;
 use crate::route::Target;
 use crate::runs::InRun;
 use crate::state::{Running, Shared};
+use crate::telemetry::Aside;
 use crate::waste::{Content, Waste};
 
 pub(crate) use early::never_admitted;
@@ -59,6 +62,10 @@ pub(crate) struct Journey {
     last_deployment: Option<Arc<str>>,
     /// What it asks for, so that an equal request is found.
     content: Option<Content>,
+    /// What it is a further try of.
+    retried: Option<Retried>,
+    /// What its spans say beside its record; none where there are none.
+    aside: Option<Box<Aside>>,
     /// The answer ended at a limit.
     truncated: bool,
     /// What is kept of its prompt and answer. In a box: hardly ever is anything.
@@ -88,6 +95,8 @@ impl Journey {
             waited: Duration::ZERO,
             last_deployment: None,
             content: None,
+            retried: None,
+            aside: None,
             truncated: false,
             capture: None,
             run: None,
@@ -245,7 +254,7 @@ impl Journey {
         let at = wall();
         let now = shared.clock.now();
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        shared.decide(|engine| engine.report(now, self.call(), fault.outcome(after_content)));
+        self.decide(shared, |engine, call| engine.report(now, call, fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
         let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
@@ -276,7 +285,7 @@ impl Journey {
         let now = shared.clock.now();
         let after = self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        shared.decide(|engine| engine.content(now, self.call(), after));
+        self.decide(shared, |engine, call| engine.content(now, call, after));
         let since_arrival = millis(now.since(self.arrived));
         let overhead = self.overhead_us();
         let Some(entry) = &mut self.entry else { return };
@@ -292,7 +301,7 @@ impl Journey {
     pub(crate) fn succeeded(&mut self, shared: &Shared, send: &Send) {
         let at = wall();
         let now = shared.clock.now();
-        shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
+        self.decide(shared, |engine, call| engine.report(now, call, Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
         let before = self.run.as_ref().map_or(Tokens(0), |run| run.before);
@@ -347,8 +356,10 @@ impl Journey {
         if stated.iter().any(|limit| limit.dimension.is_of_tokens()) {
             self.shared.tokens_are_limited();
         }
-        if let Some(call) = self.call.as_mut().filter(|_| !stated.is_empty()) {
-            self.shared.decide(|engine| engine.stated(self.shared.clock.now(), call, &stated));
+        if self.call.is_some() && !stated.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            let now = shared.clock.now();
+            self.decide(&shared, |engine, call| engine.stated(now, call, &stated));
         }
     }
 
@@ -499,7 +510,8 @@ impl Journey {
     fn close(&mut self, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
         let now = self.shared.clock.now();
         if let Some(call) = self.call.take() {
-            self.shared.decide(|engine| engine.end(now, *call));
+            let ((), facts) = self.shared.decide_and_tell(|engine| engine.end(now, *call));
+            facts.into_iter().for_each(|fact| self.note(Stage::Settle, fact));
         }
         self.leave_run(outcome);
         let overhead = self.overhead_us();
@@ -516,6 +528,7 @@ impl Journey {
         }
         self.shared.metrics.count(&entry, now.since(self.arrived), now);
         self.shared.followers.request(&entry);
+        self.tell(&entry, now);
         self.shared.ledger.settle(entry);
     }
 }

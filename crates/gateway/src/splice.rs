@@ -38,7 +38,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());
     journey.started(target, &calling.accepted, &send);
     let mut limit = calling.limit(calling.routed.timeouts.first_byte);
-    let fault = match calling.send(&send, &mut limit).await {
+    let fault = match calling.send(&send, journey.attempts(), &mut limit).await {
         Err(fault) => fault,
         Ok(response) if !response.status().is_success() => {
             let (parts, body) = response.into_parts();

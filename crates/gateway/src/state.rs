@@ -31,7 +31,9 @@ use crate::metrics::Metrics;
 use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
+use crate::retried::ClientTries;
 use crate::runs::AllRuns;
+use crate::telemetry::{self, Telemetry};
 use crate::upstream::{HttpClient, Upstream, client};
 use crate::waste::Answered;
 use crate::{StartError, tls};
@@ -58,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
     pub(crate) spending: Spending,
     pub(crate) answered: Answered,
+    pub(crate) tries: ClientTries,
+    pub(crate) telemetry: Telemetry,
     pub(crate) runs: AllRuns,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
@@ -108,6 +112,8 @@ impl Shared {
         let live = Live::new(config, Arc::new(made), None).map_err(StartError::Config)?;
         Ok(Self {
             answered: Answered::new(clock.draw()),
+            tries: ClientTries::default(),
+            telemetry: Telemetry::new(wall(), u128::from(clock.draw()) << 64 | u128::from(clock.draw())),
             runs,
             clock,
             live: ArcSwap::from_pointee(live),
@@ -144,6 +150,11 @@ impl Shared {
 
     /// Asks the engine, or tells it something; what that changed for others is written down, and they are woken.
     pub(crate) fn decide<T>(&self, question: impl FnOnce(&mut Engine) -> T) -> T {
+        self.decide_and_tell(question).0
+    }
+
+    /// The same, and what it changed: that belongs into the record of whoever asked, too.
+    pub(crate) fn decide_and_tell<T>(&self, question: impl FnOnce(&mut Engine) -> T) -> (T, Vec<Fact>) {
         let mut engine = self.engine();
         let answer = question(&mut engine);
         let (changes, woken) = (engine.take_changes(), engine.take_woken());
@@ -152,9 +163,9 @@ impl Shared {
         }
         // The lock must not be held while things are written down.
         drop(engine);
-        self.note_all(changes);
+        let facts = self.note_all(changes);
         self.waiters.wake(&woken);
-        answer
+        (answer, facts)
     }
 
     /// The engine, to look at.
@@ -162,12 +173,14 @@ impl Shared {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_all(&self, changes: Vec<Change>) {
-        for change in changes {
+    fn note_all(&self, changes: Vec<Change>) -> Vec<Fact> {
+        let note = |change| {
             let fact = changes::fact(change, &self.clock);
             changes::log(&fact);
-            self.tell(Event { at: wall(), stage: Stage::Call, fact });
-        }
+            self.tell(Event { at: wall(), stage: Stage::Call, fact: fact.clone() });
+            fact
+        };
+        changes.into_iter().map(note).collect()
     }
 
     /// Writes a fact of the system down, and remembers it for the live view.
@@ -175,6 +188,7 @@ impl Shared {
         self.followers.fact(&event);
         self.alarms.hear(&event.fact);
         self.recent.push(event.clone());
+        telemetry::tell_fact(&self.telemetry, &self.live.load(), &event);
         self.ledger.note(event);
     }
 
@@ -200,6 +214,7 @@ impl Shared {
             Source::Environment => "the environment".to_owned(),
         };
         self.live.store(Arc::new(live));
+        self.telemetry.changed.notify_waiters();
         self.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
         Ok(questions)
     }

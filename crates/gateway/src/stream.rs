@@ -306,6 +306,7 @@ fn settle(calling: &Calling, journey: &mut Journey, send: &Send, progress: &Prog
     }
     if whole {
         journey.stopped(progress.stop.as_ref());
+        journey.said(progress.id.as_deref(), progress.model.as_deref(), progress.stop.as_ref());
         journey.succeeded(&calling.shared, send);
     }
 }

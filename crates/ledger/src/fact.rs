@@ -121,6 +121,8 @@ pub enum Fact {
         cost_usd: Option<NanoUsd>,
         estimated: bool,
     },
+    /// It is a further try of a request that came before, `of` where that is known; `by` is `sdk` where the client's SDK says so.
+    ClientRetried { of: Option<String>, count: u32, by: &'static str },
     /// The client went away before the answer ended.
     ClientLeft,
     /// The client was refused; `by` is `weir` or the provider.
@@ -273,6 +275,7 @@ impl Fact {
             Self::RunHalted(_) => "RunHalted",
             Self::RunReleased { .. } => "RunReleased",
             Self::Wasted { .. } => "Wasted",
+            Self::ClientRetried { .. } => "ClientRetried",
             Self::ClientLeft => "ClientLeft",
             Self::Refused { .. } => "Refused",
             Self::Answered { .. } => "Answered",

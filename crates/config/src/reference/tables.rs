@@ -47,6 +47,13 @@ pub(crate) const ROOT: &[Setting] = &[
         "",
         "Agent runs: how they are remembered, and guards against loops and runaways.",
     ),
+    acted(
+        "telemetry",
+        Shape::Partial(TELEMETRY),
+        "",
+        "OpenTelemetry: traces and metrics by OTLP over HTTP, to where `endpoint` says. What is not written here is as the usual \
+         variables have it; with neither an `endpoint` here nor one there, nothing is sent.",
+    ),
     acted("prices", Shape::Table(PRICES), "", "What happens where a price is unknown."),
     acted(
         "budgets",
@@ -306,6 +313,73 @@ const QUEUE: &[Setting] = &[
         "How many requests may wait. When they are that many, batch is sent away first.",
     ),
     acted("max-bytes", Shape::Size, r#""256MiB""#, "How large the bodies of all that wait may be together."),
+];
+
+const TELEMETRY: &[Setting] = &[
+    acted(
+        "endpoint",
+        Shape::Url,
+        "",
+        "The receiver, as `http://collector:4318`; `/v1/traces` and `/v1/metrics` are added. Default: `OTEL_EXPORTER_OTLP_ENDPOINT`.",
+    ),
+    acted(
+        "traces-endpoint",
+        Shape::Url,
+        "",
+        "Where traces go, the whole address. Default: from `endpoint`, else `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`.",
+    ),
+    acted(
+        "metrics-endpoint",
+        Shape::Url,
+        "",
+        "Where metrics go, the whole address. Default: from `endpoint`, else `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`.",
+    ),
+    acted(
+        "protocol",
+        Shape::Choice(&["http/protobuf"]),
+        "",
+        "OTLP over HTTP with protobuf is the one protocol: gRPC is not spoken. Receivers take it on port 4318.",
+    ),
+    acted(
+        "compression",
+        Shape::Choice(&["none", "gzip"]),
+        "",
+        "Default: `OTEL_EXPORTER_OTLP_COMPRESSION`, else `none`.",
+    ),
+    acted(
+        "headers",
+        Shape::Headers,
+        "",
+        "Sent with each export. A value may be a secret by reference. Default: `OTEL_EXPORTER_OTLP_HEADERS`.",
+    ),
+    acted("service-name", Shape::Text, "", "What Weir calls itself there. Default: `OTEL_SERVICE_NAME`, else `weir`."),
+    acted(
+        "resource",
+        Shape::Headers,
+        "",
+        "Further attributes of the sender, as `{ \"deployment.environment.name\" = \"production\" }`. Those of `OTEL_RESOURCE_ATTRIBUTES` \
+         are kept beside them.",
+    ),
+    acted(
+        "sample",
+        Shape::Share,
+        "",
+        "The share of ordinary requests that are traced, where the client's own trace does not say. Errors, refusals, slow, retried, \
+         failed-over and halted ones always are. Default: `OTEL_TRACES_SAMPLER_ARG`, else 1.",
+    ),
+    acted("slow", Shape::Span(1), "", "A request that takes at least so long is always traced. Default: `30s`."),
+    acted(
+        "timeout",
+        Shape::Span(1),
+        "",
+        "How long one export may take. Default: `OTEL_EXPORTER_OTLP_TIMEOUT`, else `10s`.",
+    ),
+    acted(
+        "interval",
+        Shape::Span(100),
+        "",
+        "How often metrics are sent. Default: `OTEL_METRIC_EXPORT_INTERVAL`, else `60s`.",
+    ),
 ];
 
 const PRICES: &[Setting] = &[
