@@ -16,6 +16,9 @@ pub(crate) fn timeline(record: &Value, zone: &Zone) -> String {
     let at = began.map_or_else(|| "—".to_owned(), |ms| when::shown(WallTime(ms * 1_000), zone));
     let mut lines = vec![bold(&headline(record)), format!("{} · {} · {at}", text("id"), text("endpoint"))];
     lines.extend(story(record));
+    if let Some(trace) = record["trace"]["id"].as_str() {
+        lines.push(format!("     trace  {}", clean(trace)));
+    }
     for event in record["events"].as_array().into_iter().flatten() {
         let after = at_millis(&event["at"]).zip(began).map(|(at, began)| at.saturating_sub(began));
         let after = after.map_or_else(|| "—".to_owned(), |ms| span(u64::try_from(ms).unwrap_or(0)));
@@ -191,6 +194,14 @@ mod tests {
                 { "at": "2026-11-18T14:48:13.115Z", "stage": "settle", "fact": "Answered", "status": 200 },
             ],
         })
+    }
+
+    #[test]
+    fn the_trace_that_it_is_in_is_named() {
+        let mut record = record();
+        assert!(!timeline(&record, &Zone::UTC).contains("     trace  "));
+        record["trace"] = json!({ "id": "0af7651916cd43dd8448eb211c80319c", "parent": "b7ad6b7169203331", "flags": 1 });
+        assert!(timeline(&record, &Zone::UTC).contains("     trace  0af7651916cd43dd8448eb211c80319c"));
     }
 
     #[test]
