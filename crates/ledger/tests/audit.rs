@@ -2,16 +2,20 @@
 //! is over.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
 #[expect(dead_code, reason = "these tests make up no requests")]
 mod common;
+#[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
 
 use std::path::Path;
 use std::time::Duration;
 
+use both::on_both;
 use common::START;
-use home::{Home, on_both};
+use home::Home;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Executor};
 use weir_ledger::{
