@@ -184,6 +184,7 @@ pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
         buffered: shared.buffers.load().used(),
         runs: shared.runs.look(weir_engine::Runs::size),
         telemetry: &shared.telemetry.exported(),
+        reload_refused: shared.reload_refused.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
     })
 }
 
