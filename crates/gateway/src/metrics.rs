@@ -20,6 +20,7 @@ use weir_ledger::{Behind, Entry, Fact};
 use weir_units::Moment;
 
 use crate::pulse::Pulse;
+use crate::reply::{Cause, WEIR};
 
 use counters::Counters;
 
@@ -85,6 +86,10 @@ impl Metrics {
         }
         for key in &declared.keys {
             counters.keys.know(key);
+        }
+        // What alerts wait for has counters before it happens, so that its first time is a rise and not a beginning.
+        for cause in [Cause::BudgetExhausted, Cause::CapacityExhausted, Cause::RateLimited, Cause::RunHalted] {
+            counters.refused.entry((Arc::from(WEIR), Arc::from(cause.code()))).or_default();
         }
         for detector in Detector::ALL {
             for change in RUN_CHANGES {

@@ -103,7 +103,7 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Gives a deployment a label. It has counters at once, so that the first 429 is seen as a rise, and not as a beginning.
+    /// Gives a deployment a label, with counters that are there before its first call.
     pub(super) fn declare(&mut self, deployment: &Arc<str>) {
         let of = self.deployments.know(deployment);
         for class in ["ok", "rate_limited"] {

@@ -140,7 +140,7 @@ impl Counters {
             }
         });
         writer.sum("weir.cost.unknown", "{call}", "Calls upstream whose cost is unknown.", |points| {
-            for (deployment, of) in self.deployments.iter().filter(|(_, of)| of.unpriced > 0) {
+            for (deployment, of) in self.deployments.iter() {
                 points.integer(of.unpriced, &|proto, field| {
                     proto.foreign_attribute(field, "weir.deployment", deployment);
                 });

@@ -79,7 +79,7 @@ impl Counters {
             }
         }
         head(page, "weir_cost_unknown_total", "counter", "Calls upstream whose cost is unknown.");
-        for (deployment, of) in self.deployments.iter().filter(|(_, of)| of.unpriced > 0) {
+        for (deployment, of) in self.deployments.iter() {
             line(page, "weir_cost_unknown_total", &[("deployment", deployment)], of.unpriced);
         }
         head(page, "weir_wasted_tokens_total", "counter", "Tokens that were paid for and served nobody.");
@@ -112,7 +112,7 @@ impl Counters {
         }
         let help = "Calls upstream for a client's key whose cost is unknown.";
         head(page, "weir_key_cost_unknown_total", "counter", help);
-        for (key, of) in self.keys.iter().filter(|(_, of)| of.unpriced > 0) {
+        for (key, of) in self.keys.iter() {
             line(page, "weir_key_cost_unknown_total", &[("key", key)], of.unpriced);
         }
     }
