@@ -93,7 +93,7 @@ impl Calling {
     /// The engine's next step, with a place to sleep where that is to wait in line.
     fn next(&self, journey: &mut Journey) -> (Step, Option<Sleeping>) {
         let now = self.shared.clock.now();
-        journey.decide(|engine, call| {
+        journey.decide(&self.shared, |engine, call| {
             let step = engine.next(now, call);
             let sleeping = match (&step, call.ticket()) {
                 (Step::Queue(queued), Some(ticket)) => Some(Sleeping::new(&self.shared, ticket, queued)),

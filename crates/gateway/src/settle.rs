@@ -240,7 +240,7 @@ impl Journey {
         let at = wall();
         let now = shared.clock.now();
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        self.decide(|engine, call| engine.report(now, call, fault.outcome(after_content)));
+        self.decide(shared, |engine, call| engine.report(now, call, fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
         let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
@@ -271,7 +271,7 @@ impl Journey {
         let now = shared.clock.now();
         let after = self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        self.decide(|engine, call| engine.content(now, call, after));
+        self.decide(shared, |engine, call| engine.content(now, call, after));
         let since_arrival = millis(now.since(self.arrived));
         let overhead = self.overhead_us();
         let Some(entry) = &mut self.entry else { return };
@@ -287,7 +287,7 @@ impl Journey {
     pub(crate) fn succeeded(&mut self, shared: &Shared, send: &Send) {
         let at = wall();
         let now = shared.clock.now();
-        self.decide(|engine, call| engine.report(now, call, Reported::Success));
+        self.decide(shared, |engine, call| engine.report(now, call, Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
         let before = self.run.as_ref().map_or(Tokens(0), |run| run.before);
@@ -343,8 +343,9 @@ impl Journey {
             self.shared.tokens_are_limited();
         }
         if self.call.is_some() && !stated.is_empty() {
-            let now = self.shared.clock.now();
-            self.decide(|engine, call| engine.stated(now, call, &stated));
+            let shared = Arc::clone(&self.shared);
+            let now = shared.clock.now();
+            self.decide(&shared, |engine, call| engine.stated(now, call, &stated));
         }
     }
 

@@ -71,7 +71,7 @@ pub struct Intent {
     pub endpoint: &'static str,
     /// Whether a stream was asked for.
     pub stream: bool,
-    /// The trace that the client said it belongs to.
+    /// The trace that it belongs to: the client's, else the one that Weir began, if traces are exported.
     pub trace: Option<TraceContext>,
     /// How often the client's SDK had tried before, where it says so.
     pub sdk_retry: Option<u32>,
@@ -127,7 +127,7 @@ pub struct Entry {
     pub endpoint: &'static str,
     /// Whether a stream was asked for.
     pub stream: bool,
-    /// The trace that the client said it belongs to.
+    /// The trace that it belongs to: the client's, else the one that Weir began, if traces are exported.
     pub trace: Option<TraceContext>,
     /// How often the client's SDK had tried before, where it says so.
     pub sdk_retry: Option<u32>,

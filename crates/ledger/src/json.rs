@@ -164,6 +164,9 @@ impl Json {
 
     fn trace(&mut self, trace: Option<TraceContext>) {
         match trace {
+            Some(TraceContext { trace_id, parent: 0, flags }) => {
+                let _ = write!(self.0, r#"{{"id":"{trace_id:032x}","parent":null,"flags":{flags}}}"#);
+            }
             Some(TraceContext { trace_id, parent, flags }) => {
                 let _ = write!(self.0, r#"{{"id":"{trace_id:032x}","parent":"{parent:016x}","flags":{flags}}}"#);
             }

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct TraceContext {
     /// The trace's id; never zero.
     pub trace_id: u128,
-    /// The span of the client that the request is a child of; never zero.
+    /// The span of the client that the request is a child of; 0 on a trace that Weir began, never from a client.
     pub parent: u64,
     /// The flags; bit 0 says that the client samples this trace.
     pub flags: u8,

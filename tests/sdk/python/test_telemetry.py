@@ -46,6 +46,9 @@ deployments = ["openai/fast"]
 deployments = ["openai/fast"]
 runs = {{ max-requests = 1 }}
 
+[keys.limited.limits]
+requests-per-minute = 1
+
 [budgets.pennies]
 limit = "0.000001"
 mode = "strict"
@@ -292,10 +295,21 @@ def test_tries_of_one_call_by_its_sdk_are_linked_to_the_first(world):
     assert f"third try of the same call by its SDK; the first was {seen[0]}" in shown.stdout
 
 
+def test_a_try_that_was_refused_before_anything_else_is_linked_too(world):
+    ask = lambda: world.ask("smart", text="once a minute", headers={"authorization": f"Bearer {LIMITED_KEY}"})
+    assert ask().status_code == 200
+    first, second = ask(), ask()
+    assert (first.status_code, second.status_code) == (429, 429)
+    trace = world.traced(second)
+    assert trace.event("ClientRetried")["weir.of"] == first.headers["x-weir-request"]
+    assert trace.event("ClientRetried")["weir.by"] == "client"
+    assert trace.request.links[0].id == world.traced(first).request.id
+
+
 def test_what_is_hostile_or_secret_is_in_no_span(world):
-    name = "x\u202e\u001b[2J" + "ü" * 180
+    name = "x\u202e\u001b[2J" + "ü" * 110
     answer = world.ask(name, text="the secret of the prompt", user="nobody")
-    assert answer.status_code == 404
+    assert answer.status_code == 404, answer.text
     trace = world.traced(answer)
     model = trace.request.attributes["gen_ai.request.model"]
     assert "\u001b" not in model and "\u202e" not in model and len(model.encode()) <= 300

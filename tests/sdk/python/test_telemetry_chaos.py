@@ -161,6 +161,12 @@ def test_spans_metrics_ledger_page_and_provider_count_the_same(hour):
     on_page = sum(round(n * 1e9) for _, n in world.metric("weir_cost_usd_total"))
     assert in_ledger == in_spans == on_page == receiver.total("weir.cost.nano_usd") > 0
     assert of_requests == sum(trace.request.attributes.get("weir.cost_nano_usd", 0) for trace in traces.values())
+    # What pages are made of.
+    total = world.weir.admin("/admin/v1/series").json()["all"]["total"]
+    assert (total["requests"], total["calls"]["attempts"]) == (REQUESTS, len(spans))
+    assert total["calls"]["status_429"] == sent[429]
+    assert {name: total[name] for name in outcomes} == dict(outcomes)
+    assert nano(total["cost_usd"]) == in_ledger
     # And nothing of it was dropped.
     told = dict(world.metric("weir_telemetry_requests_total"))
     assert told['weir_telemetry_requests_total{result="dropped"}'] == 0

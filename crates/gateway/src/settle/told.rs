@@ -10,7 +10,7 @@ use super::Journey;
 use crate::accept::Accepted;
 use crate::headers;
 use crate::retried::First;
-use crate::state::Live;
+use crate::state::{Live, Shared};
 use crate::telemetry::{self, Aside};
 
 const X_WEIR_STEP: HeaderName = HeaderName::from_static("x-weir-step");
@@ -63,8 +63,7 @@ impl Journey {
     }
 
     /// Asks the engine, or tells it something, of this request; what that changed for others is in this one's record, too.
-    pub(crate) fn decide<T>(&mut self, question: impl FnOnce(&mut Engine, &mut Call) -> T) -> T {
-        let shared = std::sync::Arc::clone(&self.shared);
+    pub(crate) fn decide<T>(&mut self, shared: &Shared, question: impl FnOnce(&mut Engine, &mut Call) -> T) -> T {
         let (answer, facts) = shared.decide_and_tell(|engine| question(engine, self.call()));
         for fact in facts {
             self.note(Stage::Call, fact);

@@ -32,14 +32,14 @@ pub(super) enum Delivery {
 }
 
 /// Sends `body` to `address`.
-pub(super) async fn post(live: &Live, settings: &Settings, address: &str, body: Bytes) -> Delivery {
+pub(super) async fn post(live: &Live, settings: &Settings, address: &str, body: Vec<Bytes>) -> Delivery {
     match tokio::time::timeout(settings.timeout, exchange(live, settings, address, body)).await {
         Ok(delivery) => delivery,
         Err(_) => Delivery::Later(format!("no answer within {} ms", settings.timeout.as_millis()), None),
     }
 }
 
-async fn exchange(live: &Live, settings: &Settings, address: &str, body: Bytes) -> Delivery {
+async fn exchange(live: &Live, settings: &Settings, address: &str, body: Vec<Bytes>) -> Delivery {
     let Some(client) = live.client(live.config.timeouts.connect) else {
         return Delivery::Refused("no client is configured".to_owned());
     };
@@ -73,7 +73,7 @@ async fn exchange(live: &Live, settings: &Settings, address: &str, body: Bytes) 
     Delivery::Later(why, after.map(|after| after.min(LONGEST_WAIT)))
 }
 
-fn request(settings: &Settings, address: &str, body: Bytes) -> Result<Request<Segments>, http::Error> {
+fn request(settings: &Settings, address: &str, body: Vec<Bytes>) -> Result<Request<Segments>, http::Error> {
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(address)
@@ -88,13 +88,13 @@ fn request(settings: &Settings, address: &str, body: Bytes) -> Result<Request<Se
     if small.is_some() {
         request = request.header(CONTENT_ENCODING, "gzip");
     }
-    let body = small.map_or(body, Bytes::from);
-    request.body(Segments::from(vec![body]))
+    let body = small.map_or(body, |small| vec![Bytes::from(small)]);
+    request.body(Segments::from(body))
 }
 
-fn gzip(body: &[u8]) -> Option<Vec<u8>> {
-    let mut writer = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-    writer.write_all(body).ok()?;
+fn gzip(body: &[Bytes]) -> Option<Vec<u8>> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
+    body.iter().try_for_each(|part| writer.write_all(part)).ok()?;
     writer.finish().ok()
 }
 

@@ -26,9 +26,11 @@ pub(crate) fn write(span: &mut Proto, event: &Event) {
 
 /// The members of a fact, and the fact in words.
 pub(crate) fn attributes(proto: &mut Proto, field: u32, fact: &Fact) {
-    proto.foreign_attribute(field, "weir.words", &fact.in_words());
-    let Ok(Value::Object(members)) = serde_json::to_value(fact) else { return };
-    for (name, value) in members.iter().filter(|(name, _)| !matches!(name.as_str(), "fact" | "words")) {
+    let Ok(fact) = serde_json::to_value(fact) else { return };
+    proto.foreign_attribute(field, "weir.words", &weir_ledger::in_words(&fact));
+    for (name, value) in
+        fact.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "fact" | "words"))
+    {
         let name = format!("weir.{name}");
         match value {
             Value::String(text) => proto.foreign_attribute(field, &name, text),

@@ -24,6 +24,8 @@ use crate::state::{Live, Shared};
 const COLLECT: Duration = Duration::from_secs(1);
 /// An export is about so large; receivers take 4 MB and more.
 const LARGE: usize = 1 << 20;
+/// What the spans of one request take, about.
+const USUAL: usize = 2_560;
 /// The waits between tries grow from the first to the last.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_secs(30);
@@ -53,11 +55,14 @@ impl Exporting {
                 task.abort();
             }
         }
+        let waiting = shared.telemetry.waiting();
+        if waiting > 0 {
+            tracing::warn!("the spans of {waiting} requests were not delivered before the end");
+        }
     }
 }
 
 /// Spans on their way.
-#[derive(Default)]
 struct Batch {
     spans: Proto,
     count: u64,
@@ -70,11 +75,7 @@ impl Batch {
         self.jobs += 1;
         match job {
             Job::Request(finished) => {
-                let provider = |name: &str| {
-                    let upstream = live.upstreams.get(name)?;
-                    Some(Provider { kind: upstream.kind, host: Arc::clone(&upstream.host) })
-                };
-                self.count += spans::write(&mut self.spans, finished, &provider);
+                self.count += spans::write(&mut self.spans, finished, &|name| provider(live, name));
                 self.requests += 1;
             }
             Job::Fact(event) => {
@@ -84,18 +85,25 @@ impl Batch {
         }
     }
 
-    /// The `ExportTraceServiceRequest`.
-    fn body(&self, shared: &Shared, live: &Live) -> Bytes {
+    /// The `ExportTraceServiceRequest`: what goes before the spans, and the spans as they are.
+    fn body(&self, shared: &Shared, live: &Live, spans: &Bytes) -> Vec<Bytes> {
+        let (mut resource, mut scope) = (Proto::default(), Proto::default());
+        resource.message(1, |resource| super::resource(resource, shared, live));
+        scope.message(1, super::scope);
+        let mut of_scope = Proto::default();
+        of_scope.opened(2, scope.0.len() + spans.len());
         let mut request = Proto::default();
-        request.message(1, |all| {
-            all.message(1, |resource| super::resource(resource, shared, live));
-            all.message(2, |scope| {
-                scope.message(1, super::scope);
-                scope.0.extend_from_slice(&self.spans.0);
-            });
-        });
-        Bytes::from(request.0)
+        request.opened(1, resource.0.len() + of_scope.0.len() + scope.0.len() + spans.len());
+        for part in [resource, of_scope, scope] {
+            request.0.extend_from_slice(&part.0);
+        }
+        vec![Bytes::from(request.0), spans.clone()]
     }
+}
+
+fn provider(live: &Live, name: &str) -> Option<Provider> {
+    let upstream = live.upstreams.get(name)?;
+    Some(Provider { kind: upstream.kind, host: Arc::clone(&upstream.host) })
 }
 
 /// A fact of the system is a span of its own, without length, in a trace of its own.
@@ -128,7 +136,10 @@ async fn send_spans(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
         let mut jobs = telemetry.take();
         while !jobs.is_empty() {
             let batch = next_batch(&shared, &mut jobs);
-            deliver(&shared, &batch, &mut closing).await;
+            deliver(&shared, batch, &mut closing).await;
+            if jobs.is_empty() {
+                jobs = telemetry.take();
+            }
         }
         if *closing.borrow() {
             return;
@@ -138,7 +149,8 @@ async fn send_spans(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
 
 fn next_batch(shared: &Shared, jobs: &mut VecDeque<Job>) -> Batch {
     let live = shared.live.load();
-    let mut batch = Batch::default();
+    let spans = Proto(Vec::with_capacity((jobs.len() * USUAL).min(LARGE + LARGE / 8)));
+    let mut batch = Batch { spans, count: 0, jobs: 0, requests: 0 };
     while batch.spans.0.len() < LARGE
         && let Some(job) = jobs.pop_front()
     {
@@ -148,8 +160,9 @@ fn next_batch(shared: &Shared, jobs: &mut VecDeque<Job>) -> Batch {
 }
 
 /// Sends a batch until somebody takes it or refuses it for good; once only when the process ends.
-async fn deliver(shared: &Shared, batch: &Batch, closing: &mut watch::Receiver<bool>) {
+async fn deliver(shared: &Shared, mut batch: Batch, closing: &mut watch::Receiver<bool>) {
     let (telemetry, mut wait) = (&shared.telemetry, FIRST_WAIT);
+    let spans = Bytes::from(std::mem::take(&mut batch.spans.0));
     loop {
         let live = shared.live.load_full();
         let Some((settings, address)) =
@@ -159,7 +172,7 @@ async fn deliver(shared: &Shared, batch: &Batch, closing: &mut watch::Receiver<b
             return;
         };
         let last = *closing.borrow();
-        let (why, after) = match post(&live, settings, address, batch.body(shared, &live)).await {
+        let (why, after) = match post(&live, settings, address, batch.body(shared, &live, &spans)).await {
             Delivery::Taken { rejected, said } => {
                 let rejected = rejected.min(batch.count);
                 telemetry.counts.spans.fetch_add(batch.count - rejected, Relaxed);
@@ -228,7 +241,7 @@ async fn send_metrics(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
             _ = closing.wait_for(|closing| *closing) => true,
         };
         if due && let Some((settings, address)) = interval.and_then(|s| Some((s, s.metrics.as_deref()?))) {
-            let body = Bytes::from(metrics(&shared, &live));
+            let body = vec![Bytes::from(metrics(&shared, &live))];
             let trouble = match post(&live, settings, address, body).await {
                 Delivery::Taken { rejected: 0, .. } => None,
                 Delivery::Taken { said, .. } => Some(said.unwrap_or_else(|| "some were rejected".to_owned())),
@@ -252,11 +265,7 @@ fn metrics(shared: &Shared, live: &Live) -> Vec<u8> {
         all.message(2, |scope| {
             scope.message(1, super::scope);
             let times = (nanos(shared.telemetry.since), nanos(wall()));
-            let provider = |name: &str| {
-                let upstream = live.upstreams.get(name)?;
-                Some(Provider { kind: upstream.kind, host: Arc::clone(&upstream.host) })
-            };
-            admin::seen(shared, |seen| shared.metrics.otlp(scope, times, seen, &provider));
+            admin::seen(shared, |seen| shared.metrics.otlp(scope, times, seen, &|name| provider(live, name)));
         });
     });
     request.0

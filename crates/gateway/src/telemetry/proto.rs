@@ -58,12 +58,13 @@ impl Proto {
 
     /// A text that somebody else chose: cut, and without what a terminal or a page would obey.
     pub(crate) fn foreign(&mut self, field: u32, value: &str) {
-        if value.len() <= LONGEST && value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-            self.text(field, value);
-        } else {
-            let kept = shown(&value[..value.floor_char_boundary(4 * LONGEST)]);
-            self.text(field, &kept[..kept.floor_char_boundary(LONGEST)]);
-        }
+        if is_plain(value) { self.text(field, value) } else { self.text(field, &cleaned(value)) }
+    }
+
+    /// The beginning of a message inside this one, whose `length` bytes follow.
+    pub(crate) fn opened(&mut self, field: u32, length: usize) {
+        self.key(field, 2);
+        self.varint(length as u64);
     }
 
     /// A message inside this one.
@@ -97,12 +98,14 @@ impl Proto {
 
     /// An attribute that is a text of Weir's own.
     pub(crate) fn attribute(&mut self, field: u32, key: &str, value: &str) {
-        self.pair(field, key, |any| any.text(1, value));
+        if !self.short_pair(field, key, &[0x0a, value.len().min(127) as u8], value.as_bytes()) {
+            self.pair(field, key, |any| any.text(1, value));
+        }
     }
 
     /// An attribute that somebody else chose.
     pub(crate) fn foreign_attribute(&mut self, field: u32, key: &str, value: &str) {
-        self.pair(field, key, |any| any.foreign(1, value));
+        if is_plain(value) { self.attribute(field, key, value) } else { self.attribute(field, key, &cleaned(value)) }
     }
 
     /// The same, if there is one.
@@ -114,6 +117,9 @@ impl Proto {
 
     /// An attribute that is a whole number.
     pub(crate) fn count_attribute(&mut self, field: u32, key: &str, value: u64) {
+        if value < 128 && self.short_pair(field, key, &[0x18, value as u8], &[]) {
+            return;
+        }
         // The type is a signed one; what is beyond it is as good as endless.
         self.pair(field, key, |any| any.number(3, value.min(i64::MAX.unsigned_abs())));
     }
@@ -133,6 +139,22 @@ impl Proto {
         });
     }
 
+    /// Writes an attribute in one go if it is short, as nearly all are: then each length is one byte and known before. The value is
+    /// `head`, its key and length, and `value`.
+    fn short_pair(&mut self, field: u32, key: &str, head: &[u8; 2], value: &[u8]) -> bool {
+        let any = 2 + value.len();
+        let pair = 2 + key.len() + 2 + any;
+        if pair >= 128 || field >= 16 {
+            return false;
+        }
+        self.0.reserve(2 + pair);
+        self.0.extend_from_slice(&[(field << 3 | 2) as u8, pair as u8, 0x0a, key.len() as u8]);
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(&[0x12, any as u8, head[0], head[1]]);
+        self.0.extend_from_slice(value);
+        true
+    }
+
     fn pair(&mut self, field: u32, key: &str, write: impl FnOnce(&mut Self)) {
         self.message(field, |pair| {
             pair.text(1, key);
@@ -141,9 +163,36 @@ impl Proto {
     }
 }
 
+/// Whether a text can be shown as it is. Without an early end, so that many bytes are looked at at once.
+fn is_plain(text: &str) -> bool {
+    text.len() <= LONGEST && text.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte))
+}
+
+fn cleaned(text: &str) -> String {
+    let mut kept = shown(&text[..text.floor_char_boundary(4 * LONGEST)]);
+    kept.truncate(kept.floor_char_boundary(LONGEST));
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_and_long_attributes_are_written_alike() {
+        for length in [0, 1, 100, 110, 111, 112, 113, 114, 115, 116, 117, 118, 119, 120, 127, 128, 200, LONGEST] {
+            let (value, count) = ("v".repeat(length), length as u64);
+            let mut proto = Proto::default();
+            proto.attribute(9, "key", &value);
+            proto.foreign_attribute(9, "key", &value);
+            proto.count_attribute(9, &value, count);
+            let mut expected = Proto::default();
+            expected.pair(9, "key", |any| any.text(1, &value));
+            expected.pair(9, "key", |any| any.text(1, &value));
+            expected.pair(9, &value, |any| any.number(3, count));
+            assert_eq!(proto.0, expected.0, "{length}");
+        }
+    }
 
     #[test]
     fn messages_are_written_as_the_format_wants_them() {

@@ -136,13 +136,15 @@ impl Telemetry {
         }
     }
 
-    /// What waits, the oldest first.
+    /// What waits, the oldest first, and not more than are sent at a time: the rest goes on waiting where it is counted.
     pub(super) fn take(&self) -> VecDeque<Job> {
-        std::mem::take(&mut *self.jobs.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = jobs.len().min(PLENTY);
+        jobs.drain(..count).collect()
     }
 
     /// How much waits.
-    fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
@@ -206,4 +208,127 @@ fn is_traced(settings: &Settings, entry: &Entry, took: Duration) -> bool {
         || entry.attempts.len() > 1
         || took >= settings.slow
         || entry.events.iter().any(unusual)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use weir_ledger::{Attempt, Intent, RunEvidence, Stage};
+    use weir_units::{FaultClass, RequestId, TraceContext};
+
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            traces: Some("http://127.0.0.1:9/v1/traces".to_owned()),
+            metrics: None,
+            headers: Vec::new(),
+            resource: Vec::new(),
+            sample_ppm: 0,
+            slow: Duration::from_secs(30),
+            timeout: Duration::from_secs(1),
+            interval: Duration::from_secs(1),
+            gzip: false,
+        }
+    }
+
+    /// A request that was answered at once and is in no sample.
+    fn entry() -> Entry {
+        let intent = Intent {
+            id: RequestId(1),
+            run: None,
+            key: None,
+            tenant: None,
+            tags: Vec::new(),
+            route: Arc::from("smart"),
+            model: Arc::from("smart"),
+            dialect: "openai",
+            endpoint: "/v1/chat/completions",
+            stream: false,
+            trace: Some(TraceContext { trace_id: 1, parent: 0, flags: 0 }),
+            sdk_retry: None,
+            started_at: WallTime(0),
+        };
+        let mut entry = Entry::of(intent, Outcome::Answered);
+        entry.status = Some(200);
+        entry.attempts.push(attempt());
+        entry
+    }
+
+    fn attempt() -> Attempt {
+        Attempt {
+            deployment: Arc::from("a/m"),
+            status: Some(200),
+            class: None::<FaultClass>,
+            message: None,
+            upstream_id: None,
+            started_at: WallTime(0),
+            ended_at: WallTime(1),
+            usage: None,
+            cost_usd: None,
+            cost_estimated: false,
+        }
+    }
+
+    fn halted() -> Fact {
+        Fact::RunHalted(RunEvidence {
+            run: "r".to_owned(),
+            tenant: "t".to_owned(),
+            detector: "cycles",
+            tool: None,
+            count: 1,
+            of: 1,
+            threshold: 1,
+            period: 1,
+            hashes: Vec::new(),
+            words: String::new(),
+        })
+    }
+
+    #[test]
+    fn what_is_unusual_is_always_traced_and_the_rest_by_its_flag() {
+        let (settings, quick) = (settings(), Duration::from_millis(5));
+        assert!(!is_traced(&settings, &entry(), quick));
+        assert!(is_traced(&settings, &entry(), settings.slow), "a slow one");
+        type Change = fn(&mut Entry);
+        let changes: [(&str, Change); 6] = [
+            ("sampled", |entry| entry.trace = Some(TraceContext { trace_id: 1, parent: 0, flags: 1 })),
+            ("refused", |entry| entry.outcome = Outcome::Refused),
+            ("cancelled", |entry| entry.outcome = Outcome::Cancelled),
+            ("an error", |entry| entry.status = Some(429)),
+            ("tried twice", |entry| entry.attempts.push(attempt())),
+            ("of a halted run", |entry| {
+                entry.events.push(Event { at: WallTime(0), stage: Stage::Admit, fact: halted() });
+            }),
+        ];
+        for (what, change) in changes {
+            let mut entry = entry();
+            change(&mut entry);
+            assert!(is_traced(&settings, &entry, quick), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_finds_the_queue_full_is_dropped_and_counted() {
+        let (telemetry, mut settings) = (Telemetry::new(WallTime(0), 1), settings());
+        let mut sampled = entry();
+        sampled.trace = Some(TraceContext { trace_id: 1, parent: 0, flags: 1 });
+        for _ in 0..ROOM + 7 {
+            telemetry.finished(Some(&settings), &sampled, Duration::ZERO, Box::default());
+        }
+        telemetry.finished(Some(&settings), &entry(), Duration::ZERO, Box::default());
+        let seen = telemetry.exported();
+        assert_eq!((seen.waiting, seen.dropped, seen.unsampled), (ROOM, 7, 1));
+        let taken: usize = std::iter::from_fn(|| Some(telemetry.take().len()).filter(|count| *count > 0)).sum();
+        assert_eq!(taken, ROOM);
+        settings.traces = None;
+        telemetry.finished(Some(&settings), &sampled, Duration::ZERO, Box::default());
+        telemetry.finished(None, &sampled, Duration::ZERO, Box::default());
+        assert_eq!(
+            (telemetry.exported().waiting, telemetry.exported().dropped),
+            (0, 7),
+            "where nothing is asked for nothing waits"
+        );
+    }
 }
