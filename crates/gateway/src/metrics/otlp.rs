@@ -10,6 +10,8 @@ use crate::telemetry::{Proto, Provider, dollars, provider_name};
 /// Sums and histograms count since the start.
 const CUMULATIVE: u64 = 2;
 
+/// A histogram of a route.
+type OfRoutes = fn(&OfRoute) -> &Sizes;
 /// When counting began, and now, in nanoseconds since the epoch.
 type Times = (u64, u64);
 /// Attributes of a point, to be written as its field of this number.
@@ -170,7 +172,7 @@ impl Counters {
         writer.histogram("weir.overhead", "s", "What Weir itself added to a request.", |points| {
             points.durations(&self.overheads, &OVERHEADS, &|_, _| {});
         });
-        let of_routes: [(&str, &str, fn(&OfRoute) -> &Sizes); 3] = [
+        let of_routes: [(&str, &str, OfRoutes); 3] = [
             ("weir.request.duration", "From a request's arrival to the end of its answer.", |of| &of.durations),
             ("weir.request.first_token", "From a request's arrival to the first content of its stream.", |of| {
                 &of.first_content
