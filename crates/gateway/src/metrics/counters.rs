@@ -7,7 +7,7 @@ use std::time::Duration;
 use weir_ledger::{Attempt, Entry, Fact};
 use weir_units::NanoUsd;
 
-use super::named::{Few, Named, OTHER};
+use super::named::{Few, Named, OF_OTHERS, Place};
 use super::sizes::{DURATIONS, GAPS, OVERHEADS, REQUESTS, Sizes, TOKENS};
 use crate::telemetry;
 
@@ -18,8 +18,13 @@ const WAYS: usize = 2_000;
 /// Most combinations of endpoint, outcome and status that are counted apart for a route; providers choose statuses.
 const ENDS: usize = 250;
 
+/// Kinds of tokens. Cached ones are part of the input, reasoning part of the output.
+pub(super) const TOKEN_KINDS: [&str; 5] = ["input", "output", "cached_input", "cache_write", "reasoning"];
+/// Those that are counted by key: the first ones.
+const KEY_KINDS: usize = 2;
+
 /// Counters since the start.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Counters {
     pub(super) routes: Named<OfRoute>,
     pub(super) keys: Named<OfKey>,
@@ -27,12 +32,11 @@ pub(super) struct Counters {
     /// How many of these nobody declared; they have answered.
     undeclared: usize,
     pub(super) refused: BTreeMap<(Arc<str>, Arc<str>), u64>,
-    pub(super) fallbacks: BTreeMap<(Arc<str>, Arc<str>), u64>,
+    fallbacks: BTreeMap<(Place, Place), u64>,
     pub(super) client_retries: Few<&'static str, u64>,
     pub(super) wasted: Few<&'static str, (u64, NanoUsd)>,
     pub(super) run_changes: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) overheads: Sizes,
-    other: Arc<str>,
 }
 
 /// Endpoint, outcome and status of a request; a status of 0 stands for none, and for those that are not told apart any more.
@@ -51,7 +55,7 @@ pub(super) struct OfRoute {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct OfKey {
     pub(super) requests: Few<&'static str, u64>,
-    pub(super) tokens: Few<&'static str, u64>,
+    pub(super) tokens: [u64; KEY_KINDS],
     pub(super) cost: NanoUsd,
     /// Calls whose cost is unknown.
     pub(super) unpriced: u64,
@@ -64,7 +68,7 @@ pub(super) struct OfDeployment {
     pub(super) attempts: Few<&'static str, u64>,
     /// Those that repeat a call to the same deployment for the same request.
     pub(super) retries: u64,
-    pub(super) tokens: Few<&'static str, u64>,
+    pub(super) tokens: [u64; TOKEN_KINDS.len()],
     /// By whether it is an estimate.
     pub(super) costs: Few<bool, NanoUsd>,
     pub(super) unpriced: u64,
@@ -84,28 +88,11 @@ pub(super) struct Operation {
     pub(super) output: Sizes,
 }
 
-impl Default for Counters {
-    fn default() -> Self {
-        Self {
-            routes: Named::default(),
-            keys: Named::default(),
-            deployments: Named::default(),
-            undeclared: 0,
-            refused: BTreeMap::new(),
-            fallbacks: BTreeMap::new(),
-            client_retries: Few::default(),
-            wasted: Few::default(),
-            run_changes: BTreeMap::new(),
-            overheads: Sizes::default(),
-            other: Arc::from(OTHER),
-        }
-    }
-}
-
 impl Counters {
     /// Gives a deployment a label, with counters that are there before its first call.
     pub(super) fn declare(&mut self, deployment: &Arc<str>) {
-        let of = self.deployments.know(deployment);
+        let place = self.deployments.know(deployment);
+        let of = self.deployments.at(place);
         for class in ["ok", "rate_limited"] {
             of.attempts.at(class);
         }
@@ -119,16 +106,36 @@ impl Counters {
         mut each: impl FnMut(&Arc<str>, &Attempt, Option<u64>),
     ) {
         let outcome = entry.outcome.name();
-        self.routes.at(entry.route.as_deref()).add(entry, outcome, took);
-        *self.keys.at(entry.key.as_deref()).requests.at(outcome) += 1;
+        self.routes.of(entry.route.as_deref()).add(entry, outcome, took);
+        let key = self.keys.of(entry.key.as_deref());
+        *key.requests.at(outcome) += 1;
         if let (Some(by), Some(code)) = (&entry.refused_by, &entry.code) {
             *self.refused.entry((Arc::clone(by), Arc::clone(code))).or_default() += 1;
         }
-        let mut before: Option<&Attempt> = None;
+        let mut before: Option<(Place, &Attempt)> = None;
         for (attempt, number) in entry.attempts.iter().zip(1..) {
             let first = entry.stream.then(|| first_content_ms(entry, number)).flatten();
-            each(self.attempt(entry, attempt, before, first), attempt, first);
-            before = Some(attempt);
+            let class = telemetry::class(attempt);
+            let mut place = self.deployments.place(&attempt.deployment);
+            if place == OF_OTHERS && class == "ok" && self.undeclared < UNDECLARED {
+                self.undeclared += 1;
+                place = self.deployments.know(&attempt.deployment);
+            }
+            let of = self.deployments.at(place);
+            of.add(attempt, class, telemetry::operation(entry.endpoint), first);
+            key.add(attempt);
+            match before {
+                Some((_, before)) if before.deployment == attempt.deployment => of.retries += 1,
+                Some((from, _)) => {
+                    let way = (from, place);
+                    let is_known = self.fallbacks.len() < WAYS || self.fallbacks.contains_key(&way);
+                    let way = if is_known { way } else { (OF_OTHERS, OF_OTHERS) };
+                    *self.fallbacks.entry(way).or_default() += 1;
+                }
+                None => {}
+            }
+            each(self.deployments.label(place), attempt, first);
+            before = Some((place, attempt));
         }
         for event in &entry.events {
             match &event.fact {
@@ -146,66 +153,10 @@ impl Counters {
         }
     }
 
-    /// Counts one of its calls, and returns the deployment's label.
-    fn attempt<'a>(
-        &'a mut self,
-        entry: &Entry,
-        attempt: &'a Attempt,
-        before: Option<&Attempt>,
-        first: Option<u64>,
-    ) -> &'a Arc<str> {
-        let class = telemetry::class(attempt);
-        if class == "ok" && self.undeclared < UNDECLARED && !self.deployments.knows(&attempt.deployment) {
-            self.deployments.know(&attempt.deployment);
-            self.undeclared += 1;
-        }
-        let of = self.deployments.at(Some(&attempt.deployment));
-        *of.attempts.at(class) += 1;
-        let key = self.keys.at(entry.key.as_deref());
-        match attempt.cost_usd {
-            Some(cost) => {
-                *of.costs.at(attempt.cost_estimated) += cost;
-                key.cost += cost;
-            }
-            None => {
-                of.unpriced += 1;
-                key.unpriced += 1;
-            }
-        }
-        if let Some(usage) = &attempt.usage {
-            for (kind, tokens) in [
-                ("input", usage.input),
-                ("cached_input", usage.cached_input),
-                ("cache_write", usage.cache_write),
-                ("output", usage.output),
-                ("reasoning", usage.reasoning),
-            ] {
-                *of.tokens.at(kind) += tokens.0;
-            }
-            for (kind, tokens) in [("input", usage.input), ("output", usage.output)] {
-                *key.tokens.at(kind) += tokens.0;
-            }
-        }
-        of.operations.at(telemetry::operation(entry.endpoint)).add(attempt, class, first);
-        match before {
-            Some(before) if before.deployment == attempt.deployment => of.retries += 1,
-            Some(before) => self.fell_back(before, attempt),
-            None => {}
-        }
-        self.label(&attempt.deployment)
-    }
-
-    fn fell_back(&mut self, from: &Attempt, to: &Attempt) {
-        let mut way = (Arc::clone(self.label(&from.deployment)), Arc::clone(self.label(&to.deployment)));
-        if self.fallbacks.len() >= WAYS && !self.fallbacks.contains_key(&way) {
-            way = (Arc::clone(&self.other), Arc::clone(&self.other));
-        }
-        *self.fallbacks.entry(way).or_default() += 1;
-    }
-
-    /// The label of a deployment: its own if it is declared, or once answered while there was room.
-    fn label<'a>(&'a self, deployment: &'a Arc<str>) -> &'a Arc<str> {
-        if self.deployments.knows(deployment) { deployment } else { &self.other }
+    /// From where to where calls went on, and how often.
+    pub(super) fn fallbacks(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        let label = |place: Place| &**self.deployments.label(place);
+        self.fallbacks.iter().map(move |((from, to), count)| (label(*from), label(*to), *count))
     }
 }
 
@@ -221,6 +172,28 @@ impl OfRoute {
         if entry.route.is_some() {
             self.queue_waits.add(entry.queued_ms * 1_000, &REQUESTS);
         }
+    }
+}
+
+impl OfKey {
+    fn add(&mut self, attempt: &Attempt) {
+        match attempt.cost_usd {
+            Some(cost) => self.cost += cost,
+            None => self.unpriced += 1,
+        }
+        add_tokens(&mut self.tokens, attempt);
+    }
+}
+
+impl OfDeployment {
+    fn add(&mut self, attempt: &Attempt, class: &'static str, operation: &'static str, first_ms: Option<u64>) {
+        *self.attempts.at(class) += 1;
+        match attempt.cost_usd {
+            Some(cost) => *self.costs.at(attempt.cost_estimated) += cost,
+            None => self.unpriced += 1,
+        }
+        add_tokens(&mut self.tokens, attempt);
+        self.operations.at(operation).add(attempt, class, first_ms);
     }
 }
 
@@ -240,6 +213,14 @@ impl Operation {
             self.input.add(usage.input.0, &TOKENS);
             self.output.add(usage.output.0, &TOKENS);
         }
+    }
+}
+
+/// Adds what a call used, each kind in its place.
+fn add_tokens(sums: &mut [u64], attempt: &Attempt) {
+    if let Some(usage) = &attempt.usage {
+        let kinds = [usage.input, usage.output, usage.cached_input, usage.cache_write, usage.reasoning];
+        sums.iter_mut().zip(kinds).for_each(|(sum, tokens)| *sum += tokens.0);
     }
 }
 

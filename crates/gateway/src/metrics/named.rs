@@ -9,38 +9,63 @@ pub(crate) const OTHER: &str = "other";
 pub(crate) const NONE: &str = "none";
 
 /// Something for each name that has a label of its own, for all others together, and for where there is no name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Named<V> {
-    known: BTreeMap<Arc<str>, V>,
-    other: V,
-    none: V,
+    places: BTreeMap<Arc<str>, Place>,
+    values: Vec<(Arc<str>, V)>,
+}
+
+/// Where a name's value is.
+pub(crate) type Place = usize;
+/// Where the value of all names without a label is.
+pub(crate) const OF_OTHERS: Place = 0;
+const OF_NONE: Place = 1;
+
+impl<V: Default> Default for Named<V> {
+    fn default() -> Self {
+        let rest = [OTHER, NONE].map(|label| (Arc::from(label), V::default()));
+        Self { places: BTreeMap::new(), values: rest.into() }
+    }
 }
 
 impl<V: Default + PartialEq> Named<V> {
     /// Gives a name a label of its own, for good.
-    pub(crate) fn know(&mut self, name: &Arc<str>) -> &mut V {
-        self.known.entry(Arc::clone(name)).or_default()
+    pub(crate) fn know(&mut self, name: &Arc<str>) -> Place {
+        *self.places.entry(Arc::clone(name)).or_insert_with(|| {
+            self.values.push((Arc::clone(name), V::default()));
+            self.values.len() - 1
+        })
     }
 
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.known.contains_key(name)
+        self.places.contains_key(name)
     }
 
-    pub(crate) fn at(&mut self, name: Option<&str>) -> &mut V {
-        match name {
-            None => &mut self.none,
-            Some(name) => match self.known.get_mut(name) {
-                Some(value) => value,
-                None => &mut self.other,
-            },
-        }
+    pub(crate) fn place(&self, name: &str) -> Place {
+        self.places.get(name).copied().unwrap_or(OF_OTHERS)
+    }
+
+    pub(crate) fn label(&self, place: Place) -> &Arc<str> {
+        &self.values[place].0
+    }
+
+    pub(crate) fn at(&mut self, place: Place) -> &mut V {
+        &mut self.values[place].1
+    }
+
+    /// The value of a name, whether it has a label or not.
+    pub(crate) fn of(&mut self, name: Option<&str>) -> &mut V {
+        let place = name.map_or(OF_NONE, |name| self.place(name));
+        self.at(place)
     }
 
     /// All labels; those of no name in particular only if something was counted there.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
-        let known = self.known.iter().map(|(name, value)| (&**name, value));
-        let rest = [(OTHER, &self.other), (NONE, &self.none)];
-        known.chain(rest.into_iter().filter(|(_, value)| **value != V::default()))
+        let known = self.places.values().map(|place| &self.values[*place]);
+        let rest = [OF_OTHERS, OF_NONE].map(|place| &self.values[place]);
+        known
+            .chain(rest.into_iter().filter(|(_, value)| *value != V::default()))
+            .map(|(label, value)| (&**label, value))
     }
 }
 
@@ -81,7 +106,7 @@ mod tests {
         let mut counts: Named<u64> = Named::default();
         counts.know(&Arc::from("smart"));
         for name in [Some("smart"), Some("a"), Some("b"), None] {
-            *counts.at(name) += 1;
+            *counts.of(name) += 1;
         }
         assert_eq!(counts.iter().collect::<Vec<_>>(), [("smart", &1), ("other", &2), ("none", &1)]);
         assert!(counts.knows("smart") && !counts.knows("a"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::counters::{Counters, OfRoute, Operation};
+use super::counters::{Counters, OfRoute, Operation, TOKEN_KINDS};
 use super::sizes::{BOUNDS, Bounds, DURATIONS, GAPS, OVERHEADS, REQUESTS, Sizes, TOKENS};
 use super::{Metrics, Seen};
 use crate::telemetry::{Proto, Provider, dollars, provider_name};
@@ -93,8 +93,8 @@ impl Counters {
         });
         writer.sum("weir.tokens", "{token}", "Tokens as providers reported them.", |points| {
             for (deployment, of) in self.deployments.iter() {
-                for (kind, count) in of.tokens.iter() {
-                    points.integer(*count, &|proto, field| {
+                for (kind, count) in TOKEN_KINDS.iter().zip(of.tokens) {
+                    points.integer(count, &|proto, field| {
                         proto.foreign_attribute(field, "weir.deployment", deployment);
                         proto.attribute(field, "gen_ai.token.type", kind);
                     });
@@ -110,8 +110,8 @@ impl Counters {
         });
         let help = "Calls upstream that go on where another deployment failed.";
         writer.sum("weir.fallbacks", "{call}", help, |points| {
-            for ((from, to), count) in &self.fallbacks {
-                points.integer(*count, &|proto, field| {
+            for (from, to, count) in self.fallbacks() {
+                points.integer(count, &|proto, field| {
                     proto.foreign_attribute(field, "weir.from", from);
                     proto.foreign_attribute(field, "weir.to", to);
                 });

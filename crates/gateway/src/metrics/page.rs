@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use super::counters::{Counters, OfDeployment, OfRoute, Operation};
+use super::counters::{Counters, OfDeployment, OfRoute, Operation, TOKEN_KINDS};
 use super::named::Named;
 use super::sizes::{BOUNDS, Bounds, DURATIONS, GAPS, OVERHEADS, REQUESTS, Sizes};
 
@@ -58,12 +58,12 @@ impl Counters {
             line(page, "weir_retries_total", &[("deployment", deployment)], of.retries);
         }
         head(page, "weir_fallbacks_total", "counter", "Calls upstream that go on where another deployment failed.");
-        for ((from, to), count) in &self.fallbacks {
+        for (from, to, count) in self.fallbacks() {
             line(page, "weir_fallbacks_total", &[("from", from), ("to", to)], count);
         }
         head(page, "weir_tokens_total", "counter", "Tokens as providers reported them.");
         for (deployment, of) in self.deployments.iter() {
-            for (kind, count) in of.tokens.iter() {
+            for (kind, count) in TOKEN_KINDS.iter().zip(of.tokens) {
                 line(page, "weir_tokens_total", &[("deployment", deployment), ("type", kind)], count);
             }
         }
@@ -101,7 +101,7 @@ impl Counters {
         }
         head(page, "weir_key_tokens_total", "counter", "Tokens as providers reported them, by the client's key.");
         for (key, of) in self.keys.iter() {
-            for (kind, count) in of.tokens.iter() {
+            for (kind, count) in TOKEN_KINDS.iter().zip(of.tokens) {
                 line(page, "weir_key_tokens_total", &[("key", key), ("type", kind)], count);
             }
         }
