@@ -29,8 +29,11 @@ impl<V: Default> Default for Named<V> {
 }
 
 impl<V: Default + PartialEq> Named<V> {
-    /// Gives a name a label of its own, for good.
+    /// Gives a name a label of its own, for good. One that is called as those of no name in particular shares theirs.
     pub(crate) fn know(&mut self, name: &Arc<str>) -> Place {
+        if let Some(place) = [OF_OTHERS, OF_NONE].into_iter().find(|place| self.values[*place].0 == *name) {
+            return place;
+        }
         *self.places.entry(Arc::clone(name)).or_insert_with(|| {
             self.values.push((Arc::clone(name), V::default()));
             self.values.len() - 1
@@ -110,6 +113,16 @@ mod tests {
         }
         assert_eq!(counts.iter().collect::<Vec<_>>(), [("smart", &1), ("other", &2), ("none", &1)]);
         assert!(counts.knows("smart") && !counts.knows("a"));
+    }
+
+    #[test]
+    fn no_label_comes_twice() {
+        let mut counts: Named<u64> = Named::default();
+        for name in ["other", "none", "smart", "smart"] {
+            counts.know(&Arc::from(name));
+            *counts.of(Some(name)) += 1;
+        }
+        assert_eq!(counts.iter().collect::<Vec<_>>(), [("smart", &2), ("other", &2)]);
     }
 
     #[test]
