@@ -32,7 +32,7 @@ fn read(text: &str, variables: &[(&'static str, &'static str)]) -> Report {
 fn telemetry(text: &str, variables: &[(&'static str, &'static str)]) -> Option<Telemetry> {
     let report = read(text, variables);
     assert_eq!(report.faults, [], "{text}");
-    report.config.unwrap().telemetry
+    report.config.expect("a config where nothing is at fault").telemetry
 }
 
 fn said(report: &Report) -> String {

@@ -24,8 +24,18 @@ pub(crate) fn write(span: &mut Proto, event: &Event) {
     });
 }
 
-/// The members of a fact, and the fact in words.
+/// The members of a fact, and the fact in words; what many requests have is written without a detour, and its words are left out.
 pub(crate) fn attributes(proto: &mut Proto, field: u32, fact: &Fact) {
+    if let Fact::Wasted { why, input, output, cost_usd, estimated } = fact {
+        proto.attribute(field, "weir.why", why);
+        proto.count_attribute(field, "weir.input", *input);
+        proto.count_attribute(field, "weir.output", *output);
+        if let Some(cost) = cost_usd {
+            proto.attribute(field, "weir.cost_usd", &cost.to_string());
+        }
+        proto.flag_attribute(field, "weir.estimated", *estimated);
+        return;
+    }
     let Ok(fact) = serde_json::to_value(fact) else { return };
     proto.foreign_attribute(field, "weir.words", &weir_ledger::in_words(&fact));
     for (name, value) in

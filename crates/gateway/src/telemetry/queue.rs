@@ -19,8 +19,10 @@ use crate::retried::Retried;
 
 /// The most that waits; a record is about 4 kB.
 const ROOM: usize = 8_192;
-/// So many are sent without further delay.
-const PLENTY: usize = 1_024;
+/// So many are sent without further delay: few enough to be still in the processor's cache.
+const PLENTY: usize = 256;
+/// The most that are sent together.
+const TOGETHER: usize = 1_024;
 
 /// What the spans of a request say and its record does not.
 #[derive(Clone, Debug, Default)]
@@ -139,7 +141,7 @@ impl Telemetry {
     /// What waits, the oldest first, and not more than are sent at a time: the rest goes on waiting where it is counted.
     pub(super) fn take(&self) -> VecDeque<Job> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = jobs.len().min(PLENTY);
+        let count = jobs.len().min(TOGETHER);
         jobs.drain(..count).collect()
     }
 
