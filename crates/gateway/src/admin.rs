@@ -174,6 +174,7 @@ pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
         runs: shared.runs.look(weir_engine::Runs::size),
         captured: shared.capture.counts(),
         telemetry: &shared.telemetry.exported(),
+        reload_refused: shared.reload_refused.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
     })
 }
 

@@ -194,7 +194,18 @@ impl Gateway {
         tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
         let exporting = Exporting::start(&shared);
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, watching_alerts, exporting, writer })
+        Ok(Self {
+            shared,
+            address,
+            admin_address,
+            phase,
+            accepting,
+            pump,
+            recording,
+            watching_alerts,
+            exporting,
+            writer,
+        })
     }
 
     /// Where clients reach it.

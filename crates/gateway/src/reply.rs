@@ -62,7 +62,8 @@ impl Cause {
         }
     }
 
-    fn code(self) -> &'static str {
+    /// What clients and metrics call it.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::InvalidApiKey => "invalid_api_key",
             Self::RouteNotAllowed => "route_not_allowed",

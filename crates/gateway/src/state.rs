@@ -27,7 +27,7 @@ use crate::clock::{Clock, wall};
 use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
-use crate::metrics::Metrics;
+use crate::metrics::{Declared, Metrics};
 use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
@@ -315,7 +315,11 @@ fn declared(config: &Config) -> Vec<DeploymentId> {
 
 fn configure(engine: &mut Engine, metrics: &Metrics, config: &Config) {
     let declared = declared(config);
-    metrics.declare(declared.iter().map(|d| Arc::from(d.to_string())).collect());
+    metrics.declare(&Declared {
+        deployments: declared.iter().map(|d| Arc::from(d.to_string())).collect(),
+        routes: config.routes.keys().cloned().collect(),
+        keys: config.keys.keys().cloned().collect(),
+    });
     let credentials = config
         .providers
         .iter()

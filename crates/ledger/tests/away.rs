@@ -86,9 +86,9 @@ async fn a_start_while_postgres_is_away_serves_and_catches_up_and_knows_its_keys
         revoked_at: None,
         former: Vec::new(),
     };
-    let fact = weir_ledger::Fact::KeyMade { name: "made".into(), tenant: "team-a".into(), who: "root" };
+    let fact = weir_ledger::Fact::KeyMade { name: "made".into(), tenant: "team-a".into(), who: "root".into() };
     let event = weir_ledger::Event { at: WallTime(1), stage: weir_ledger::Stage::Accept, fact };
-    ledger.keep_key(key.clone(), event).await.unwrap();
+    ledger.keep_key(key.clone(), event, None).await.unwrap();
     ledger.intent(intent(1));
     ledger.flush().await;
     ledger.close().await;

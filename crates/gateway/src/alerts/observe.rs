@@ -18,7 +18,7 @@ pub(super) fn everything(shared: &Shared) -> Observed {
         let engine = shared.engine();
         (engine.view(now), engine.headroom(now))
     };
-    let counts = shared.metrics.read_attempts(attempts);
+    let counts = attempts(shared);
     Observed {
         deployments: deployments(&live, &views, &counts),
         limits: pools.iter().flat_map(|pool| limits(pool, &counts)).collect(),
@@ -31,22 +31,22 @@ pub(super) fn everything(shared: &Shared) -> Observed {
 }
 
 /// What came of the attempts at each deployment that has a label of its own.
-type Counts = BTreeMap<Arc<str>, AttemptCounts>;
+type Counts = BTreeMap<String, AttemptCounts>;
 
-fn attempts(by_class: &BTreeMap<(Arc<str>, &'static str), u64>) -> Counts {
+fn attempts(shared: &Shared) -> Counts {
     let mut counts = Counts::new();
-    for ((deployment, class), count) in by_class {
-        let of_it = counts.entry(Arc::clone(deployment)).or_default();
-        if *class == "cancelled" {
-            continue;
+    shared.metrics.read_attempts(|deployment, class, count| {
+        if !counts.contains_key(deployment) {
+            counts.insert(deployment.to_owned(), AttemptCounts::default());
         }
+        let Some(of_it) = counts.get_mut(deployment).filter(|_| class != "cancelled") else { return };
         of_it.all += count;
-        if *class == FaultClass::RateLimited.name() {
+        if class == FaultClass::RateLimited.name() {
             of_it.throttled += count;
-        } else if FAILURES.iter().any(|failure| failure.name() == *class) {
+        } else if FAILURES.iter().any(|failure| failure.name() == class) {
             of_it.failed += count;
         }
-    }
+    });
     counts
 }
 

@@ -1,6 +1,6 @@
 //! Alerts that are open, and what came of telling somebody.
 
-use super::{head, line};
+use super::page::{head, line};
 use crate::alerts::Figures;
 
 /// Writes all of them.

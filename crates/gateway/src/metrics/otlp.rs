@@ -1,15 +1,17 @@
 //! The counters as OpenTelemetry metrics: the same numbers as on `/metrics`, under names of its kind, added up since the start.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::operations::{self, BOUNDS, Operation, Sizes};
-use super::{BOUNDS as SECONDS, Counters, Histogram, Metrics, Seen};
+use super::counters::{Counters, OfRoute, Operation, TOKEN_KINDS};
+use super::sizes::{BOUNDS, Bounds, DURATIONS, GAPS, OVERHEADS, REQUESTS, Sizes, TOKENS};
+use super::{Metrics, Seen};
 use crate::telemetry::{Proto, Provider, dollars, provider_name};
 
 /// Sums and histograms count since the start.
 const CUMULATIVE: u64 = 2;
 
+/// A histogram of a route.
+type OfRoutes = fn(&OfRoute) -> &Sizes;
 /// When counting began, and now, in nanoseconds since the epoch.
 type Times = (u64, u64);
 /// Attributes of a point, to be written as its field of this number.
@@ -24,7 +26,7 @@ impl Metrics {
         seen: &Seen,
         provider: &dyn Fn(&str) -> Option<Provider>,
     ) {
-        let counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let counters = self.counters();
         let mut writer = Writer { scope, times };
         counters.sums(&mut writer);
         counters.money(&mut writer);
@@ -33,14 +35,13 @@ impl Metrics {
         writer.gauge("weir.breaker.open", "{deployment}", "1 while a deployment's breaker is not closed.", |points| {
             for view in seen.deployments {
                 let deployment = view.deployment.to_string();
-                if counters.knows(&deployment) {
+                if counters.deployments.knows(&deployment) {
                     let open = u64::from(view.breaker.name() != "closed");
                     points
                         .integer(open, &|proto, field| proto.foreign_attribute(field, "weir.deployment", &deployment));
                 }
             }
         });
-        drop(counters);
         for (name, unit, help, value) in [
             ("weir.requests.in_flight", "{request}", "Requests that are running.", seen.in_flight),
             ("weir.runs", "{run}", "Agent runs that are remembered.", seen.runs.runs),
@@ -61,12 +62,15 @@ impl Metrics {
 impl Counters {
     fn sums(&self, writer: &mut Writer<'_>) {
         writer.sum("weir.requests", "{request}", "Requests that have ended.", |points| {
-            for ((endpoint, outcome, status), count) in &self.requests {
-                points.integer(*count, &|proto, field| {
-                    proto.attribute(field, "http.route", endpoint);
-                    proto.attribute(field, "weir.outcome", outcome);
-                    proto.count_attribute(field, "http.response.status_code", u64::from(*status));
-                });
+            for (route, of) in self.routes.iter() {
+                for ((endpoint, outcome, status), count) in of.requests.iter() {
+                    points.integer(*count, &|proto, field| {
+                        proto.attribute(field, "http.route", endpoint);
+                        proto.foreign_attribute(field, "weir.route", route);
+                        proto.attribute(field, "weir.outcome", outcome);
+                        proto.count_attribute(field, "http.response.status_code", u64::from(*status));
+                    });
+                }
             }
         });
         writer.sum("weir.refused", "{request}", "Requests that were refused, by who refused and the code.", |points| {
@@ -78,18 +82,38 @@ impl Counters {
             }
         });
         writer.sum("weir.attempts", "{call}", "Calls upstream, by deployment and what came of them.", |points| {
-            for ((deployment, class), count) in &self.attempts {
-                points.integer(*count, &|proto, field| {
-                    proto.foreign_attribute(field, "weir.deployment", deployment);
-                    proto.attribute(field, "weir.class", class);
-                });
+            for (deployment, of) in self.deployments.iter() {
+                for (class, count) in of.attempts.iter() {
+                    points.integer(*count, &|proto, field| {
+                        proto.foreign_attribute(field, "weir.deployment", deployment);
+                        proto.attribute(field, "weir.class", class);
+                    });
+                }
             }
         });
         writer.sum("weir.tokens", "{token}", "Tokens as providers reported them.", |points| {
-            for ((deployment, kind), count) in &self.tokens {
-                points.integer(*count, &|proto, field| {
-                    proto.foreign_attribute(field, "weir.deployment", deployment);
-                    proto.attribute(field, "gen_ai.token.type", kind);
+            for (deployment, of) in self.deployments.iter() {
+                for (kind, count) in TOKEN_KINDS.iter().zip(of.tokens) {
+                    points.integer(count, &|proto, field| {
+                        proto.foreign_attribute(field, "weir.deployment", deployment);
+                        proto.attribute(field, "gen_ai.token.type", kind);
+                    });
+                }
+            }
+        });
+        let help = "Calls upstream that repeat one to the same deployment for the same request.";
+        writer.sum("weir.retries", "{call}", help, |points| {
+            for (deployment, of) in self.deployments.iter() {
+                points
+                    .integer(of.retries, &|proto, field| proto.foreign_attribute(field, "weir.deployment", deployment));
+            }
+        });
+        let help = "Calls upstream that go on where another deployment failed.";
+        writer.sum("weir.fallbacks", "{call}", help, |points| {
+            for (from, to, count) in self.fallbacks() {
+                points.integer(count, &|proto, field| {
+                    proto.foreign_attribute(field, "weir.from", from);
+                    proto.foreign_attribute(field, "weir.to", to);
                 });
             }
         });
@@ -98,33 +122,39 @@ impl Counters {
     fn money(&self, writer: &mut Writer<'_>) {
         let help = "What calls cost, as far as their prices are known, in billionths of a US dollar.";
         writer.sum("weir.cost.nano_usd", "{nano_usd}", help, |points| {
-            for ((deployment, estimated), cost) in &self.costs {
-                points.integer(u64::try_from(cost.0).unwrap_or(0), &|proto, field| {
-                    proto.foreign_attribute(field, "weir.deployment", deployment);
-                    proto.flag_attribute(field, "weir.cost_estimated", *estimated);
-                });
+            for (deployment, of) in self.deployments.iter() {
+                for (estimated, cost) in of.costs.iter() {
+                    points.integer(u64::try_from(cost.0).unwrap_or(0), &|proto, field| {
+                        proto.foreign_attribute(field, "weir.deployment", deployment);
+                        proto.flag_attribute(field, "weir.cost_estimated", *estimated);
+                    });
+                }
             }
         });
         writer.sum("weir.cost", "USD", "The same in US dollars, for charts.", |points| {
-            for ((deployment, estimated), cost) in &self.costs {
-                points.double(dollars(*cost), &|proto, field| {
-                    proto.foreign_attribute(field, "weir.deployment", deployment);
-                    proto.flag_attribute(field, "weir.cost_estimated", *estimated);
-                });
+            for (deployment, of) in self.deployments.iter() {
+                for (estimated, cost) in of.costs.iter() {
+                    points.double(dollars(*cost), &|proto, field| {
+                        proto.foreign_attribute(field, "weir.deployment", deployment);
+                        proto.flag_attribute(field, "weir.cost_estimated", *estimated);
+                    });
+                }
             }
         });
         writer.sum("weir.cost.unknown", "{call}", "Calls upstream whose cost is unknown.", |points| {
-            for (deployment, count) in &self.unpriced {
-                points.integer(*count, &|proto, field| proto.foreign_attribute(field, "weir.deployment", deployment));
+            for (deployment, of) in self.deployments.iter() {
+                points.integer(of.unpriced, &|proto, field| {
+                    proto.foreign_attribute(field, "weir.deployment", deployment);
+                });
             }
         });
         writer.sum("weir.wasted.tokens", "{token}", "Tokens that were paid for and served nobody.", |points| {
-            for (why, (tokens, _)) in &self.wasted {
+            for (why, (tokens, _)) in self.wasted.iter() {
                 points.integer(*tokens, &|proto, field| proto.attribute(field, "weir.why", why));
             }
         });
         writer.sum("weir.wasted.cost", "USD", "What they cost, as far as prices are known.", |points| {
-            for (why, (_, cost)) in &self.wasted {
+            for (why, (_, cost)) in self.wasted.iter() {
                 points.double(dollars(*cost), &|proto, field| proto.attribute(field, "weir.why", why));
             }
         });
@@ -139,28 +169,40 @@ impl Counters {
                 });
             }
         });
-        writer.sum("weir.overhead", "us", "What Weir itself added to all requests together.", |points| {
-            points.integer(self.overhead_sum_us, &|_, _| {});
+        writer.histogram("weir.overhead", "s", "What Weir itself added to a request.", |points| {
+            points.durations(&self.overheads, &OVERHEADS, &|_, _| {});
         });
-        for (name, help, histogram) in [
-            ("weir.request.duration", "From a request's arrival to the end of its answer.", &self.durations),
-            ("weir.queue.wait", "How long admitted requests waited for capacity, 0 for most.", &self.queue_waits),
-        ] {
-            writer.histogram(name, "s", help, |points| points.own(histogram));
+        let of_routes: [(&str, &str, OfRoutes); 3] = [
+            ("weir.request.duration", "From a request's arrival to the end of its answer.", |of| &of.durations),
+            ("weir.request.first_token", "From a request's arrival to the first content of its stream.", |of| {
+                &of.first_content
+            }),
+            ("weir.queue.wait", "How long admitted requests waited for capacity, 0 for most.", |of| &of.queue_waits),
+        ];
+        for (name, help, of) in of_routes {
+            writer.histogram(name, "s", help, |points| {
+                for (route, each) in self.routes.iter() {
+                    points.durations(of(each), &REQUESTS, &|proto, field| {
+                        proto.foreign_attribute(field, "weir.route", route);
+                    });
+                }
+            });
         }
     }
 
     fn operations(&self, writer: &mut Writer<'_>, provider: &dyn Fn(&str) -> Option<Provider>) {
         let each = |write: &mut dyn FnMut(&Operation, Attributes<'_>)| {
-            for ((deployment, name), operation) in &self.operations.0 {
-                write(operation, &|proto, field| labels(proto, field, deployment, name, provider));
+            for (deployment, of) in self.deployments.iter() {
+                for (name, operation) in of.operations.iter() {
+                    write(operation, &|proto, field| labels(proto, field, deployment, name, provider));
+                }
             }
         };
         let help = "How long calls upstream took.";
         writer.histogram("gen_ai.client.operation.duration", "s", help, |points| {
             each(&mut |operation, labels| {
-                for (class, durations) in &operation.durations {
-                    points.durations(durations, &|proto, field| {
+                for (class, durations) in operation.durations.iter() {
+                    points.durations(durations, &DURATIONS, &|proto, field| {
                         labels(proto, field);
                         if *class != "ok" {
                             proto.attribute(field, "error.type", class);
@@ -171,7 +213,11 @@ impl Counters {
         });
         let help = "When the first piece of a stream came, from when it was asked for.";
         writer.histogram("gen_ai.client.operation.time_to_first_chunk", "s", help, |points| {
-            each(&mut |operation, labels| points.durations(&operation.first_chunk, labels));
+            each(&mut |operation, labels| points.durations(&operation.first_chunk, &DURATIONS, labels));
+        });
+        let help = "The mean gap between the tokens of a stream that came whole.";
+        writer.histogram("weir.inter_token", "s", help, |points| {
+            each(&mut |operation, labels| points.durations(&operation.gaps, &GAPS, labels));
         });
         let help = "Tokens of calls upstream, as their providers reported them.";
         writer.histogram("gen_ai.client.token.usage", "{token}", help, |points| {
@@ -191,7 +237,7 @@ impl Counters {
 fn labels(
     proto: &mut Proto,
     field: u32,
-    deployment: &Arc<str>,
+    deployment: &str,
     operation: &str,
     provider: &dyn Fn(&str) -> Option<Provider>,
 ) {
@@ -280,9 +326,9 @@ impl Points<'_> {
     }
 
     /// Durations in seconds; those that nothing was counted in are left out.
-    fn durations(&mut self, sizes: &Sizes, attributes: Attributes<'_>) {
+    fn durations(&mut self, sizes: &Sizes, bounds: &Bounds, attributes: Attributes<'_>) {
         if sizes.count() > 0 {
-            let bounds = operations::DURATIONS.iter().map(|us| Duration::from_micros(*us).as_secs_f64());
+            let bounds = bounds.iter().map(|us| Duration::from_micros(*us).as_secs_f64());
             self.sizes(&sizes.counts, Duration::from_micros(sizes.sum).as_secs_f64(), bounds, attributes);
         }
     }
@@ -291,13 +337,8 @@ impl Points<'_> {
         #[expect(clippy::cast_precision_loss, reason = "tokens counted by one process are far fewer than 2^52")]
         let number = |tokens: u64| tokens as f64;
         if sizes.count() > 0 {
-            let bounds: [f64; BOUNDS] = operations::TOKENS.map(number);
+            let bounds: [f64; BOUNDS] = TOKENS.map(number);
             self.sizes(&sizes.counts, number(sizes.sum), bounds.into_iter(), attributes);
         }
-    }
-
-    /// One of the histograms of `/metrics`, with its own bounds.
-    fn own(&mut self, histogram: &Histogram) {
-        self.sizes(&histogram.counts, histogram.sum.as_secs_f64(), SECONDS.into_iter(), &|_, _| {});
     }
 }
