@@ -74,7 +74,7 @@ async fn ask(reader: &Reader, now: WallTime) -> u32 {
         told(&format!("count  {what}"), began.elapsed(), count.found);
     }
     let own = |text: &str| Some(text.to_owned());
-    let smart = Filter { route: own("smart"), tenant: own("tenant-1"), ..Filter::default() };
+    let smart = Filter { route: own("smart"), tenant: own("tenant-2"), ..Filter::default() };
     let team = Filter { tag: Some(("team".into(), "ads".into())), ..Filter::default() };
     for (what, days, step, ahead, by, filter) in [
         ("34 days", 34, Step::Auto, 0, None, Filter::default()),

@@ -33,6 +33,7 @@ mod spend_rolled;
 mod spend_sql;
 mod spill;
 mod store;
+mod sweep;
 mod words;
 mod writer;
 

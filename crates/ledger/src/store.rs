@@ -11,16 +11,14 @@ use std::time::Duration;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlSafeStr};
-use weir_units::{RequestId, WallTime};
+use weir_units::WallTime;
 
 use crate::audit::{self, AuditHead};
 use crate::change::Change;
 use crate::content::{self, Content};
 use crate::db::{Connection, Dialect, Value, places};
-use crate::ledger::{State, wall_now};
+use crate::ledger::State;
 use crate::place::Place;
-use crate::rolling::delete_span;
-use crate::rollup::Grain;
 use crate::row::{FactRow, RequestRow, Row};
 
 /// `application_id` of a ledger's file: `weir`.
@@ -29,16 +27,6 @@ pub(crate) const APPLICATION: i64 = 0x7765_6972;
 /// The newest schemas that this version knows.
 pub(crate) const SCHEMA: i64 = 6;
 pub(crate) const SCHEMA_POSTGRES: i64 = 6;
-
-/// Rows that one step of the retention deletes, so that no group waits long behind it.
-const SWEEP: i64 = 500;
-
-/// Spans that one step of it deletes.
-const SWEPT_SPANS: i64 = 16;
-
-/// How many days roll-ups of hours and of days are kept; longer, if detail is.
-const HOURS: i64 = 400;
-const DAYS: i64 = 3_660;
 
 /// Open requests that are closed at once.
 const CLOSED: i64 = 256;
@@ -189,53 +177,6 @@ impl Store {
         let on = self.on()?;
         let rows = on.rows(on.statement("SELECT coalesce(max(id), 0) FROM facts")).await?;
         rows.first().map_or(Ok(0), |row| row.int(0))
-    }
-
-    /// Deletes some of what is older than `before`; returns whether there may be more.
-    pub(crate) async fn sweep(&mut self, before: WallTime) -> Result<bool, sqlx::Error> {
-        let on = self.on()?;
-        let bound = RequestId::new(before.millis().max(0), 0).0.to_be_bytes().to_vec();
-        let mut sql = on.statement("DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < ");
-        sql.bind(bound).push(" ORDER BY id LIMIT ").bind(SWEEP).push(")");
-        let requests = on.execute(sql).await?;
-        // The id of a fact is never below its time, so the facts to delete are the first ones.
-        let mut sql = on.statement("DELETE FROM facts WHERE id IN (SELECT id FROM facts ORDER BY id LIMIT ");
-        sql.bind(SWEEP).push(") AND at < ").bind(before.0);
-        let facts = on.execute(sql).await?;
-        // The last key stays: that one was ever made means that keys are asked for.
-        let mut sql = on.statement("DELETE FROM keys WHERE coalesce(revoked_at, expires_at) < ");
-        sql.bind(before.0).push(" AND name <> (SELECT name FROM keys ORDER BY created_at DESC, name LIMIT 1)");
-        on.execute(sql).await?;
-        self.sweep_rollups(before).await?;
-        Ok(requests + facts >= SWEEP.unsigned_abs())
-    }
-
-    /// Deletes roll-ups that are older than theirs are kept, and the postings of what is deleted.
-    async fn sweep_rollups(&mut self, before: WallTime) -> Result<(), sqlx::Error> {
-        let on = self.on()?;
-        let minute = before.0.div_euclid(Grain::Minute.length());
-        // An hour that is counted anew is counted from its minutes, so these stay for a while after their requests.
-        let minutes = before.0.saturating_sub(2 * Grain::Day.length());
-        for (grain, before) in [
-            (Grain::Minute, minutes),
-            (Grain::Hour, minutes.min(wall_now().0 - HOURS * Grain::Day.length())),
-            (Grain::Day, minutes.min(wall_now().0 - DAYS * Grain::Day.length())),
-        ] {
-            for number in [grain.number(), grain.of_tags()] {
-                let mut sql = on.statement("DELETE FROM rollups WHERE grain = ");
-                sql.bind(number).push(" AND start < ").bind(before);
-                on.execute(sql).await?;
-            }
-        }
-        let mut sql = on.statement("DELETE FROM dirty WHERE minute < ");
-        sql.bind(minute);
-        on.execute(sql).await?;
-        let mut sql = on.statement("SELECT id FROM spans WHERE until <= ");
-        sql.bind(minute).push(" LIMIT ").bind(SWEPT_SPANS);
-        for row in on.rows(sql).await? {
-            delete_span(on, row.int(0)?).await?;
-        }
-        Ok(())
     }
 
     /// The newest row of the audit log.
@@ -399,7 +340,7 @@ fn bind_request(values: &mut Vec<Value>, row: &RequestRow) {
 
 #[cfg(test)]
 mod tests {
-    use weir_units::{NanoUsd, Tokens, Usage};
+    use weir_units::{NanoUsd, RequestId, Tokens, Usage, WallTime};
 
     use sqlx::{Connection as _, Executor};
 
