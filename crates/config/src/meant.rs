@@ -72,6 +72,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The address that links in alerts and reports carry, without a slash at its end.
     pub public_url: Option<String>,
+    /// The name of the zone that times are shown in.
+    pub timezone: String,
     /// The largest request body, in bytes, decoded.
     pub body_limit: usize,
     /// What all requests and answers together may buffer, in bytes.

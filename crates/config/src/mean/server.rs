@@ -33,6 +33,7 @@ pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<
         tls: tls(table, environment, log),
         ca_file,
         public_url: table.text("public-url").map(str::to_owned),
+        timezone: table.text("timezone").unwrap_or("UTC").to_owned(),
         body_limit,
         buffer_limit,
         max_connections: size("max-connections"),
