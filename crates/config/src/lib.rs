@@ -4,6 +4,7 @@
 //! to `written`), which are then cross-checked and given their meaning ([`Config`]). No step stops at the first fault,
 //! so that a person sees all of them at once.
 
+mod admin;
 mod environment;
 mod fault;
 mod guards;
@@ -22,6 +23,7 @@ mod tag;
 mod url;
 mod written;
 
+pub use admin::{Admin, Right, Role};
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Place, Report};
 pub use guards::GuardsPart;

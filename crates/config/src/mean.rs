@@ -3,6 +3,7 @@
 //! Every step notes its faults and goes on with something harmless in the place of what is wrong; a config that was
 //! noted against never leaves this crate.
 
+mod admins;
 mod budgets;
 mod keys;
 mod limits;
@@ -29,6 +30,7 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
     let guards = Arc::new(runs::top(root.table("runs")));
     let config = Config {
         server: server::server(root, environment, log),
+        admins: admins::admins(root, log),
         ledger: server::ledger(root.table("ledger"), &source, log),
         providers: providers::providers(root, environment, log),
         routes: routes::routes(root, &timeouts, &guards, log),
@@ -88,7 +90,8 @@ fn engine(root: &Table, log: &mut Log<'_>) -> Settings {
 fn is_name(what: &str, name: &str, at: crate::log::At, log: &mut Log<'_>) -> bool {
     let fits = fits_a_name(name);
     if !fits {
-        let message = format!("`{}` cannot be the name of a {what}", crate::log::shown(name));
+        let a = if what.starts_with('a') { "an" } else { "a" };
+        let message = format!("`{}` cannot be the name of {a} {what}", crate::log::shown(name));
         log.fault(at, message, format!("a name has {NAME_FORM}"));
     }
     fits

@@ -11,13 +11,15 @@ use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, S
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Key, Secret, Tag};
+use crate::{Admin, Key, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What it listens on and how much it takes in.
     pub server: Server,
+    /// Who may use the admin interface besides `root`, by name.
+    pub admins: BTreeMap<Arc<str>, Admin>,
     /// Where facts are kept.
     pub ledger: Ledger,
     /// The accounts at LLM APIs, by name.
@@ -48,6 +50,14 @@ pub struct Config {
     pub source: Source,
 }
 
+impl Config {
+    /// Whether the admin interface asks for a key.
+    #[must_use]
+    pub fn asks_admins(&self) -> bool {
+        self.server.admin_key.is_some() || !self.admins.is_empty()
+    }
+}
+
 /// Where a config came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -64,7 +74,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where admin, dashboard and metrics are, if not on `listen`.
     pub admin_listen: Option<SocketAddr>,
-    /// What the person `root` authenticates with; `None` is a keyless mode.
+    /// What the person `root` authenticates with. Without it and without `admins` the admin interface is keyless.
     pub admin_key: Option<Secret>,
     /// What to speak TLS with.
     pub tls: Option<Tls>,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use weir_config::{AfterCut, Config, Environment, Report, Source, from_environment, hash_key, load, may_use};
+use weir_config::{AfterCut, Config, Environment, Report, Role, Source, from_environment, hash_key, load, may_use};
 use weir_engine::{
     BreakerSettings, BudgetMode, BudgetScope, BudgetSettings, Lending, Period, Priority, RetrySettings,
     Strategy as Order, UnknownPrice,
@@ -217,6 +217,26 @@ fn each_fault_names_its_value_and_what_to_do() {
         ("[server]\nadmin-key = { evn = \"X\" }", "is a table", "{ env = \"NAME\" }"),
         ("[server]\nadmin-key = { file = \"k\" }", "`/etc/weir/k`, which cannot be read", ""),
         ("[server]\nadmin-key = { env = \"EMPTY\" }", "is empty", ""),
+        ("[admins.ann]\nrole = \"viewer\"", "admin `ann` has no `key`", "NAME_ADMIN_KEY"),
+        ("[admins.ann]\nkey = { env = \"SHORT\" }", "the key of admin `ann` has 5 characters", "openssl rand"),
+        ("[admins.ann]\nkey = { env = \"LONG\" }\nrole = \"owner\"", "has no choice `owner`", "viewer"),
+        ("[admins.root]\nkey = { env = \"LONG\" }", "`root` cannot be the name of an admin", "another name"),
+        ("[admins.\"a b\"]\nkey = { env = \"LONG\" }", "`a b` cannot be the name of an admin", "letters"),
+        (
+            "[admins]\nann.key = { env = \"LONG\" }\nbob.key = { env = \"LONG\" }",
+            "admins `ann` and `bob` have the same key",
+            "which of them",
+        ),
+        (
+            "[server]\nadmin-key = { env = \"LONG\" }\n[admins.ann]\nkey = { env = \"LONG\" }",
+            "admin `ann` has the key of `root`",
+            "of their own",
+        ),
+        (
+            "[admins.ann]\nkey = { env = \"LONG\" }\n[keys.k]\nkey = { env = \"LONG\" }",
+            "key `k` is the key of admin `ann`",
+            "must not open",
+        ),
         ("[server]\nbuffer-limit = \"1MiB\"", "is more than `server.buffer-limit`", "raise"),
         ("[server]\nmax-connections = 0", "`server.max-connections` is `0`", "at least 1"),
         ("[ledger]\nurl = \"postgres://x\"", "Postgres, which is not in this version", "sqlite:weir.db"),
@@ -320,6 +340,17 @@ fn a_price_replaces_the_catalogues_as_far_as_it_is_written() {
         Rates { input: dollars("1"), output: Some(TokenPrice(1)), cache_write: dollars("2"), ..Rates::default() };
     let long = LongContext { above: Tokens(7), rates: Rates { input: dollars("2"), ..Rates::default() } };
     assert_eq!(*whole, Price { rates, long_context: Some(long), batch_percent: None });
+}
+
+#[test]
+fn people_have_a_key_and_a_role_each_and_can_stand_in_for_the_admin_key() {
+    let world = World::with(&[("ANN", KEY), ("BOB", "another-key-of-at-least-24-characters")]);
+    let text = "[server]\nlisten = \"0.0.0.0:80\"\n[keys.k]\nkey-hash = \"0000000000000000000000000000000000000000000000000000000000000000\"\n\
+                [admins.ann]\nkey = { env = \"ANN\" }\n[admins.bob]\nkey = { env = \"BOB\" }\nrole = \"operator\"";
+    let config = sound(world.load(text));
+    let people: Vec<_> = config.admins.values().map(|a| (&*a.name, a.role, a.hash == hash_key(KEY))).collect();
+    assert_eq!(people, [("ann", Role::Viewer, true), ("bob", Role::Operator, false)]);
+    assert!(config.server.admin_key.is_none() && config.asks_admins());
 }
 
 #[test]

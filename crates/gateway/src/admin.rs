@@ -1,25 +1,26 @@
 //! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
 
+mod access;
 mod keys;
 mod members;
+pub(crate) mod people;
 mod runs;
 mod spend;
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+pub(crate) use people::{Person, Tries};
+
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, request};
+use http::{Response, StatusCode, request};
 use http_body::Body;
 use serde_json::json as value;
-use weir_config::Secret;
 use weir_ledger::{Query, StoreError};
 use weir_units::{Moment, RequestId, WallTime};
 use weir_wire::Dialect;
 
-use crate::admit::{self, shown};
+use crate::admit::shown;
 use crate::body::ReplyBody;
 use crate::clock::wall;
 use crate::metrics::Seen;
@@ -27,10 +28,6 @@ use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
 use crate::{budgets, headroom, live};
 
-/// Wrong admin keys a peer may try in a minute.
-const TRIES: u32 = 10;
-/// Peers whose tries are remembered.
-const PEERS: usize = 10_000;
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 1_000;
@@ -67,17 +64,15 @@ where
 {
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
-    if let Err(refusal) = authorize(shared, parts, peer) {
-        return refused(refusal);
-    }
+    let person = match allowed(shared, parts, peer) {
+        Ok(person) => person,
+        Err(refusal) => return refused(refusal),
+    };
     if runs::is_own(parts.uri.path()) {
-        return runs::serve(shared, parts, body).await.unwrap_or_else(refused);
+        return runs::serve(shared, &person, parts, body).await.unwrap_or_else(refused);
     }
     if keys::is_own(parts.uri.path()) {
-        return keys::serve(shared, parts, body).await.unwrap_or_else(refused);
-    }
-    if parts.method != Method::GET {
-        return refused(Refusal::weir(Cause::MethodNotAllowed, format!("{} takes GET", parts.uri.path())));
+        return keys::serve(shared, &person, parts, body).await.unwrap_or_else(refused);
     }
     match parts.uri.path() {
         "/metrics" => metrics(shared),
@@ -98,62 +93,11 @@ where
     }
 }
 
-/// Wrong tries by peer, in the running minute.
-#[derive(Default)]
-pub(crate) struct Tries(BTreeMap<IpAddr, (Moment, u32)>);
-
-impl Tries {
-    /// Whether `peer` may try; `now` begins a new minute for it where the old one is over.
-    fn allowed(&mut self, now: Moment, peer: IpAddr) -> Result<(), Duration> {
-        let minute = Duration::from_secs(60);
-        self.0.retain(|_, (since, _)| now.since(*since) < minute);
-        match self.0.get(&peer) {
-            Some((since, wrong)) if *wrong >= TRIES => Err(minute.saturating_sub(now.since(*since))),
-            _ => Ok(()),
-        }
-    }
-
-    fn wrong(&mut self, now: Moment, peer: IpAddr) {
-        if self.0.len() < PEERS || self.0.contains_key(&peer) {
-            self.0.entry(peer).or_insert((now, 0)).1 += 1;
-        }
-    }
-}
-
-fn authorize(shared: &Shared, parts: &request::Parts, peer: SocketAddr) -> Result<(), Refusal> {
-    let live = shared.live.load();
-    let Some(admin) = &live.config.server.admin_key else {
-        return match admit::keyless_fault(&parts.headers, &parts.uri, peer) {
-            None => Ok(()),
-            Some(why) => Err(Refusal::weir(
-                Cause::InvalidApiKey,
-                format!("without an `admin-key` this is for programs on the same machine only, and {why}"),
-            )),
-        };
-    };
-    let now = shared.clock.now();
-    let peer = peer.ip().to_canonical();
-    let mut tries = shared.admin_tries.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Err(wait) = tries.allowed(now, peer) {
-        let message = "too many wrong admin keys from this address: wait a minute";
-        return Err(Refusal::weir(Cause::RateLimited, message).retry_after(wait));
-    }
-    match admit::presented(&parts.headers) {
-        Some(key) if matches(admin, key) => Ok(()),
-        presented => {
-            if presented.is_some() {
-                tries.wrong(now, peer);
-            }
-            let message = "send the admin key as `Authorization: Bearer KEY`";
-            Err(Refusal::weir(Cause::InvalidApiKey, message))
-        }
-    }
-}
-
-/// Compares two secrets in a time that tells nothing: their hashes, byte by byte, to the end.
-fn matches(secret: &Secret, presented: &str) -> bool {
-    let (ours, theirs) = (weir_config::hash_key(secret.expose()), weir_config::hash_key(presented));
-    ours.iter().zip(theirs).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+/// Who asks, where their role allows what they ask.
+fn allowed(shared: &Shared, parts: &request::Parts, peer: SocketAddr) -> Result<Person, Refusal> {
+    let person = people::authorize(shared, parts, peer)?;
+    person.check(access::right(&parts.method, parts.uri.path())?)?;
+    Ok(person)
 }
 
 fn metrics(shared: &Shared) -> Response<ReplyBody> {

@@ -200,7 +200,7 @@ pub(crate) async fn make(
     name: &str,
     settings: &KeySettings,
     lasts: Option<Duration>,
-    who: &'static str,
+    who: Arc<str>,
 ) -> Result<Shown, Refusal> {
     let live = shared.live.load_full();
     live.config.check_key(name, settings).map_err(|fault| match fault {
@@ -241,7 +241,7 @@ pub(crate) async fn make(
 }
 
 /// Gives a key a new secret. The one before works on for `grace`, and so do earlier ones, but none for longer than that.
-pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, who: &'static str) -> Result<Shown, Refusal> {
+pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, who: Arc<str>) -> Result<Shown, Refusal> {
     let live = shared.live.load_full();
     let (changing, mut record) = existing(&live.made, &live.config, name)?;
     let now = wall();
@@ -269,7 +269,7 @@ pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, who: &'
 }
 
 /// Shuts a key out, at once and for good. Requests that run may end.
-pub(crate) async fn revoke(shared: &Shared, name: &str, who: &'static str) -> Result<KeyRecord, Refusal> {
+pub(crate) async fn revoke(shared: &Shared, name: &str, who: Arc<str>) -> Result<KeyRecord, Refusal> {
     let live = shared.live.load_full();
     let (changing, mut record) = existing(&live.made, &live.config, name)?;
     if record.revoked_at.is_some() && changing.is_saved() {
@@ -309,7 +309,7 @@ fn existing(made: &Arc<Keys>, config: &Config, name: &str) -> Result<(Changing, 
 /// Puts a record and the fact of its change on disk.
 async fn keep(shared: &Shared, record: &KeyRecord, fact: Fact) -> Result<(), Refusal> {
     let event = Event { at: wall(), stage: Stage::Accept, fact };
-    shared.ledger.keep_key(record.clone(), event.clone()).await.map_err(|error| {
+    shared.ledger.keep_key(record.clone(), event.clone(), None).await.map_err(|error| {
         tracing::error!(%error, name = %record.name, "a change of a key cannot be written down");
         Refusal::weir(
             Cause::UpstreamError,

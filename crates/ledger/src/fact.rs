@@ -154,11 +154,11 @@ pub enum Fact {
     /// A limit that is kept to changed; `old` is none where there was none.
     LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
     /// A key was made at run time; `who` asked for it.
-    KeyMade { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    KeyMade { name: Arc<str>, tenant: Arc<str>, who: Arc<str> },
     /// A key was given a new secret.
-    KeyRotated { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    KeyRotated { name: Arc<str>, tenant: Arc<str>, who: Arc<str> },
     /// A key was shut out for good.
-    KeyRevoked { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    KeyRevoked { name: Arc<str>, tenant: Arc<str>, who: Arc<str> },
     /// A share of a budget was spent, for the first time in its period.
     BudgetWarned {
         budget: String,

@@ -12,6 +12,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use weir_units::{NanoUsd, RequestId, WallTime};
 
+use crate::audit::{AuditEntry, AuditHead, AuditQuery, AuditRecord};
+use crate::change::Change;
+use crate::content::Content;
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
 use crate::keys::KeyRecord;
@@ -20,6 +23,9 @@ use crate::query::{Payer, Query, Reader, StoreError};
 use crate::row::FactRow;
 use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
+
+/// Captured contents that may wait in memory, in bytes.
+const MOST_CONTENT: usize = 32 << 20;
 
 /// How the ledger is kept.
 #[derive(Clone, Debug)]
@@ -83,8 +89,10 @@ pub(crate) enum Message {
     Settle(Box<Entry>),
     /// A fact and its id.
     Note(i64, Box<Event>),
-    /// A key as it is from now on, the fact of its change, and who waits for both to be on disk.
-    Key(Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>),
+    /// What must be on disk before it is said to be, and who waits for that.
+    Change(Box<Change>, Option<oneshot::Sender<Result<(), sqlx::Error>>>),
+    /// What was captured of a request.
+    Content(Box<Content>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -100,6 +108,10 @@ pub(crate) struct State {
     pub(crate) lost: AtomicU64,
     pub(crate) last_fact: AtomicI64,
     pub(crate) trouble: Mutex<Option<(WallTime, String)>>,
+    /// Bytes of captured contents that wait in memory.
+    pub(crate) waiting_contents: AtomicUsize,
+    /// The newest row of the audit log.
+    pub(crate) audit_head: Mutex<AuditHead>,
 }
 
 impl Ledger {
@@ -136,18 +148,76 @@ impl Ledger {
         next(last.unwrap_or_default())
     }
 
-    /// Writes a key made at run time as it is from now on, and the fact that says so. It returns when both are on disk, or
-    /// neither will be.
+    /// Writes a key made at run time as it is from now on, the fact that says so, and what the audit log says of it. It returns
+    /// when all are on disk, or none will be.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn keep_key(&self, key: KeyRecord, event: Event) -> Result<(), StoreError> {
+    pub async fn keep_key(&self, key: KeyRecord, event: Event, audit: Option<AuditEntry>) -> Result<(), StoreError> {
         let fact = FactRow::of(self.fact_id(&event), &event);
+        self.change(Change { key: Some((key, fact)), audit }).await
+    }
+
+    /// Adds to the audit log; it returns when the entry is on disk, or never will be.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.change(Change { key: None, audit: Some(entry) }).await
+    }
+
+    /// Adds to the audit log what nobody waits for. While the database fails it is kept in memory.
+    pub fn audit_later(&self, entry: AuditEntry) {
+        let change = Box::new(Change { key: None, audit: Some(entry) });
+        if let Err(error) = self.inner.messages.try_send(Message::Change(change, None)) {
+            tracing::error!(%error, "an entry of the audit log is on no record");
+        }
+    }
+
+    /// The newest row of the audit log that is on disk: a *head* to tell others, so that a log that is cut later is seen to be.
+    #[must_use]
+    pub fn audit_head(&self) -> AuditHead {
+        self.inner.state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The rows of the audit log that `query` asks for.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audited(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.inner.reader.audit(query).await
+    }
+
+    /// Keeps what was captured of a request; false if there is no room for it now, and it is kept nowhere.
+    #[must_use]
+    pub fn keep_content(&self, content: Content) -> bool {
+        let waiting = &self.inner.state.waiting_contents;
+        let size = content.content.len();
+        let room = |held: usize| held.checked_add(size).filter(|held| *held <= MOST_CONTENT);
+        if waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            return false;
+        }
+        let kept = self.inner.messages.try_send(Message::Content(Box::new(content))).is_ok();
+        if !kept {
+            waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+        kept
+    }
+
+    /// What was captured of a request, as JSON; none if nothing was, or its time is over.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn content(&self, id: RequestId) -> Result<Option<String>, StoreError> {
+        self.inner.reader.content(id, wall_now()).await
+    }
+
+    async fn change(&self, change: Change) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
         let closed = |_| StoreError::from(sqlx::Error::PoolClosed);
         self.inner
             .messages
-            .send(Message::Key(Box::new((key, fact)), done))
+            .send(Message::Change(Box::new(change), Some(done)))
             .await
             .map_err(|_| sqlx::Error::PoolClosed)?;
         self.inner.state.hurry.notify_one();

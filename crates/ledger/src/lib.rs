@@ -2,8 +2,11 @@
 //!
 //! [`Fact`] is what happened, [`Entry`] is one request's record, [`Ledger`] takes both without ever making its caller wait,
 //! and [`Reader`] reads them back, in the serving process or in another. [`Slices`] is the record of what strict budgets may
-//! spend.
+//! spend, [`AuditEntry`] what somebody did at the admin interface, [`Content`] a prompt and its answer where they are captured.
 
+mod audit;
+mod change;
+mod content;
 mod entry;
 mod fact;
 mod json;
@@ -22,6 +25,8 @@ mod store;
 mod words;
 mod writer;
 
+pub use audit::{AuditBreak, AuditChain, AuditEntry, AuditHead, AuditQuery, AuditRecord};
+pub use content::Content;
 pub use entry::{Attempt, Entry, Intent, Outcome};
 pub use fact::{Event, Fact, RunEvidence, Stage};
 pub use keys::{FormerSecret, KeyRecord};

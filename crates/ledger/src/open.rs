@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection};
@@ -122,6 +122,7 @@ pub async fn open(options: Options) -> Result<(Ledger, WriterTask), OpenError> {
         tracing::warn!(lost, "requests were open when the process before this one died; they are on record as lost");
     }
     let state = Arc::new(State::default());
+    *state.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = store.audit_head().await.map_err(failed)?;
     state.last_fact.store(store.last_fact().await.map_err(failed)?, Ordering::Relaxed);
     let spill =
         Spill::start(&path, Arc::clone(&state)).map_err(|source| OpenError::Io { path: path.clone(), source })?;

@@ -106,7 +106,7 @@ impl Row {
             Message::Intent(intent) => Self::Request(RequestRow::open(intent)),
             Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
             Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
-            Message::Key(..) | Message::Flush(_) | Message::Close(_) => return None,
+            Message::Change(..) | Message::Content(_) | Message::Flush(_) | Message::Close(_) => return None,
         })
     }
 

@@ -4,7 +4,7 @@
 //! prepared once. Writing a row twice is harmless: an ended request replaces a running one and never the other way round.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -12,14 +12,17 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
 use weir_units::{RequestId, WallTime};
 
-use crate::keys::KeyRecord;
+use crate::audit::{self, AuditHead};
+use crate::change::Change;
+use crate::content::{self, Content};
+use crate::ledger::State;
 use crate::row::{FactRow, RequestRow, Row};
 
 /// `application_id` of a ledger's file: `weir`.
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
 /// The newest schema that this version knows.
-pub(crate) const SCHEMA: i64 = 3;
+pub(crate) const SCHEMA: i64 = 6;
 
 /// Rows that one step of the retention deletes, so that no group waits long behind it.
 const SWEEP: i64 = 500;
@@ -49,10 +52,14 @@ pub(crate) fn migrations() -> Migrator {
     let requests = include_str!("../migrations/0001_requests.sql").into_sql_str();
     let cost = include_str!("../migrations/0002_cost.sql").into_sql_str();
     let keys_and_spend = include_str!("../migrations/0003_keys_and_spend.sql").into_sql_str();
+    let audit = include_str!("../migrations/0005_audit.sql").into_sql_str();
+    let content = include_str!("../migrations/0006_content.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "requests".into(), MigrationType::Simple, requests, false),
         Migration::new(2, "cost".into(), MigrationType::Simple, cost, false),
         Migration::new(3, "keys and spend".into(), MigrationType::Simple, keys_and_spend, false),
+        Migration::new(5, "audit".into(), MigrationType::Simple, audit, false),
+        Migration::new(6, "content".into(), MigrationType::Simple, content, false),
     ])
 }
 
@@ -128,20 +135,47 @@ impl Store {
         Ok(requests.rows_affected() + facts.rows_affected() >= SWEEP.unsigned_abs())
     }
 
-    /// Writes a key as it is from now on, and the fact of its change; it survives a loss of power, too.
-    pub(crate) async fn keep_key(&mut self, key: &KeyRecord, fact: &FactRow) -> Result<(), sqlx::Error> {
+    /// The newest row of the audit log.
+    pub(crate) async fn audit_head(&mut self) -> Result<AuditHead, sqlx::Error> {
+        audit::head(&mut self.connection).await
+    }
+
+    /// Writes contents that were captured.
+    pub(crate) async fn keep_contents(&mut self, contents: &[Content]) -> Result<(), sqlx::Error> {
+        content::write(&mut self.connection, contents).await
+    }
+
+    /// Deletes some of the contents that are over at `now`; returns whether there may be more.
+    pub(crate) async fn sweep_contents(&mut self, now: WallTime) -> Result<bool, sqlx::Error> {
+        content::sweep(&mut self.connection, now).await
+    }
+
+    /// Writes changes, all or none; they survive a loss of power, too.
+    pub(crate) async fn keep(&mut self, changes: &[Change], state: &State) -> Result<(), sqlx::Error> {
         self.connection.execute("PRAGMA synchronous = FULL").await?;
-        let kept = self.keep_key_now(key, fact).await;
+        let kept = self.keep_now(changes, state).await;
         // What is written is written, even if later writes take longer.
         let _ = self.connection.execute("PRAGMA synchronous = NORMAL").await;
         kept
     }
 
-    async fn keep_key_now(&mut self, key: &KeyRecord, fact: &FactRow) -> Result<(), sqlx::Error> {
+    async fn keep_now(&mut self, changes: &[Change], state: &State) -> Result<(), sqlx::Error> {
+        let mut head = state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        transaction.execute(key.insert()).await?;
-        transaction.execute(bind_fact(sqlx::query(sqlx::AssertSqlSafe(insert_facts(1))), fact)).await?;
-        transaction.commit().await
+        for change in changes {
+            if let Some((key, fact)) = &change.key {
+                transaction.execute(key.insert()).await?;
+                transaction.execute(bind_fact(sqlx::query(sqlx::AssertSqlSafe(insert_facts(1))), fact)).await?;
+            }
+            if let Some(entry) = &change.audit {
+                let record = head.link(entry.clone());
+                transaction.execute(record.insert()).await?;
+                head = AuditHead { sequence: record.sequence, hash: record.hash };
+            }
+        }
+        transaction.commit().await?;
+        *state.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+        Ok(())
     }
 
     /// Closes the database, which moves what is in its log into the file.

@@ -12,10 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use weir_units::{RequestId, WallTime};
 
-use crate::keys::KeyRecord;
+use crate::change::{Asked, Changes};
+use crate::content::Content;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
-use crate::row::{FactRow, Row};
+use crate::row::Row;
 use crate::spill::{Ask, Spill, Taken};
 use crate::store::{Store, writable};
 
@@ -40,6 +41,7 @@ pub(crate) struct Writer {
     group: Vec<Message>,
     /// When a database that fails is tried again.
     retry_at: Option<Instant>,
+    changes: Changes,
     /// The spill file that is being read back, and the rows of it that are next.
     back: Option<(Taken, Vec<Row>, u64)>,
     sweep_at: Instant,
@@ -56,21 +58,22 @@ impl Writer {
     ) -> Self {
         let window = options.commit_every.mul_f32(0.8);
         let sweep_at = Instant::now();
-        let (group, retry_at, back) = (Vec::new(), None, None);
-        Self { options, window, store, messages, spill, state, _lock: lock, group, retry_at, back, sweep_at }
+        let (group, retry_at, changes, back) = (Vec::new(), None, Changes::default(), None);
+        Self { options, window, store, messages, spill, state, _lock: lock, group, retry_at, changes, back, sweep_at }
     }
 
     pub(crate) async fn run(mut self) {
         loop {
             let open = self.gather().await;
-            let (rows, keys, flushes, closes) = rows_of(&mut self.group);
+            let Parts { rows, changes, contents, flushes, closes } = parts_of(&mut self.group);
             let now = Instant::now();
             let all = !open || !flushes.is_empty() || !closes.is_empty();
             if all || self.retry_at.is_some_and(|at| at <= now) {
                 self.retry_at = None;
             }
             self.commit(rows).await;
-            self.keep_keys(keys).await;
+            self.changes.write(&mut self.store, &self.state, changes, false).await;
+            self.keep_contents(contents).await;
             self.read_back(all).await;
             self.sweep().await;
             for done in flushes {
@@ -88,7 +91,8 @@ impl Writer {
         if self.retry_at.is_none() && backlog {
             return self.drain();
         }
-        let wake_at = self.retry_at.map_or(self.sweep_at, |at| at.min(self.sweep_at));
+        let retries = [self.retry_at, self.changes.retry_at()].into_iter().flatten();
+        let wake_at = retries.fold(self.sweep_at, Instant::min);
         tokio::select! {
             message = self.messages.recv() => {
                 let Some(message) = message else { return false };
@@ -133,12 +137,21 @@ impl Writer {
         let _ = kept.await;
     }
 
-    /// Writes changes of keys, each by itself. What cannot be written now is not kept for later: whoever asked for it is told.
-    async fn keep_keys(&mut self, keys: Vec<KeyChange>) {
-        for (change, done) in keys {
-            let kept = self.store.keep_key(&change.0, &change.1).await;
-            let _ = done.send(kept);
+    /// Writes contents that were captured. What cannot be written is gone: no other file may have it.
+    async fn keep_contents(&mut self, contents: Vec<Content>) {
+        if contents.is_empty() {
+            return;
         }
+        let size = contents.iter().map(|content| content.content.len()).sum();
+        let kept = if self.retry_at.is_none() {
+            self.store.keep_contents(&contents).await
+        } else {
+            Err(sqlx::Error::PoolClosed)
+        };
+        if let Err(error) = kept {
+            tracing::warn!(contents = contents.len(), %error, "captured contents are not kept: the database does not take them");
+        }
+        self.state.waiting_contents.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Brings rows back from the spill: the next some, or all.
@@ -188,7 +201,11 @@ impl Writer {
         }
         let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
         let before = WallTime(wall_now().0.saturating_sub(retention));
-        match self.store.sweep(before).await {
+        let swept = match self.store.sweep(before).await {
+            Ok(more) => self.store.sweep_contents(wall_now()).await.map(|contents| more || contents),
+            Err(error) => Err(error),
+        };
+        match swept {
             Ok(true) => self.sweep_at = Instant::now() + self.window,
             Ok(false) => self.sweep_at = Instant::now() + SWEEP_EVERY,
             Err(error) => self.fails(error).await,
@@ -219,10 +236,11 @@ impl Writer {
         while let Some(message) = self.messages.recv().await {
             self.group.push(message);
         }
-        let (rows, keys, flushes, late) = rows_of(&mut self.group);
+        let Parts { rows, changes, contents, flushes, closes: late } = parts_of(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
-        self.keep_keys(keys).await;
+        self.changes.write(&mut self.store, &self.state, changes, true).await;
+        self.keep_contents(contents).await;
         drop(flushes);
         let Self { store, _lock: lock, .. } = self;
         if let Err(error) = store.close().await {
@@ -241,25 +259,36 @@ async fn read_some(mut taken: Taken) -> Result<(Taken, Vec<Row>, u64), sqlx::Err
 }
 
 type Waiting = Vec<oneshot::Sender<()>>;
-type KeyChange = (Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>);
 
-/// The rows of a group, without the intents whose entry is in it as well, changes of keys, and who waits for the commit.
-fn rows_of(group: &mut Vec<Message>) -> (Vec<Row>, Vec<KeyChange>, Waiting, Waiting) {
+/// A group, taken apart.
+#[derive(Default)]
+struct Parts {
+    /// Rows, without the intents whose entry is in the group as well.
+    rows: Vec<Row>,
+    changes: Vec<Asked>,
+    contents: Vec<Content>,
+    /// Who waits for the commit,
+    flushes: Waiting,
+    /// and for the end.
+    closes: Waiting,
+}
+
+fn parts_of(group: &mut Vec<Message>) -> Parts {
     let mut settled: Vec<RequestId> = group
         .iter()
         .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
         .collect();
     settled.sort_unstable();
-    let (mut rows, mut keys) = (Vec::with_capacity(group.len()), Vec::new());
-    let (mut flushes, mut closes) = (Vec::new(), Vec::new());
+    let mut parts = Parts { rows: Vec::with_capacity(group.len()), ..Parts::default() };
     for message in group.drain(..) {
         match message {
             Message::Intent(intent) if settled.binary_search(&intent.id).is_ok() => {}
-            Message::Key(change, done) => keys.push((change, done)),
-            Message::Flush(done) => flushes.push(done),
-            Message::Close(done) => closes.push(done),
-            message => rows.extend(Row::of(message)),
+            Message::Change(change, waits) => parts.changes.push((change, waits)),
+            Message::Content(content) => parts.contents.push(*content),
+            Message::Flush(done) => parts.flushes.push(done),
+            Message::Close(done) => parts.closes.push(done),
+            message => parts.rows.extend(Row::of(message)),
         }
     }
-    (rows, keys, flushes, closes)
+    parts
 }

@@ -256,7 +256,7 @@ fn record(name: &str) -> KeyRecord {
 }
 
 fn made(name: &str) -> Event {
-    let fact = Fact::KeyMade { name: name.into(), tenant: "team-a".into(), who: "root" };
+    let fact = Fact::KeyMade { name: name.into(), tenant: "team-a".into(), who: "root".into() };
     Event { at: WallTime(START), stage: Stage::Accept, fact }
 }
 
@@ -273,7 +273,7 @@ async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
         ..record("b")
     };
     for key in [record("b"), record("a"), full.clone()] {
-        ledger.keep_key(key, made("b")).await.unwrap();
+        ledger.keep_key(key, made("b"), None).await.unwrap();
     }
     let other = Reader::open(&path).await.unwrap();
     assert_eq!(other.keys().await.unwrap(), [record("a"), full.clone()]);
@@ -290,7 +290,7 @@ async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
     assert_eq!(ledger.keys().await.unwrap(), [record("a"), full]);
     let gone = ledger.clone();
     ledger.close().await;
-    assert!(gone.keep_key(record("c"), made("c")).await.is_err(), "nobody writes any more");
+    assert!(gone.keep_key(record("c"), made("c"), None).await.is_err(), "nobody writes any more");
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn keys_that_ended_go_with_the_retention_but_the_last_one_stays() {
         |name: &str, at: i64| KeyRecord { revoked_at: Some(WallTime(START)), created_at: WallTime(at), ..record(name) };
     for key in [ended("old", START - 2), ended("newest", START), record("valid"), ended("older", START - 3)] {
         let key = if &*key.name == "valid" { KeyRecord { created_at: WallTime(START - 1), ..key } } else { key };
-        ledger.keep_key(key, made("x")).await.unwrap();
+        ledger.keep_key(key, made("x"), None).await.unwrap();
     }
     ledger.close().await;
     // A second of retention, and what happened is long ago; sweeping is the first thing that a writer does.

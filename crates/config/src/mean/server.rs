@@ -43,7 +43,7 @@ pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<
 
 /// What others can reach needs credentials on both of its doors.
 fn check_addresses(root: &Table, table: &Table, log: &mut Log<'_>) {
-    let has_admin_key = table.get("admin-key").is_some();
+    let has_admin_key = table.get("admin-key").is_some() || !root.table("admins").0.is_empty();
     let admin_hint = || Some("add `admin-key = { env = \"WEIR_ADMIN_KEY\" }` under `[server]`".to_owned());
     let reachable = |key| table.address(key).filter(|address| !address.ip().is_loopback());
     if let Some(listen) = reachable("listen") {

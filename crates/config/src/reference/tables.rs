@@ -6,7 +6,12 @@ use super::{Setting, Shape};
 /// The whole file.
 pub(crate) const ROOT: &[Setting] = &[
     acted("server", Shape::Table(SERVER), "", "What Weir listens on and how much it takes in."),
-    later("admins", Shape::Named(ADMINS), "", "People besides `root` who may use the admin interface."),
+    acted(
+        "admins",
+        Shape::Named(ADMINS),
+        "",
+        "People besides `root` who may use the admin interface, each by name. The audit log names them.",
+    ),
     acted("ledger", Shape::Table(LEDGER), "", "Where facts are kept."),
     acted("quota", Shape::Table(QUOTA), "", "Where limits, budgets and breakers are counted."),
     later("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts, forecasts and escalations go there."),
@@ -66,7 +71,7 @@ const SERVER: &[Setting] = &[
         "listen",
         Shape::Address,
         r#""127.0.0.1:4141""#,
-        "Where clients reach it. Other than loopback needs `[keys]` and `admin-key`.",
+        "Where clients reach it. Other than loopback needs `[keys]`, and an `admin-key` or `[admins]`.",
     ),
     acted("admin-listen", Shape::Address, "", "Moves admin, dashboard and metrics to an address of their own."),
     acted("admin-key", Shape::Secret, "", "What the person `root` authenticates with."),
@@ -102,8 +107,19 @@ const TLS: &[Setting] = &[
 ];
 
 const ADMINS: &[Setting] = &[
-    later("key", Shape::Secret, "", "What this person authenticates with."),
-    later("role", Shape::Choice(&["viewer", "operator", "auditor"]), r#""viewer""#, "What this person may do."),
+    acted(
+        "key",
+        Shape::Secret,
+        "",
+        "What this person authenticates with, at least 24 characters. No two have the same.",
+    ),
+    acted(
+        "role",
+        Shape::Choice(&["viewer", "operator", "auditor"]),
+        r#""viewer""#,
+        "What this person may do. A `viewer` sees figures and records; an `operator` also makes changes; an `auditor` also reads the \
+         audit log and captured content, and changes nothing.",
+    ),
 ];
 
 const LEDGER: &[Setting] = &[

@@ -1,0 +1,12 @@
+//! Who may do what at the admin interface, what of it is on record, and what is captured: against the real binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+#[path = "../faults/client.rs"]
+#[expect(dead_code, reason = "not every part of the client is used here")]
+mod client;
+#[path = "../live/mod.rs"]
+#[expect(dead_code, reason = "not every part of the harness is used here")]
+mod live;
+mod roles;
+mod world;
