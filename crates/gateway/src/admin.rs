@@ -1,9 +1,10 @@
 //! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
 
-mod access;
+pub(crate) mod access;
 mod keys;
 mod members;
 pub(crate) mod people;
+mod requests;
 mod runs;
 mod spend;
 
@@ -16,8 +17,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode, request};
 use http_body::Body;
 use serde_json::json as value;
-use weir_ledger::{Query, StoreError};
-use weir_units::{Moment, RequestId, WallTime};
+use weir_ledger::StoreError;
+use weir_units::{Moment, RequestId};
 use weir_wire::Dialect;
 
 use crate::admit::shown;
@@ -62,17 +63,29 @@ pub(crate) async fn serve<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    match allowed(shared, parts, peer) {
+        Ok(person) => answer(shared, &person, parts, body).await,
+        Err(refusal) => refusal.render(Dialect::OpenAi, shared.clock.request_id(wall())),
+    }
+}
+
+/// Answers a person whose role allows what they ask; the dashboard asks as well.
+pub(crate) async fn answer<B>(
+    shared: &Arc<Shared>,
+    person: &Person,
+    parts: &request::Parts,
+    body: B,
+) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
-    let person = match allowed(shared, parts, peer) {
-        Ok(person) => person,
-        Err(refusal) => return refused(refusal),
-    };
     if runs::is_own(parts.uri.path()) {
-        return runs::serve(shared, &person, parts, body).await.unwrap_or_else(refused);
+        return runs::serve(shared, person, parts, body).await.unwrap_or_else(refused);
     }
     if keys::is_own(parts.uri.path()) {
-        return keys::serve(shared, &person, parts, body).await.unwrap_or_else(refused);
+        return keys::serve(shared, person, parts, body).await.unwrap_or_else(refused);
     }
     match parts.uri.path() {
         "/metrics" => metrics(shared),
@@ -85,7 +98,10 @@ where
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/spend" => spend::serve(shared, parts).await.unwrap_or_else(refused),
-        "/admin/v1/requests" => requests(shared, parts).await.unwrap_or_else(refused),
+        "/admin/v1/requests" => requests::list(shared, parts).await.unwrap_or_else(refused),
+        "/admin/v1/requests/count" => requests::count(shared, parts).await.unwrap_or_else(refused),
+        "/admin/v1/series" => requests::series(shared, parts).await.unwrap_or_else(refused),
+        "/admin/v1/facts" => requests::facts(shared, parts).await.unwrap_or_else(refused),
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await.unwrap_or_else(refused),
             None => refused(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
@@ -153,48 +169,6 @@ async fn request(shared: &Shared, id: &str) -> Result<Response<ReplyBody>, Refus
             Err(Refusal::weir(Cause::NotFound, message))
         }
     }
-}
-
-async fn requests(shared: &Shared, parts: &request::Parts) -> Result<Response<ReplyBody>, Refusal> {
-    let query = query(parts.uri.query().unwrap_or_default())?;
-    let records = shared.ledger.requests(&query).await.map_err(unreadable)?;
-    Ok(json(StatusCode::OK, format!("{{\"requests\":[{}]}}\n", records.join(","))))
-}
-
-/// Reads the filters of `/admin/v1/requests`.
-fn query(text: &str) -> Result<Query, Refusal> {
-    let mut query = Query { limit: PAGE, ..Query::default() };
-    for (name, text) in text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
-        let wrong = |expected: &str| {
-            let message = format!("`{}` is not {expected}, which `{name}` takes", shown(text));
-            Refusal::weir(Cause::Malformed, message).param(name)
-        };
-        match name {
-            "limit" => {
-                let limit: u32 = text.parse().map_err(|_| wrong("a number of rows"))?;
-                query.limit = limit.clamp(1, LARGEST_PAGE);
-            }
-            "before" => query.before = Some(text.parse().map_err(|_| wrong("a request id"))?),
-            "status" => query.status = Some(text.parse().map_err(|_| wrong("a status"))?),
-            "key" => query.key = Some(text.into()),
-            "tenant" => query.tenant = Some(text.into()),
-            "route" => query.route = Some(text.into()),
-            "since" => query.since = Some(millis(text).ok_or_else(|| wrong("milliseconds since 1970"))?),
-            "until" => query.until = Some(millis(text).ok_or_else(|| wrong("milliseconds since 1970"))?),
-            other => {
-                let message = format!(
-                    "`{}` is no filter here: limit, before, status, key, tenant, route, since, until are",
-                    shown(other)
-                );
-                return Err(Refusal::weir(Cause::Malformed, message));
-            }
-        }
-    }
-    Ok(query)
-}
-
-fn millis(text: &str) -> Option<WallTime> {
-    text.parse::<i64>().ok().and_then(|ms| ms.checked_mul(1_000)).map(WallTime)
 }
 
 fn unreadable(error: StoreError) -> Refusal {

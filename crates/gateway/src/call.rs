@@ -120,6 +120,7 @@ impl Calling {
         let mut limit = self.limit(limit);
         let response = self.send(send, &mut limit).await?;
         let (parts, body) = response.into_parts();
+        journey.known_upstream(&parts.headers);
         journey.stated(&headers::limits(self.routed.targets[send.candidate].upstream.limit_headers, &parts.headers));
         let mut held = self.shared.buffers.load().hold();
         let target = &self.routed.targets[send.candidate];

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, reques
 use http_body::Body;
 use weir_engine::{Ask, Priority};
 use weir_ledger::{Fact, Intent, Stage};
-use weir_units::{Moment, RequestId, Tokens, WallTime, parse_duration};
+use weir_units::{Moment, RequestId, Tokens, TraceContext, WallTime, parse_duration};
 use weir_wire::{Dialect, Endpoint};
 
 use crate::accept::{self, Accepted};
@@ -21,8 +21,8 @@ use crate::call::call;
 use crate::calling::Calling;
 use crate::clock::wall;
 use crate::headers::{
-    self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_OVERHEAD_US,
-    X_WEIR_PRIORITY, X_WEIR_QUEUED_MS, X_WEIR_RUN,
+    self, ANTHROPIC_VERSION, TRACEPARENT, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE,
+    X_WEIR_OVERHEAD_US, X_WEIR_PRIORITY, X_WEIR_QUEUED_MS, X_WEIR_RUN,
 };
 use crate::reply::{Cause, Refusal, json, shutting_down};
 use crate::route::{Routed, route};
@@ -368,6 +368,8 @@ fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
         dialect: accepted.endpoint.dialect().name(),
         endpoint: accepted.endpoint.path(),
         stream: accepted.head.stream,
+        trace: headers::text(&accepted.headers, &TRACEPARENT).and_then(TraceContext::parse),
+        sdk_retry: headers::sdk_retry(&accepted.headers),
         started_at: accepted.started_at,
     }
 }
@@ -393,6 +395,8 @@ fn turn_away(
             dialect: arrival.endpoint.dialect().name(),
             endpoint: arrival.endpoint.path(),
             stream: false,
+            trace: None,
+            sdk_retry: None,
             started_at: arrival.started_at,
         },
     };

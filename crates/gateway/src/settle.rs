@@ -34,6 +34,9 @@ pub(crate) use early::never_admitted;
 /// How many tokens of output go by between two looks at the limits.
 const STEP: u64 = 64;
 
+/// A longer id of a provider's is not kept.
+const LONGEST_ID: usize = 128;
+
 /// One request's way through Weir.
 pub(crate) struct Journey {
     shared: Arc<Shared>,
@@ -97,6 +100,9 @@ impl Journey {
     /// Equal requests are found by this.
     pub(crate) fn asks_for(&mut self, content: Content) {
         self.content = Some(content);
+        if let Some(entry) = &mut self.entry {
+            entry.content = Some(content.hash());
+        }
     }
 
     /// Every answer states the limits of this key.
@@ -210,6 +216,7 @@ impl Journey {
                 status: None,
                 class: None,
                 message: None,
+                upstream_id: None,
                 started_at: at,
                 ended_at: at,
                 usage: None,
@@ -304,6 +311,15 @@ impl Journey {
     fn wasted(&mut self, waste: Waste, cost: Option<&Cost>) {
         if let Some(fact) = cost.and_then(|cost| waste.of(cost)) {
             self.note(Stage::Settle, fact);
+        }
+    }
+
+    /// The provider's own id of the attempt in hand, if its answer has one.
+    pub(crate) fn known_upstream(&mut self, headers: &HeaderMap) {
+        let id = headers::upstream_id(headers);
+        let id = id.as_ref().and_then(|id| id.to_str().ok()).filter(|id| id.len() <= LONGEST_ID);
+        if let Some(attempt) = self.attempt() {
+            attempt.upstream_id = id.map(Into::into);
         }
     }
 

@@ -42,11 +42,13 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
         Err(fault) => fault,
         Ok(response) if !response.status().is_success() => {
             let (parts, body) = response.into_parts();
+            journey.known_upstream(&parts.headers);
             let mut held = calling.shared.buffers.load().hold();
             let body = collect_within(body, &mut limit, &mut held).await.unwrap_or_default();
             refused(&calling.routed.targets[send.candidate], parts.status, &parts.headers, body)
         }
         Ok(response) => {
+            journey.known_upstream(response.headers());
             let stall = calling.patience(calling.routed.timeouts.stall, send.candidate);
             let mut flow = Upflow::new(response.into_body(), stall, end_of(calling));
             let mut taking = relay.splice(endpoint, model);

@@ -17,10 +17,12 @@ use crate::change::Change;
 use crate::content::Content;
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
+use crate::filter::Filter;
 use crate::keys::KeyRecord;
 use crate::lock::Lock;
-use crate::query::{Payer, Query, Reader, StoreError};
+use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 use crate::row::FactRow;
+use crate::series::{Series, SeriesQuery};
 use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
 
@@ -307,6 +309,38 @@ impl Ledger {
     /// When the database cannot be read.
     pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
         self.inner.reader.requests(query).await
+    }
+
+    /// How many requests there are of the kind, counted up to `most`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count(&self, filter: &Filter, most: u64) -> Result<Count, StoreError> {
+        self.inner.reader.count(filter, most).await
+    }
+
+    /// Counts over time, as `query` says.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        self.inner.reader.series(query).await
+    }
+
+    /// The requests of the same content that arrived in the minute before this one did, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn same_call(&self, id: RequestId) -> Result<Vec<String>, StoreError> {
+        self.inner.reader.same_call(id).await
+    }
+
+    /// The facts about Weir itself that `query` asks for, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn facts_of(&self, query: &FactQuery) -> Result<Vec<FactRecord>, StoreError> {
+        self.inner.reader.facts_of(query).await
     }
 
     /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known.

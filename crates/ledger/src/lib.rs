@@ -4,11 +4,13 @@
 //! and [`Reader`] reads them back, in the serving process or in another. [`Slices`] is the record of what strict budgets may
 //! spend, [`AuditEntry`] what somebody did at the admin interface, [`Content`] a prompt and its answer where they are captured.
 
+mod asked;
 mod audit;
 mod change;
 mod content;
 mod entry;
 mod fact;
+mod filter;
 mod json;
 mod keys;
 mod ledger;
@@ -17,6 +19,8 @@ mod open;
 mod query;
 mod row;
 mod secret;
+mod seen;
+mod series;
 mod slices;
 mod spend;
 mod spend_sql;
@@ -25,15 +29,21 @@ mod store;
 mod words;
 mod writer;
 
+pub use asked::time as asked_time;
 pub use audit::{AuditBreak, AuditChain, AuditEntry, AuditHead, AuditQuery, AuditRecord};
 pub use content::Content;
 pub use entry::{Attempt, Entry, Intent, Outcome};
 pub use fact::{Event, Fact, RunEvidence, Stage};
+pub use filter::{Filter, StatusFilter};
 pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
-pub use query::{Payer, Query, Reader, StoreError};
+pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 pub use secret::installation_secret;
+pub use series::{
+    Calls, Histogram, MOST_BUCKETS, Requests, Series, SeriesBy, SeriesQuery, SeriesRow, Step, Tally, WASTE, Wasted,
+    edges,
+};
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use spend::{Spend, SpendBy, SpendError, SpendQuery, SpendRow, Sums};
 pub use words::in_words;

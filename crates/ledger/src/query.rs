@@ -10,34 +10,71 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, QueryBuilder, Sqlite};
 use weir_units::{NanoUsd, RequestId, WallTime};
 
+use crate::entry::Outcome;
+use crate::filter::Filter;
 use crate::open::{OpenError, check, not_opened};
+use crate::seen::Seen;
+use crate::series::{Adding, Series, SeriesQuery};
 
-/// Which requests are asked for. What is left out does not restrict.
-#[derive(Clone, Debug)]
+/// Rows that are read at once.
+const BATCH: u32 = 512;
+
+/// A page of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
+    /// Which.
+    pub filter: Filter,
     /// At most so many.
     pub limit: u32,
     /// Only those that arrived before this one.
     pub before: Option<RequestId>,
-    /// Only those of this key.
-    pub key: Option<String>,
-    /// Only those of this tenant.
-    pub tenant: Option<String>,
-    /// Only those of this route.
-    pub route: Option<String>,
-    /// Only those that ended with this status.
-    pub status: Option<u16>,
-    /// Only those that arrived at this time or later.
-    pub since: Option<WallTime>,
-    /// Only those that arrived before this time.
-    pub until: Option<WallTime>,
 }
 
 impl Default for Query {
     /// The newest hundred.
     fn default() -> Self {
-        Self { limit: 100, before: None, key: None, tenant: None, route: None, status: None, since: None, until: None }
+        Self { filter: Filter::default(), limit: 100, before: None }
     }
+}
+
+/// How many requests there are, as far as it was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// So many were found.
+    pub found: u64,
+    /// There may be more.
+    pub more: bool,
+}
+
+/// Which facts about Weir itself are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactQuery {
+    /// Only those of these names, such as `BreakerChanged`; all if there is none.
+    pub kinds: Vec<String>,
+    /// Only those of this time or later.
+    pub since: Option<WallTime>,
+    /// Only those before this time.
+    pub until: Option<WallTime>,
+    /// Only those before the fact of this id.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Default for FactQuery {
+    /// The newest hundred.
+    fn default() -> Self {
+        Self { kinds: Vec::new(), since: None, until: None, before: None, limit: 100 }
+    }
+}
+
+/// A fact about Weir itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactRecord {
+    /// Its id, which pages go by.
+    pub id: i64,
+    /// The fact, with its time and stage, as JSON.
+    pub json: String,
 }
 
 /// Whose requests are paid from one purse.
@@ -96,34 +133,98 @@ impl Reader {
         Ok(query.fetch_optional(&self.pool).await?)
     }
 
-    /// The records of the requests that `query` asks for as JSON, newest first. Without `since`, a filter that matches
-    /// little reads the whole ledger.
+    /// The records of the requests that `query` asks for as JSON, newest first.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT record FROM requests WHERE true");
-        if let Some(before) = query.before {
-            sql.push(" AND id < ").push_bind(key(before));
-        }
-        if let Some(until) = query.until {
-            sql.push(" AND id < ").push_bind(key(first_after(until)));
-            sql.push(" AND started_at < ").push_bind(until.0);
-        }
-        if let Some(since) = query.since {
-            sql.push(" AND id >= ").push_bind(key(RequestId::new(since.millis().max(0), 0)));
-            sql.push(" AND started_at >= ").push_bind(since.0);
-        }
-        for (column, value) in [("key", &query.key), ("tenant", &query.tenant), ("route", &query.route)] {
-            if let Some(value) = value {
-                sql.push(format!(" AND {column} = ")).push_bind(value.as_str());
+        let mut records = Vec::new();
+        let limit = query.limit as usize;
+        self.scan(&query.filter, query.before, |_, record| {
+            records.push(record);
+            records.len() < limit
+        })
+        .await?;
+        records.truncate(limit);
+        Ok(records)
+    }
+
+    /// How many requests there are of the kind, counted up to `most`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count(&self, filter: &Filter, most: u64) -> Result<Count, StoreError> {
+        let mut count = Count { found: 0, more: false };
+        self.scan(filter, None, |_, _| {
+            count.more = count.found == most;
+            count.found += u64::from(!count.more);
+            !count.more
+        })
+        .await?;
+        Ok(count)
+    }
+
+    /// Counts over time, as `query` says. Requests that still run are in none of them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        let mut adding = Adding::new(query);
+        let mut filter = query.filter.clone();
+        (filter.since, filter.until) = (query.edges.first().copied(), query.edges.last().copied());
+        self.scan(&filter, None, |seen, _| {
+            if seen.outcome != Outcome::Open {
+                adding.add(&seen);
+            }
+            true
+        })
+        .await?;
+        Ok(adding.done())
+    }
+
+    /// Goes through the requests that the filter holds, newest first, until `each` has enough.
+    async fn scan(
+        &self,
+        filter: &Filter,
+        before: Option<RequestId>,
+        mut each: impl FnMut(Seen, String) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut before = before;
+        loop {
+            let mut sql: QueryBuilder<Sqlite> =
+                QueryBuilder::new("SELECT id, started_at, record FROM requests WHERE true");
+            filter.push(&mut sql);
+            if let Some(before) = before {
+                sql.push(" AND id < ").push_bind(key(before));
+            }
+            sql.push(" ORDER BY id DESC LIMIT ").push_bind(BATCH);
+            let rows: Vec<(Vec<u8>, i64, String)> = sql.build_query_as().fetch_all(&self.pool).await?;
+            let more = rows.len() as u64 == u64::from(BATCH);
+            for (id, started_at, record) in rows {
+                before = id.try_into().ok().map(|id| RequestId(u128::from_be_bytes(id)));
+                let Some(seen) = Seen::read(started_at, &record) else { continue };
+                if filter.holds(&seen) && !each(seen, record) {
+                    return Ok(());
+                }
+            }
+            if !more || before.is_none() {
+                return Ok(());
             }
         }
-        if let Some(status) = query.status {
-            sql.push(" AND status = ").push_bind(status);
-        }
-        sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit);
-        Ok(sql.build_query_scalar().fetch_all(&self.pool).await?)
+    }
+
+    /// The requests of the same content that arrived in the minute before this one did, the newest first: what a client's SDK tries
+    /// again looks like that.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn same_call(&self, id: RequestId) -> Result<Vec<String>, StoreError> {
+        let Some(record) = self.request(id).await? else { return Ok(Vec::new()) };
+        let at = WallTime(id.millis().saturating_mul(1_000));
+        let Some(content) = Seen::read(at.0, &record).and_then(|seen| seen.content) else { return Ok(Vec::new()) };
+        let since = Some(WallTime(at.0.saturating_sub(60_000_000)));
+        let filter = Filter { since, content: Some(content), ..Filter::default() };
+        self.requests(&Query { filter, before: Some(id), limit: 100 }).await
     }
 
     /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known. It reads all
@@ -156,8 +257,33 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn facts(&self, limit: u32) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT record FROM facts ORDER BY id DESC LIMIT ?").bind(limit);
-        Ok(query.fetch_all(&self.pool).await?)
+        let facts = self.facts_of(&FactQuery { limit, ..FactQuery::default() }).await?;
+        Ok(facts.into_iter().map(|fact| fact.json).collect())
+    }
+
+    /// The facts about Weir itself that `query` asks for, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn facts_of(&self, query: &FactQuery) -> Result<Vec<FactRecord>, StoreError> {
+        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT id, record FROM facts WHERE true");
+        if let Some(since) = query.since {
+            // The id of a fact is never below its time.
+            sql.push(" AND id >= ").push_bind(since.0).push(" AND at >= ").push_bind(since.0);
+        }
+        if let Some(until) = query.until {
+            sql.push(" AND at < ").push_bind(until.0);
+        }
+        if let Some(before) = query.before {
+            sql.push(" AND id < ").push_bind(before);
+        }
+        for (place, kind) in query.kinds.iter().enumerate() {
+            sql.push(if place == 0 { " AND fact IN (" } else { ", " }).push_bind(kind.clone());
+        }
+        sql.push(if query.kinds.is_empty() { "" } else { ")" });
+        sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit);
+        let rows: Vec<(i64, String)> = sql.build_query_as().fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(id, json)| FactRecord { id, json }).collect())
     }
 
     /// Closes the connections.

@@ -58,7 +58,7 @@ pub(crate) struct Spent {
 }
 
 /// The most tokens that one report may count, so that no provider can make a sum overflow.
-const MOST_TOKENS: u64 = 1_000_000_000_000;
+pub(crate) const MOST_TOKENS: u64 = 1_000_000_000_000;
 
 impl Spent {
     fn of(attempts: &[Attempt]) -> Self {

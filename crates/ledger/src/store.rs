@@ -327,6 +327,8 @@ mod tests {
             dialect: "openai",
             endpoint: "chat",
             stream: false,
+            trace: None,
+            sdk_retry: None,
             started_at: WallTime(0),
         };
         let mut entry = Entry::of(intent, Outcome::Answered);
@@ -343,6 +345,7 @@ mod tests {
                 status: None,
                 class: None,
                 message: None,
+                upstream_id: None,
                 started_at: WallTime(0),
                 ended_at: WallTime(0),
                 usage: (k % 2 == 0).then_some(usage),

@@ -12,7 +12,7 @@ use common::{COST, START, entry, intent};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
-use weir_ledger::{Event, Fact, Ledger, OpenError, Options, Payer, Query, Reader, Stage, open};
+use weir_ledger::{Event, Fact, Filter, Ledger, OpenError, Options, Payer, Query, Reader, Stage, StatusFilter, open};
 use weir_units::{FaultClass, WallTime};
 
 /// The made-up requests lie in a fixed past, which must not fall out of the retention.
@@ -137,16 +137,17 @@ async fn pages_and_filters_choose_what_they_say() {
         ledger.settle(entry(n));
     }
     ledger.flush().await;
-    let all = Query::default();
     let at = |ms: i64| Some(WallTime(START + ms * 1_000));
+    let of = |limit: u32, filter: Filter| Query { filter, limit, before: None };
+    let any = Filter::default();
     for (query, expected) in [
-        (Query { limit: 3, ..all.clone() }, vec![9, 8, 7]),
-        (Query { limit: 2, before: Some(intent(7).id), ..all.clone() }, vec![6, 5]),
-        (Query { key: Some("odd".into()), limit: 2, ..all.clone() }, vec![9, 7]),
-        (Query { since: at(4), until: at(6), ..all.clone() }, vec![5, 4]),
-        (Query { status: Some(200), tenant: Some("team-a".into()), limit: 1, ..all.clone() }, vec![9]),
-        (Query { status: Some(500), ..all.clone() }, vec![]),
-        (Query { route: Some("' OR 1=1 --".into()), ..all.clone() }, vec![]),
+        (of(3, any.clone()), vec![9, 8, 7]),
+        (Query { before: Some(intent(7).id), ..of(2, any.clone()) }, vec![6, 5]),
+        (of(2, Filter { key: Some("odd".into()), ..any.clone() }), vec![9, 7]),
+        (of(100, Filter { since: at(4), until: at(6), ..any.clone() }), vec![5, 4]),
+        (of(1, Filter { status: StatusFilter::parse("200"), tenant: Some("team-a".into()), ..any.clone() }), vec![9]),
+        (of(9, Filter { status: StatusFilter::parse("500"), ..any.clone() }), vec![]),
+        (of(9, Filter { route: Some("' OR 1=1 --".into()), ..any }), vec![]),
     ] {
         let found = ledger.requests(&query).await.unwrap();
         let ids: Vec<Value> =

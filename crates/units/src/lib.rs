@@ -13,6 +13,7 @@ pub mod numbers;
 mod price;
 mod time;
 mod tokens;
+mod trace;
 
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use fault::FaultClass;
@@ -23,3 +24,4 @@ pub use money::{DecimalError, NanoUsd};
 pub use price::{LongContext, Price, Rates, Tier, TokenPrice};
 pub use time::{Moment, WallTime};
 pub use tokens::{Tokens, Usage};
+pub use trace::TraceContext;

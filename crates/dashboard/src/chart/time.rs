@@ -52,7 +52,7 @@ pub struct TimeChart<'a> {
     /// How its values are drawn.
     pub shape: Shape,
     /// When each bucket begins.
-    pub starts: &'a [WallTime],
+    pub starts: Vec<WallTime>,
     /// Where the last one ends.
     pub until: WallTime,
     /// How long a bucket is.
@@ -147,8 +147,15 @@ impl TimeChart<'_> {
         }
     }
 
+    /// Where a place in the buckets is: 2.5 is the middle of the third.
     fn x(&self, place: f64) -> f64 {
-        place / self.starts.len().max(1) as f64 * WIDE
+        let count = self.starts.len();
+        let Some(since) = self.starts.first() else { return 0.0 };
+        let whole = (self.until.0 - since.0).max(1) as f64;
+        let bucket = (place as usize).min(count.saturating_sub(1));
+        let from = self.starts.get(bucket).unwrap_or(since).0;
+        let to = self.starts.get(bucket + 1).unwrap_or(&self.until).0;
+        ((from - since.0) as f64 + (place - bucket as f64) * (to - from) as f64) / whole * WIDE
     }
 
     fn as_lines(&self, scale: &Scale) -> Markup {
@@ -324,7 +331,7 @@ mod tests {
             title: "Requests",
             says: "Three minutes",
             shape,
-            starts: &starts,
+            starts,
             until: WallTime(since + 180_000_000),
             every: Duration::from_secs(60),
             lines,

@@ -11,11 +11,19 @@ pub use live::{Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live,
 pub use money::{Budget, Budgets, Key, Keys, Usage};
 pub use record::{Attempt, Event, Record};
 pub use runs::{Evidence, Run, Runs};
-pub use series::{Apart, Counts, Quantiles, Series};
+pub use series::{Calls, Counts, Part, Quantiles, Rest, Series, Wasted};
 
-use weir_units::NanoUsd;
+use weir_units::{NanoUsd, WallTime};
 
 /// Reads dollars as the API writes them: a decimal in text; none is unknown.
 fn nano(text: Option<&str>) -> Option<NanoUsd> {
     text.and_then(|text| text.parse().ok())
+}
+
+/// Reads a time as the API writes it: RFC 3339 in UTC.
+fn wall(text: &str) -> Option<WallTime> {
+    let number = |range: std::ops::Range<usize>| -> Option<i64> { text.get(range)?.parse().ok() };
+    let day = WallTime::day_of(number(0..4)?, number(5..7)?, number(8..10)?);
+    let seconds = day * 86_400 + number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
+    Some(WallTime(seconds * 1_000_000 + number(20..23).unwrap_or(0) * 1_000))
 }

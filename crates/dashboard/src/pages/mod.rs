@@ -20,4 +20,4 @@ pub use providers::{ProvidersFigures, providers};
 pub use request::request;
 pub use requests::{FIELDS, RequestsFigures, requests};
 pub use runs::{run, runs};
-pub use spend::{SpendFigures, WasteRow, spend, waste};
+pub use spend::{SpendFigures, spend, waste};

@@ -1,13 +1,13 @@
 //! Overview: what users got, why not, how full the limits are, what it cost.
 
 use maud::{Markup, html};
-use weir_units::NanoUsd;
 use weir_units::numbers::{availability, dollars, millis, share, short};
+use weir_units::{NanoUsd, WallTime};
 
 use super::limits::tightest;
 use super::parts::{breaker, card, empty, fault, first_request, pool_name, tile};
 use crate::chart::{self, Line, Shape, TimeChart};
-use crate::figures::{Apart, Counts, Failure, Live, Pool, Run, Series};
+use crate::figures::{Counts, Failure, Live, Pool, Quantiles, Run, Series};
 use crate::frame::{Content, Context, Page};
 use crate::params::Params;
 use crate::words::headline::{Headline, Tone, first};
@@ -23,7 +23,7 @@ pub struct OverviewFigures {
     /// The same seven days before.
     pub before: Option<Counts>,
     /// The range by provider, of attempts.
-    pub providers: Apart,
+    pub providers: Series,
     /// Runs that are halted.
     pub halted: Vec<Run>,
 }
@@ -41,7 +41,7 @@ pub fn overview(context: &Context, figures: &OverviewFigures) -> Content {
                 .region("limits", limits(&figures.live.pools));
         }
     };
-    if series.total.requests == 0 && figures.live.requests == 0 {
+    if series.all.total.requests == 0 && figures.live.requests == 0 {
         content = content.region(
             "empty",
             card(
@@ -75,11 +75,11 @@ pub fn overview(context: &Context, figures: &OverviewFigures) -> Content {
 }
 
 fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
-    let total = figures.series.as_ref().map(|series| series.total.clone()).unwrap_or_default();
+    let total = figures.series.as_ref().map(|series| series.all.total.clone()).unwrap_or_default();
     let keep = |page: Page| context.params.to(page.path(), &["range", "from", "to"]);
     let sick = figures.live.deployments.iter().find(|d| d.breaker == "open" || d.benched.is_some());
     let probing = figures.live.deployments.iter().find(|d| d.breaker == "half-open");
-    let users = permille(total.failed(), total.stayed()).filter(|_| total.failed() > 0);
+    let users = permille(total.unanswered(), total.stayed()).filter(|_| total.unanswered() > 0);
     let answered = || availability(total.answered, total.stayed());
     let tight = tightest(&figures.live.pools);
     first([
@@ -99,7 +99,7 @@ fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
                 format!(
                     "Users saw {} answered: {} of {} failed.",
                     answered(),
-                    counted(total.failed(), "request"),
+                    counted(total.unanswered(), "request"),
                     short(total.stayed())
                 ),
             )
@@ -122,11 +122,11 @@ fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
             )
             .to("/dashboard/runs?state=halted", "Runs")
         }),
-        permille(total.attempts_throttled, total.attempts).filter(|share| *share >= 10).map(|_| {
+        permille(total.calls.status_429, total.calls.attempts).filter(|share| *share >= 10).map(|_| {
             let words = format!(
                 "Users saw {} answered. Providers throttle: {} of attempts were 429s.",
                 answered(),
-                share(total.attempts_throttled, total.attempts)
+                share(total.calls.status_429, total.calls.attempts)
             );
             Headline::new(Tone::Warn, words).to(keep(Page::Providers).href(), "Providers")
         }),
@@ -161,140 +161,115 @@ fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
 }
 
 fn tiles(context: &Context, figures: &OverviewFigures, series: &Series) -> Markup {
-    let total = &series.total;
+    let total = &series.all.total;
     let before = figures.before.as_ref().filter(|before| before.requests > 0);
     let keep = |page: Page| context.params.to(page.path(), &["range", "from", "to"]);
     let requests = keep(Page::Requests);
     let last_week = |figure: Option<String>| {
         before.map_or_else(Vec::new, |_| vec![("last week".to_owned(), figure.unwrap_or_else(|| "—".into()))])
     };
-    let mut availability_of: Vec<(String, String)> = figures
-        .providers
-        .parts
-        .iter()
-        .filter_map(|(provider, series)| {
-            let (asked, failed) =
-                (series.total.attempts, series.total.attempts_failed + series.total.attempts_throttled);
-            provider.as_ref().filter(|_| asked > 0).map(|provider| {
-                (crate::words::cut(&plain(provider), 18), availability(asked - failed.min(asked), asked))
-            })
+    let of_providers = figures.providers.rows.iter().filter(|part| part.total.calls.attempts > 0);
+    let mut availability_of: Vec<(String, String)> = of_providers
+        .filter_map(|part| {
+            let calls = &part.total.calls;
+            Some((crate::words::cut(&plain(part.name.as_deref()?), 18), availability(calls.good(), calls.attempts)))
         })
         .take(3)
         .collect();
     availability_of.extend(last_week(before.map(|before| availability(before.answered, before.stayed()))));
-    let mut throttled = vec![("of requests".to_owned(), share(total.throttled_by_provider, total.stayed()))];
-    throttled.extend(last_week(before.map(|before| share(before.attempts_throttled, before.attempts))));
+    let mut throttled = vec![("of requests".to_owned(), share(total.status_429_by_provider, total.stayed()))];
+    throttled.extend(last_week(before.map(|before| share(before.calls.status_429, before.calls.attempts))));
     let ms = |value: Option<u64>| value.map_or_else(|| "—".to_owned(), millis);
     // Whole answers have no first token: then the whole time is what was waited for.
-    let (times, of) = if total.first_content.p50.is_some() {
-        (total.first_content, "first token, p95")
-    } else {
-        (total.duration, "answer, p95")
+    let (times, of) = match (total.first_content_ms, total.duration_ms) {
+        (Some(first), _) => (first, "first token, p95"),
+        // Whole answers have no first token: then the whole time is what was waited for.
+        (None, whole) => (whole.unwrap_or_default(), "answer, p95"),
     };
-    let mut requests_of = vec![("tokens".to_owned(), short(total.tokens()))];
+    let mut requests_of = vec![("tokens".to_owned(), short(total.calls.tokens()))];
     requests_of.extend(last_week(before.map(|before| short(before.requests))));
     let mut spend_of = Vec::new();
-    if total.cost_unknown > 0 {
-        spend_of.push(("unpriced".to_owned(), counted(total.cost_unknown, "request")));
+    if total.unpriced > 0 {
+        spend_of.push(("unpriced".to_owned(), counted(total.unpriced, "request")));
     }
-    if total.estimated > NanoUsd::ZERO {
-        spend_of.push(("estimated".to_owned(), dollars(total.estimated)));
+    if total.estimated() > NanoUsd::ZERO {
+        spend_of.push(("estimated".to_owned(), dollars(total.estimated())));
     }
-    spend_of.extend(last_week(before.map(|before| dollars_known(before.cost, before.cost_unknown))));
+    spend_of.extend(last_week(before.map(|before| dollars_known(before.cost(), before.unpriced))));
     html! { div class="tiles" {
         (tile(Some(&requests.href()), "answered, as users saw it", Figure::new(availability(total.answered, total.stayed()), format!("{}/{}", total.answered, total.stayed())), &availability_of))
-        (tile(Some(&keep(Page::Providers).href()), "429 share of attempts", Figure::new(share(total.attempts_throttled, total.attempts), format!("{}/{}", total.attempts_throttled, total.attempts)), &throttled))
+        (tile(Some(&keep(Page::Providers).href()), "429 share of attempts", Figure::new(share(total.calls.status_429, total.calls.attempts), format!("{}/{}", total.calls.status_429, total.calls.attempts)), &throttled))
         (tile(Some(&requests.href()), of, Figure::new(ms(times.p95), times.p95.map_or(String::new(), |p95| p95.to_string())), &[("p50".into(), ms(times.p50)), ("p99".into(), ms(times.p99))]))
         (tile(Some(&requests.href()), "requests", Figure::count(total.requests), &requests_of))
-        (tile(Some(&keep(Page::Spend).href()), "spend", Figure::new(dollars_known(total.cost, total.cost_unknown), total.cost.to_string()), &spend_of))
+        (tile(Some(&keep(Page::Spend).href()), "spend", Figure::new(dollars_known(total.cost(), total.unpriced), total.cost().to_string()), &spend_of))
     } }
 }
 
 /// What users got, by bucket.
 pub(super) fn results(context: &Context, series: &Series) -> Markup {
-    let per = |counts: &Counts, of: fn(&Counts) -> u64| Some(of(counts) as f64);
     let line = |label: &str, paint: &'static str, of: fn(&Counts) -> u64| Line {
         label: label.to_owned(),
         paint,
         dashed: false,
-        values: series.buckets.iter().map(|(_, counts)| per(counts, of)).collect(),
+        values: series.all.buckets.iter().map(|counts| Some(of(counts) as f64)).collect(),
     };
     let mut lines = vec![
         line("answered", "var(--s1)", |counts| counts.answered),
-        line("other 4xx", "var(--s8)", |counts| counts.client_errors),
-        line("provider's 429", "var(--warn-mark)", |counts| counts.throttled_by_provider),
-        line("refused by Weir", "var(--s3)", |counts| counts.refused_by_weir),
-        line("5xx", "var(--bad-mark)", |counts| counts.server_errors),
+        line("client left", "var(--s8)", |counts| counts.cancelled),
+        line("other 4xx", "var(--s2)", |counts| counts.status_4xx),
+        line("429 by Weir", "var(--s3)", |counts| counts.status_429_by_weir),
+        line("429 by a provider", "var(--warn-mark)", |counts| counts.status_429_by_provider),
+        line("5xx, broken", "var(--bad-mark)", |counts| counts.status_5xx + counts.broken + counts.lost),
     ];
     lines.retain(|line| line.label == "answered" || line.values.iter().flatten().any(|value| *value > 0.0));
-    let starts: Vec<_> = series.buckets.iter().map(|(at, _)| *at).collect();
-    let links = starts.iter().map(|at| bucket_link(context, *at, series)).collect();
-    let says = format!(
-        "Requests over time by result: {} answered of {}",
-        short(series.total.answered),
-        short(series.total.requests)
-    );
-    TimeChart {
-        title: "Requests by result",
-        says: &says,
-        shape: Shape::Areas,
-        starts: &starts,
-        until: series.until,
-        every: series.every,
-        lines,
-        outline: None,
-        say: |value| short(value as u64),
-        links: Some(links),
-    }
-    .render(&context.clock)
+    let edges = series.edges();
+    let links = edges.windows(2).map(|pair| bucket_link(context, pair[0], pair[1])).collect();
+    let total = &series.all.total;
+    let says = format!("Requests over time by result: {} answered of {}", short(total.answered), short(total.requests));
+    over_time(series, "Requests by result", &says, Shape::Areas, lines, |value| short(value as u64), Some(links))
+        .render(&context.clock)
+}
+
+/// A chart over the buckets of a series.
+pub(super) fn over_time<'a>(
+    series: &Series,
+    title: &'a str,
+    says: &'a str,
+    shape: Shape,
+    lines: Vec<Line>,
+    say: fn(f64) -> String,
+    links: Option<Vec<String>>,
+) -> TimeChart<'a> {
+    let mut starts = series.edges();
+    let until = starts.pop().unwrap_or_default();
+    TimeChart { title, says, shape, starts, until, every: series.every(), lines, outline: None, say, links }
 }
 
 /// The requests of one bucket.
-fn bucket_link(context: &Context, at: weir_units::WallTime, series: &Series) -> String {
-    let until = at + series.every;
-    let filters = context.params.without("range").without("from").without("to").without("before");
+fn bucket_link(context: &Context, from: WallTime, to: WallTime) -> String {
     let keep: Vec<&str> = super::requests::FIELDS.iter().map(|(name, ..)| *name).collect();
-    filters
-        .to(Page::Requests.path(), &keep)
-        .with("from", &context.clock.exact(at))
-        .with("to", &context.clock.exact(until))
-        .href()
+    let filters = context.params.to(Page::Requests.path(), &keep);
+    filters.with("from", &context.clock.exact(from)).with("to", &context.clock.exact(to)).href()
 }
 
 pub(super) fn latency(context: &Context, series: &Series) -> Markup {
-    let streamed = series.total.first_content.p50.is_some();
+    let streamed = series.all.total.first_content_ms.is_some();
     let title = if streamed { "Time to the first token" } else { "Time to the answer" };
-    let of = |pick: fn(&crate::figures::Quantiles) -> Option<u64>| -> Vec<Option<f64>> {
-        series
-            .buckets
-            .iter()
-            .map(|(_, c)| pick(if streamed { &c.first_content } else { &c.duration }).map(|ms| ms as f64))
-            .collect()
+    let times = |counts: &Counts| if streamed { counts.first_content_ms } else { counts.duration_ms };
+    let line = |label: &str, paint: &'static str, dashed: bool, pick: fn(&Quantiles) -> Option<u64>| Line {
+        label: label.to_owned(),
+        paint,
+        dashed,
+        values: series.all.buckets.iter().map(|c| times(c).as_ref().and_then(pick).map(|ms| ms as f64)).collect(),
     };
-    let line = |label: &str, dashed, values| Line { label: label.to_owned(), paint: "var(--s1)", dashed, values };
     let lines = vec![
-        line("p50", false, of(|q| q.p50)),
-        Line { paint: "var(--s4)", ..line("p95", false, of(|q| q.p95)) },
-        Line { paint: "var(--s5)", ..line("p99", true, of(|q| q.p99)) },
+        line("p50", "var(--s1)", false, |times| times.p50),
+        line("p95", "var(--s4)", false, |times| times.p95),
+        line("p99", "var(--s5)", true, |times| times.p99),
     ];
-    let starts: Vec<_> = series.buckets.iter().map(|(at, _)| *at).collect();
-    let says = format!(
-        "{title}: half within {}",
-        series.total.first_content.p50.or(series.total.duration.p50).map_or_else(|| "—".into(), millis)
-    );
-    TimeChart {
-        title,
-        says: &says,
-        shape: Shape::Lines,
-        starts: &starts,
-        until: series.until,
-        every: series.every,
-        lines,
-        outline: None,
-        say: |value| millis(value as u64),
-        links: None,
-    }
-    .render(&context.clock)
+    let half = times(&series.all.total).and_then(|times| times.p50).map_or_else(|| "—".into(), millis);
+    let says = format!("{title}: half within {half}");
+    over_time(series, title, &says, Shape::Lines, lines, |value| millis(value as u64), None).render(&context.clock)
 }
 
 /// The fullest limits.

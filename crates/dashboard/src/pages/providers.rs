@@ -6,7 +6,7 @@ use weir_units::numbers::{availability, millis, share};
 
 use super::parts::{breaker, card, empty};
 use crate::chart::{self, Block, Day};
-use crate::figures::{Apart, Counts, Event, Headroom, Live};
+use crate::figures::{Event, Headroom, Live, Part, Series};
 use crate::frame::{Content, Context, Page};
 use crate::params::Params;
 use crate::words::headline::{Headline, Tone, first};
@@ -20,9 +20,9 @@ pub struct ProvidersFigures {
     /// Limits now.
     pub headroom: Headroom,
     /// The range by deployment.
-    pub range: Apart,
+    pub range: Series,
     /// Ninety days by deployment, by day.
-    pub days: Apart,
+    pub days: Series,
     /// What happened to breakers, credentials, models and limits in the range, the newest first.
     pub facts: Vec<Event>,
 }
@@ -33,7 +33,7 @@ pub fn providers(context: &Context, figures: &ProvidersFigures) -> Content {
     let mut content = Content::new(Page::Providers, headline(figures));
     content.every = Some(1);
     let mut names: Vec<&str> = figures.live.deployments.iter().map(|d| d.deployment.as_str()).collect();
-    let past = figures.range.parts.iter().filter_map(|(name, _)| name.as_deref());
+    let past = figures.range.rows.iter().filter_map(|part| part.name.as_deref());
     names.extend(past.filter(|past| !figures.live.deployments.iter().any(|d| d.deployment == *past)));
     if names.is_empty() {
         let example = "[providers.openai]\nkind = \"openai\"\napi-key = { env = \"OPENAI_API_KEY\" }";
@@ -93,15 +93,6 @@ fn headline(figures: &ProvidersFigures) -> Headline {
     ])
 }
 
-/// The part of a series that is one deployment's.
-fn of<'a>(apart: &'a Apart, deployment: &str) -> Option<&'a crate::figures::Series> {
-    apart.parts.iter().find(|(name, _)| name.as_deref() == Some(deployment)).map(|(_, series)| series)
-}
-
-fn good(counts: &Counts) -> u64 {
-    counts.attempts.saturating_sub(counts.attempts_failed + counts.attempts_throttled)
-}
-
 fn now(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup {
     let says = context.range.as_ref().map_or_else(String::new, |range| range.ends(&context.clock));
     card(
@@ -113,16 +104,17 @@ fn now(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup 
                 thead { tr { th scope="col" { "Deployment" } th scope="col" { "Breaker" } th scope="col" class="strip-col drop-2" { "Breaker over the range" } th scope="col" class="n" { "Attempts" } th scope="col" class="n" { "Answered" } th scope="col" class="n" { "Failed" } th scope="col" class="n" { "429" } th scope="col" class="n" { "First token p95" } th scope="col" class="n drop-3" { "Now" } } }
                 tbody { @for deployment in names {
                     @let live = figures.live.deployments.iter().find(|d| d.deployment == **deployment);
-                    @let total = of(&figures.range, deployment).map(|series| series.total.clone()).unwrap_or_default();
+                    @let total = figures.range.part(deployment).map(|part| part.total.clone()).unwrap_or_default();
+                @let calls = &total.calls;
                     tr class="row" {
                         th scope="row" { a href=(context.params.to(Page::Requests.path(), &["range", "from", "to"]).with("deployment", deployment).href()) { (name(deployment)) } }
                         td { @match live { Some(live) => (breaker(&live.breaker, live.benched.as_deref())), None => span class="none" { "—" } } }
                         td class="strip-col drop-2" { (strip(context, figures, deployment)) }
-                        td class="n" data-l="attempts" { (Figure::count(total.attempts)) }
-                        td class="n" data-l="answered" { (availability(good(&total), total.attempts)) }
-                        td class="n" data-l="failed" { (share(total.attempts_failed, total.attempts)) }
-                        td class="n" data-l="429" { (share(total.attempts_throttled, total.attempts)) }
-                        td class="n" data-l="p95" { @match live.and_then(|live| live.first_token_p95_ms).or(total.first_content.p95) { Some(ms) => (millis(ms)), None => span class="none" title="no stream in the last minutes" { "—" } } }
+                        td class="n" data-l="attempts" { (Figure::count(calls.attempts)) }
+                        td class="n" data-l="answered" { (availability(calls.good(), calls.attempts)) }
+                        td class="n" data-l="failed" { (share(calls.other_faults(), calls.attempts)) }
+                        td class="n" data-l="429" { (share(calls.status_429, calls.attempts)) }
+                        td class="n" data-l="p95" { @match live.and_then(|live| live.first_token_p95_ms).or(total.first_content_ms.and_then(|times| times.p95)) { Some(ms) => (millis(ms)), None => span class="none" title="no stream in the last minutes" { "—" } } }
                         td class="n drop-3" { @if let Some(live) = live { (format!("{:.1}", live.attempts_per_second)) "/s, " (live.in_flight) " open" } }
                     }
                 } }
@@ -162,18 +154,19 @@ fn strip(context: &Context, figures: &ProvidersFigures, deployment: &str) -> Mar
 }
 
 fn uptime(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup {
+    let edges = figures.days.edges();
     card(
         "",
         "Measured uptime by day",
         Some(html! { span class="soft" { "answered of what was asked, not minutes" } }),
         &html! {
             div class="cardlist" { @for deployment in names {
-                @if let Some(series) = of(&figures.days, deployment) {
-                    @let days: Vec<Day> = series.buckets.iter().map(|(at, counts)| Day {
-                        label: context.clock.date(*at),
-                        asked: counts.attempts,
-                        answered: good(counts),
-                        href: Params::at(Page::Requests.path()).with("deployment", deployment).with("from", &context.clock.exact(*at)).with("to", &context.clock.exact(*at + series.every)).href(),
+                @if let Some(series) = figures.days.part(deployment) {
+                    @let days: Vec<Day> = series.buckets.iter().zip(edges.windows(2)).map(|(counts, edge)| Day {
+                        label: context.clock.date(edge[0]),
+                        asked: counts.calls.attempts,
+                        answered: counts.calls.good(),
+                        href: Params::at(Page::Requests.path()).with("deployment", deployment).with("from", &context.clock.exact(edge[0])).with("to", &context.clock.exact(edge[1])).href(),
                     }).collect();
                     div {
                         div class="gauge-row" {
@@ -188,30 +181,31 @@ fn uptime(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Mark
     )
 }
 
-fn over(series: &crate::figures::Series, days: usize) -> String {
-    let recent = series.buckets.iter().rev().take(days);
-    let (good, asked) = recent.fold((0, 0), |(sum, asked), (_, counts)| (sum + good(counts), asked + counts.attempts));
+fn over(part: &Part, days: usize) -> String {
+    let recent = part.buckets.iter().rev().take(days);
+    let (good, asked) =
+        recent.fold((0, 0), |(sum, asked), counts| (sum + counts.calls.good(), asked + counts.calls.attempts));
     availability(good, asked)
 }
 
 fn mix(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup {
     html! {
         header class="line" { h2 { "What went wrong" } span class="soft small" { "of attempts in the range" } }
-        div class="bars" { @for deployment in names { @if let Some(series) = of(&figures.range, deployment) {
-            @let total = &series.total;
-            @let bad = total.attempts_failed + total.attempts_throttled;
+        div class="bars" { @for deployment in names { @if let Some(series) = figures.range.part(deployment) {
+            @let calls = &series.total.calls;
+            @let bad = calls.failed;
             div class="gauge-row" {
                 span class="small" { (name(deployment)) }
-                span class="n small" { @if bad == 0 { span class="soft" { "nothing" } } @else { (share(total.attempts_throttled, total.attempts)) " 429, " (share(total.attempts_failed, total.attempts)) " other" } }
-                svg class="hbar" width="100%" height="8" role="img" aria-label={ (share(bad, total.attempts)) " of its attempts were not answered" } {
+                span class="n small" { @if bad == 0 { span class="soft" { "nothing" } } @else { (share(calls.status_429, calls.attempts)) " 429, " (share(calls.other_faults(), calls.attempts)) " other" } }
+                svg class="hbar" width="100%" height="8" role="img" aria-label={ (share(bad, calls.attempts)) " of its attempts were not answered" } {
                     rect width="100%" height="8" rx="2" fill="var(--sunken)" {}
-                    rect width=(format!("{:.2}%", ratio(bad, total.attempts))) height="8" rx="2" fill="var(--bad-mark)" {}
-                    rect width=(format!("{:.2}%", ratio(total.attempts_throttled, total.attempts))) height="8" rx="2" fill="var(--warn-mark)" {}
+                    rect width=(format!("{:.2}%", ratio(bad, calls.attempts))) height="8" rx="2" fill="var(--bad-mark)" {}
+                    rect width=(format!("{:.2}%", ratio(calls.status_429, calls.attempts))) height="8" rx="2" fill="var(--warn-mark)" {}
                 }
             }
         } } }
-        @let whole = &figures.range.whole.total;
-        @if whole.failed() > 0 { p class="small" { "Requests not answered: refused by a provider " (whole.failed().saturating_sub(whole.refused_by_weir)) " · by Weir " (whole.refused_by_weir) ". "
+        @let whole = &figures.range.all.total;
+        @if whole.unanswered() > 0 { p class="small" { "Requests not answered: refused by a provider " (whole.refused_by_provider) " · by Weir " (whole.refused_by_weir) ". "
             a href=(context.params.to(Page::Requests.path(), &["range", "from", "to"]).with("errors", "true").href()) { "See them" } } }
     }
 }

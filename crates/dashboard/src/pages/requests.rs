@@ -60,11 +60,11 @@ fn headline(context: &Context, figures: &RequestsFigures) -> Headline {
         None => format!("{} requests", figures.rows.len()),
     };
     let set = FIELDS.iter().filter(|(field, ..)| context.params.get(field).is_some()).count();
-    let series = figures.series.as_ref().map(|series| &series.total).filter(|total| total.failed() > 0);
+    let series = figures.series.as_ref().map(|series| &series.all.total).filter(|total| total.unanswered() > 0);
     match (set, series) {
         (0, Some(total)) => Headline::new(
-            if total.failed() * 100 > total.stayed() { Tone::Warn } else { Tone::Calm },
-            format!("{matched}; {} of them were not answered.", count(total.failed())),
+            if total.unanswered() * 100 > total.stayed() { Tone::Warn } else { Tone::Calm },
+            format!("{matched}; {} of them were not answered.", count(total.unanswered())),
         )
         .to(context.params.with("errors", "true").without("before").href(), "See those"),
         (0, None) => Headline::calm(format!("{matched} in this range.")),

@@ -31,8 +31,13 @@ struct Local {
 }
 
 impl Clock {
+    /// Microseconds that clocks are ahead of UTC at that moment.
+    fn ahead(&self, at: WallTime) -> i64 {
+        self.zone.seconds_ahead(at) * SECOND
+    }
+
     fn local(&self, at: WallTime) -> Local {
-        let offset = self.zone.offset(at);
+        let offset = self.ahead(at);
         let local = at.0.saturating_add(offset);
         let day = local.div_euclid(DAY);
         let (year, month, date) = WallTime::date_of(day);
@@ -129,8 +134,8 @@ impl Clock {
         match rest.as_bytes() {
             [] => {
                 // Near enough to a change of the clocks either offset is a guess: the later one is taken.
-                let guess = WallTime(local - self.zone.offset(WallTime(local)));
-                Some(WallTime(local - self.zone.offset(guess)))
+                let guess = WallTime(local - self.ahead(WallTime(local)));
+                Some(WallTime(local - self.ahead(guess)))
             }
             b"Z" => Some(WallTime(local)),
             // A plus sign in a query may have become a space.
@@ -180,11 +185,11 @@ impl Clock {
         let mut ticks = Vec::new();
         let mut at = since;
         while at < until && ticks.len() <= most + 1 {
-            let local = at.0 + self.zone.offset(at);
+            let local = at.0 + self.ahead(at);
             let next_local = if local.rem_euclid(step) == 0 { local } else { (local.div_euclid(step) + 1) * step };
             let next = WallTime(at.0 + next_local - local);
             if next < until && next >= since {
-                let midnight = (next.0 + self.zone.offset(next)).rem_euclid(DAY) == 0;
+                let midnight = (next.0 + self.ahead(next)).rem_euclid(DAY) == 0;
                 ticks.push((next, if midnight || step >= DAY { self.date(next) } else { self.minute(next) }));
             }
             at = WallTime(next.0 + step);

@@ -94,16 +94,20 @@ impl Zone {
         Self { first: i64::from(first) * SECOND, changes }
     }
 
-    /// Microseconds that its clocks are ahead of UTC at that moment.
+    /// How many seconds its clocks are ahead of UTC at a time.
     #[must_use]
-    pub fn offset(&self, at: WallTime) -> i64 {
+    pub fn seconds_ahead(&self, at: WallTime) -> i64 {
+        self.offset(at) / SECOND
+    }
+
+    /// Microseconds ahead of UTC.
+    fn offset(&self, at: WallTime) -> i64 {
         let past = self.changes.partition_point(|(since, _)| *since <= at);
         past.checked_sub(1).map_or(self.first, |last| self.changes[last].1)
     }
 
     /// The moment at which a local day begins: where clocks repeat midnight, the first; where they skip it, the change.
-    #[must_use]
-    pub fn midnight(&self, day: i64) -> WallTime {
+    fn midnight(&self, day: i64) -> WallTime {
         let local = day.saturating_mul(DAY);
         let mut before = self.first;
         for (since, ahead) in &self.changes {

@@ -42,7 +42,7 @@ pub(super) const PATHS: &[Path] = &[
 ];
 
 /// What `path` asks of a role with this method; a refusal where nothing is served there.
-pub(super) fn right(method: &Method, path: &str) -> Result<Right, Refusal> {
+pub(crate) fn right(method: &Method, path: &str) -> Result<Right, Refusal> {
     let here: Vec<&Path> = PATHS.iter().filter(|known| fits(known.path, path)).collect();
     if let Some(found) = here.iter().find(|known| known.method == *method) {
         return Ok(found.right);
