@@ -15,6 +15,7 @@ mod call;
 mod calling;
 mod changes;
 mod clock;
+mod dashboard;
 mod fault;
 mod headers;
 mod headroom;

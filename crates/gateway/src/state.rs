@@ -21,6 +21,7 @@ use crate::admin::Tries;
 use crate::budgets::{self, Payers, Question, Spending};
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::dashboard::{Hub, Sessions};
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::Metrics;
@@ -42,6 +43,9 @@ pub(crate) struct Shared {
     pub(crate) pins: Mutex<Pins>,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
+    /// Who is logged in at the dashboard, and what they look at.
+    pub(crate) sessions: Sessions,
+    pub(crate) hub: Hub,
     pub(crate) buffers: ArcSwap<Buffers>,
     pub(crate) draining: AtomicBool,
     pub(crate) in_flight: AtomicUsize,
@@ -107,6 +111,8 @@ impl Shared {
             pins: Mutex::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
+            sessions: Sessions::default(),
+            hub: Hub::default(),
             buffers: ArcSwap::from_pointee(buffers),
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),

@@ -18,12 +18,10 @@ use crate::words::{Figure, counted, dollars_known, name, permille, plain};
 pub struct OverviewFigures {
     /// The last minutes.
     pub live: Live,
-    /// The range.
+    /// The range, apart by provider.
     pub series: Result<Series, String>,
     /// The same seven days before.
     pub before: Option<Counts>,
-    /// The range by provider, of attempts.
-    pub providers: Series,
     /// Runs that are halted.
     pub halted: Vec<Run>,
 }
@@ -168,7 +166,7 @@ fn tiles(context: &Context, figures: &OverviewFigures, series: &Series) -> Marku
     let last_week = |figure: Option<String>| {
         before.map_or_else(Vec::new, |_| vec![("last week".to_owned(), figure.unwrap_or_else(|| "—".into()))])
     };
-    let of_providers = figures.providers.rows.iter().filter(|part| part.total.calls.attempts > 0);
+    let of_providers = series.rows.iter().filter(|part| part.total.calls.attempts > 0);
     let mut availability_of: Vec<(String, String)> = of_providers
         .filter_map(|part| {
             let calls = &part.total.calls;

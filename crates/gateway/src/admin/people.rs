@@ -47,7 +47,6 @@ impl Person {
     /// Whether the configuration still knows this person in this role.
     ///
     /// For whoever keeps a person longer than a request, as a session does.
-    #[cfg_attr(not(test), expect(dead_code, reason = "sessions ask this"))]
     pub(crate) fn is_still(&self, config: &Config) -> bool {
         match (config.admins.get(&self.name), &*self.name) {
             (Some(admin), _) => admin.role == self.role,
