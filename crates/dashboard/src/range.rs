@@ -76,10 +76,13 @@ impl Range {
     /// Both ends and the zone: `08:47–14:47 UTC`.
     #[must_use]
     pub fn ends(&self, clock: &Clock) -> String {
-        let (since, until) = (clock.short(self.since), clock.short(self.until));
-        let same_day = clock.day_start(self.since) == clock.day_start(self.until);
-        let until = if same_day { clock.minute(self.until) } else { until };
-        format!("{since}–{until} {}", clock.zone())
+        let since = clock.short(self.since);
+        if clock.day_start(self.since) == clock.day_start(self.until) {
+            return format!("{since}–{} {}", clock.minute(self.until), clock.zone());
+        }
+        let today = clock.day_start(self.until) == clock.day_start(clock.now);
+        let until = format!("{}{}", if today { "today " } else { "" }, clock.short(self.until));
+        format!("{since} – {until} {}", clock.zone())
     }
 
     /// The address with this range frozen.
@@ -120,7 +123,7 @@ mod tests {
         let clock = clock();
         let read = |query: &str| Range::read(&Params::read("/p", query), &clock, "6h");
         assert_eq!(read("").ends(&clock), "08:47–14:47 UTC");
-        assert_eq!(read("range=24h").ends(&clock), "Tue 17 Nov 14:47–14:47 UTC");
+        assert_eq!(read("range=24h").ends(&clock), "Tue 17 Nov 14:47 – today 14:47 UTC");
         assert_eq!(read("range=2y"), read(""));
         assert!(read("range=1h").is_live());
         let fixed = read("from=2026-11-18T08:00:00%2B00:00&to=2026-11-18T09:00:00%2B00:00");

@@ -5,9 +5,11 @@
   const all = (selector, of = document) => [...of.querySelectorAll(selector)];
   const live = $('live');
   const address = document.body.dataset.live;
-  let stream = null, paused = false, last = Date.now(), held = 0;
+  let stream = null, paused = false, last = Date.now(), newer = 0;
 
-  // Live: one stream a page, closed while nobody looks.
+  // Live: one stream a page, closed while nobody looks. A browser has six connections to a server over HTTP/1.1, so of
+  // many tabs that are in sight the newest four have one.
+  const channel = window.BroadcastChannel && address ? new BroadcastChannel('weir-live') : null;
   const say = (shape, words) => {
     if (!live) return;
     const [mark, text] = live.children;
@@ -20,7 +22,7 @@
     const part = $('r-' + region);
     if (!part) return;
     // What somebody uses just now is left alone.
-    if (part.contains(document.activeElement) || part.querySelector('details[open]') || part.matches(':hover') && part.querySelector('.row')) { held++; return; }
+    if (part.contains(document.activeElement) || part.querySelector('details[open]') || part.matches(':hover') && part.querySelector('.row')) return;
     const was = new Map(all('data[value]', part).map((d, i) => [i, d.value]));
     part.innerHTML = markup;
     all('data[value]', part).forEach((d, i) => {
@@ -30,6 +32,8 @@
   };
   const open = () => {
     if (!address || !window.EventSource || stream || paused) return;
+    newer = 0;
+    if (channel) channel.postMessage('live');
     stream = new EventSource('/dashboard/live?for=' + encodeURIComponent(address));
     stream.onmessage = (event) => {
       last = Date.now();
@@ -48,7 +52,9 @@
   if (address) {
     document.addEventListener('visibilitychange', () => document.hidden ? close() : open());
     window.addEventListener('pagehide', () => close());
-    setInterval(() => { if (!paused && !document.hidden && Date.now() - last > 10000) say('idle', 'paused since ' + at); }, 2000);
+    setInterval(() => { if (stream && Date.now() - last > 10000) say('idle', 'paused since ' + at); }, 2000);
+    if (channel) channel.onmessage = () => { if (stream && ++newer >= 4) close('paused: live in newer tabs'); };
+    window.addEventListener('focus', () => open());
     if (!document.hidden) open();
   }
 

@@ -106,7 +106,7 @@ mod tests {
     fn a_day_without_traffic_is_no_good_day() {
         let drawn = days(&[day(0, 0), day(1_000, 1_000), day(1_000, 998), day(1_000, 400)], "four days").into_string();
         for part in
-            ["no traffic", "--line", "--ok-mark", "--warn-mark", "--bad-mark", "99.8\u{202f}% of 1,000 attempts"]
+            ["no traffic", "--line", "--ok-mark", "--warn-mark", "--bad-mark", "99.80\u{202f}% of 1,000 attempts"]
         {
             assert!(drawn.contains(part), "{part}: {drawn}");
         }

@@ -61,6 +61,8 @@ pub struct TimeChart<'a> {
     pub lines: Vec<Line>,
     /// An outline to compare with: a value for each bucket.
     pub outline: Option<Line>,
+    /// Whether values are counts, so that there is nothing between one and two.
+    pub counts: bool,
     /// How a value is said.
     pub say: fn(f64) -> String,
     /// For each bucket a page that shows it alone.
@@ -82,7 +84,7 @@ impl TimeChart<'_> {
                 }
                 div class="plot" {
                     svg width="100%" height=(ABOVE + PLOT + BELOW) role="img" aria-label=(self.says) {
-                        (self.grid(&scale)) (self.drawn(&scale)) (self.times(clock))
+                        (self.grid(&scale)) (self.drawn(&scale)) (self.labels(&scale)) (self.times(clock))
                     }
                 }
                 details class="data" { summary { "Show as table" } (self.table(clock)) }
@@ -108,14 +110,19 @@ impl TimeChart<'_> {
                 return Scale::powers(lowest, most);
             }
         }
-        Scale::linear(most)
+        Scale::linear(most, if self.counts { 1.0 } else { 0.0 })
     }
 
     fn grid(&self, scale: &Scale) -> Markup {
-        let y = |value: f64| f64::from(ABOVE) + f64::from(PLOT) * (1.0 - scale.place(value));
         html! { g class="grid" aria-hidden="true" { @for tick in &scale.ticks {
-            line x1="0" x2="100%" y1={ (format!("{:.1}", y(*tick))) } y2={ (format!("{:.1}", y(*tick))) } {}
-            text x="0" y={ (format!("{:.1}", y(*tick) - 4.0)) } { (if *tick == 0.0 { "0".to_owned() } else { (self.say)(*tick) }) }
+            line x1="0" x2="100%" y1=(height(scale, *tick, 0.0)) y2=(height(scale, *tick, 0.0)) {}
+        } } }
+    }
+
+    /// What the grid's lines stand for, above what is drawn; the line at the bottom is plainly zero.
+    fn labels(&self, scale: &Scale) -> Markup {
+        html! { g class="grid" aria-hidden="true" { @for tick in scale.ticks.iter().filter(|tick| **tick > 0.0) {
+            text x="0" y=(height(scale, *tick, 4.0)) { ((self.say)(*tick)) }
         } } }
     }
 
@@ -182,18 +189,18 @@ impl TimeChart<'_> {
         let mut below = vec![0.0; self.starts.len()];
         let y = |value: f64| HIGH * (1.0 - scale.place(value));
         let mut parts = Vec::new();
-        for line in &self.lines {
+        for (place, line) in self.lines.iter().enumerate() {
             let above: Vec<f64> =
                 below.iter().zip(&line.values).map(|(low, value)| low + value.unwrap_or(0.0)).collect();
             if above != below {
                 let path = if columns { self.columns(&below, &above, y) } else { self.area(&below, &above, y) };
-                let edge = if columns { String::new() } else { self.edge(&below, &above, y) };
+                let edge = if columns || place > 0 { String::new() } else { self.edge(&below, &above, y) };
                 parts.push((line, path, edge));
             }
             below = above;
         }
         html! { @for (line, path, edge) in parts {
-            path d=(path) fill=(line.paint) fill-opacity=(if columns { "0.85" } else if line.dashed { "0.55" } else { "0.35" }) {}
+            path d=(path) fill=(line.paint) fill-opacity=(if columns || edge.is_empty() { "0.9" } else { "0.3" }) {}
             @if !edge.is_empty() { path d=(edge) fill="none" stroke=(line.paint) stroke-width="1.5" stroke-linejoin="round" vector-effect="non-scaling-stroke" {} }
         } }
     }
@@ -263,6 +270,11 @@ impl TimeChart<'_> {
             } } }
         } } }
     }
+}
+
+/// Where a value is in the outer drawing, and so many pixels above.
+fn height(scale: &Scale, value: f64, above: f64) -> String {
+    format!("{:.1}", f64::from(ABOVE) + f64::from(PLOT) * (1.0 - scale.place(value)) - above)
 }
 
 /// How long a bucket is: `2 min`, `1 h`, `1 d`.
@@ -336,6 +348,7 @@ mod tests {
             every: Duration::from_secs(60),
             lines,
             outline: None,
+            counts: true,
             say: |value| format!("{value:.0}"),
             links: None,
         };

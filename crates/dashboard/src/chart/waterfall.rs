@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::axis::Scale;
 use super::percent;
 
 /// What a stretch of time was.
@@ -39,8 +40,9 @@ pub struct Row {
 pub fn waterfall(rows: &[Row], whole: u64) -> Markup {
     let whole = whole.max(1);
     let place = |at: u64| at as f64 / whole as f64;
-    let ticks = [0, 1, 2, 3]
-        .map(|quarter| (percent(f64::from(quarter) / 4.0), whole / 4 * u64::try_from(quarter).unwrap_or(0)));
+    let scale = Scale::linear(whole as f64 * 0.98, 1.0);
+    let ticks = scale.ticks.iter().map(|at| *at as u64).filter(|at| *at as f64 <= whole as f64 * 0.96);
+    let ticks: Vec<(String, u64)> = ticks.map(|at| (percent(place(at)), at)).collect();
     html! {
         div class="fall" role="table" aria-label="Stages of the request" {
             div class="fall-row head" role="row" {

@@ -90,6 +90,27 @@ impl Wasted {
 }
 
 impl Counts {
+    /// The counts of both together; how long requests took is not known of sums.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            answered: self.answered + other.answered,
+            refused: self.refused + other.refused,
+            failed: self.failed + other.failed,
+            cancelled: self.cancelled + other.cancelled,
+            lost: self.lost + other.lost,
+            refused_by_weir: self.refused_by_weir + other.refused_by_weir,
+            refused_by_provider: self.refused_by_provider + other.refused_by_provider,
+            status_429_by_weir: self.status_429_by_weir + other.status_429_by_weir,
+            status_429_by_provider: self.status_429_by_provider + other.status_429_by_provider,
+            status_4xx: self.status_4xx + other.status_4xx,
+            status_5xx: self.status_5xx + other.status_5xx,
+            broken: self.broken + other.broken,
+            ..Self::default()
+        }
+    }
+
     /// What is known of the cost.
     #[must_use]
     pub fn cost(&self) -> NanoUsd {
@@ -177,9 +198,42 @@ impl Series {
         Duration::from_micros(u64::try_from(longest).unwrap_or(0))
     }
 
+    /// All requests in at most `most` buckets: neighbours are put together until there are no more.
+    #[must_use]
+    pub fn coarse(&self, most: usize) -> Self {
+        let each = self.all.buckets.len().div_ceil(most.max(1)).max(1);
+        if each == 1 {
+            return Self { edges: self.edges.clone(), all: self.all.clone(), ..Self::default() };
+        }
+        let merged =
+            self.all.buckets.chunks(each).map(|part| part.iter().fold(Counts::default(), |sum, one| sum.and(one)));
+        let mut edges: Vec<String> = self.edges.iter().take(self.all.buckets.len()).step_by(each).cloned().collect();
+        edges.extend(self.edges.last().cloned());
+        let all = Part { name: None, buckets: merged.collect(), total: self.all.total.clone() };
+        Self { edges, all, ..Self::default() }
+    }
+
     /// The part of this name.
     #[must_use]
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.rows.iter().find(|part| part.name.as_deref() == Some(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_buckets_count_the_same() {
+        let counts = |requests| Counts { requests, answered: requests / 2, ..Counts::default() };
+        let buckets: Vec<Counts> = (0..7).map(counts).collect();
+        let edges = (0..8).map(|n| format!("2026-11-18T14:0{n}:00.000Z")).collect();
+        let series = Series { edges, all: Part { buckets, ..Part::default() }, ..Series::default() };
+        let coarse = series.coarse(4);
+        let told: Vec<u64> = coarse.all.buckets.iter().map(|counts| counts.requests).collect();
+        assert_eq!((told, coarse.edges().len()), (vec![1, 5, 9, 6], 5));
+        assert_eq!(coarse.edges.last(), series.edges.last());
+        assert_eq!(series.coarse(7).all, series.all);
     }
 }

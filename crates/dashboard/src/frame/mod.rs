@@ -268,7 +268,7 @@ fn rail(context: &Context, here: Page) -> Markup {
     let shown = |page: Page| page != Page::Alerts || context.alerts.is_some();
     html! {
         nav class="rail" aria-label="Pages" {
-            a class="mark" href="/dashboard" { (logo()) "Weir" }
+            a class="brand" href="/dashboard" { (logo()) "Weir" }
             @for (group, pages) in GROUPS {
                 @if pages.iter().any(|(page, _)| shown(*page)) {
                     p class="group" { (group) }
@@ -296,7 +296,7 @@ fn who(context: &Context) -> Markup {
         div class="who" {
             @match &context.viewer.name {
                 Some(person) => {
-                    p { (name(person)) " " span class="soft" { (context.viewer.role) } }
+                    p { (name(person)) @if person != context.viewer.role { " " span class="soft" { (context.viewer.role) } } }
                     form method="post" action="/dashboard/logout" { button class="plain" { "Log out" } }
                 }
                 None => p class="soft" { "No log-in: Weir serves this machine only." }

@@ -15,18 +15,19 @@ use crate::words::{counted, name, plain};
 /// The page.
 #[must_use]
 pub fn keys(context: &Context, keys: &Keys, budgets: &Budgets) -> Content {
-    let mut content = Content::new(Page::Keys, headline(keys, budgets));
+    let mut content = Content::new(Page::Keys, headline(context, keys, budgets));
     content.every = Some(2);
     content = content.region("budgets", all_budgets(context, budgets));
     content = content.region("keys", all_keys(context, keys, budgets));
     content.region("new-key", form(context))
 }
 
-fn headline(keys: &Keys, budgets: &Budgets) -> Headline {
+fn headline(context: &Context, keys: &Keys, budgets: &Budgets) -> Headline {
     let valid = keys.keys.iter().filter(|key| key.state == "valid").count() as u64;
     let fullest = budgets.budgets.iter().max_by_key(|budget| thousandths(budget));
     let resets = |budget: &Budget| {
-        budget.resets_at.as_deref().map_or(String::new(), |at| format!(" until {}", &at[..at.len().min(10)]))
+        let at = budget.resets_at.as_deref().and_then(|at| context.clock.read_utc(at));
+        at.map_or(String::new(), |at| format!(" until {}", context.clock.day(at)))
     };
     first([
         fullest.filter(|budget| budget.left() <= NanoUsd::ZERO).map(|budget| {
@@ -47,7 +48,7 @@ fn headline(keys: &Keys, budgets: &Budgets) -> Headline {
             Headline::new(
                 tone,
                 format!(
-                    "{} has {} left of {}{}.",
+                    "Budget {} has {} left of {}{}.",
                     plain(&budget.budget),
                     dollars(left),
                     dollars(budget.limit()),

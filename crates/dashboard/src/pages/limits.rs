@@ -80,14 +80,29 @@ fn card(context: &Context, title: &str, pools: &[&Pool], teach: bool) -> Markup 
                     span role="columnheader" { "Pool, limit" } span role="columnheader" { "Use" }
                     span role="columnheader" { "Last minute, peak" } span role="columnheader" class="n" { "Waiting" } span role="columnheader" class="n" { "Back in" }
                 }
-                @for pool in pools { @for (number, limit) in pool.limits.iter().enumerate() { (row(context, pool, limit, number == 0)) } }
+                @for (pool, limit, first) in fullest(pools) { (row(pool, limit, first)) }
             } }
             @for pool in pools { @if let Some(note) = note(context, pool) { p class="small soft" { (name(&pool_name(pool))) ": " (note) } } }
         }
     }
 }
 
-fn row(context: &Context, pool: &Pool, limit: &Limit, first: bool) -> Markup {
+/// All limits, the fullest first, and whether each is the first of its pool, where who waits is told.
+fn fullest<'a>(pools: &[&'a Pool]) -> Vec<(&'a Pool, &'a Limit, bool)> {
+    let of = |pool: &&'a Pool| pool.limits.iter().map(|limit| (*pool, limit)).collect::<Vec<_>>();
+    let mut all: Vec<(&Pool, &Limit)> = pools.iter().flat_map(of).collect();
+    all.sort_by_key(|(_, limit)| std::cmp::Reverse(limit.peak_permille()));
+    let mut told = Vec::new();
+    all.into_iter()
+        .map(|(pool, limit)| {
+            let first = !told.contains(&(&pool.kind, &pool.pool));
+            told.push((&pool.kind, &pool.pool));
+            (pool, limit, first)
+        })
+        .collect()
+}
+
+fn row(pool: &Pool, limit: &Limit, first: bool) -> Markup {
     let waiting = pool.queue.waiting.all();
     let says = format!(
         "{} of {} used in the last minute, {} at the peak",
@@ -112,7 +127,6 @@ fn row(context: &Context, pool: &Pool, limit: &Limit, first: bool) -> Markup {
                 @match limit.reset_s { Some(reset) => (seconds(reset)), None => span class="none" title="places come back when a request ends" { "—" } }
             }
         }
-        @let _ = context;
     }
 }
 

@@ -31,7 +31,7 @@ pub fn login(theme: Theme, next: &Params, host: &str, refused: Option<Refused>) 
         theme,
         "Log in",
         &html! {
-            p class="mark" { "Weir" span class="soft small" { (crate::words::cut(&crate::words::plain(host), 64)) } }
+            p class="brand" { "Weir" span class="soft small" { (crate::words::cut(&crate::words::plain(host), 64)) } }
             h1 { "Log in" }
             @if let Some(why) = why { p class="pill bad" role="alert" { i aria-hidden="true" { "■" } (why) } }
             form method="post" action="/dashboard/login" {

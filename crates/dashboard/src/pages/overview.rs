@@ -13,6 +13,9 @@ use crate::params::Params;
 use crate::words::headline::{Headline, Tone, first};
 use crate::words::{Figure, counted, dollars_known, name, permille, plain};
 
+/// The most buckets in which requests are shown by their results.
+const BUCKETS: usize = 120;
+
 /// What the page is made of. What could not be read is an error's words.
 #[derive(Clone, Debug)]
 pub struct OverviewFigures {
@@ -57,7 +60,7 @@ pub fn overview(context: &Context, figures: &OverviewFigures) -> Content {
     content = content.region(
         "charts",
         html! { div class="cols" {
-            div class="card span-7" { (results(context, series)) }
+            div class="card span-7" { (results(context, series, Shape::Areas)) }
             div class="card span-5" { (limits(&figures.live.pools)) }
             div class="card span-7" { (latency(context, series)) }
             div class="card span-5" { (providers(context, figures)) }
@@ -204,7 +207,8 @@ fn tiles(context: &Context, figures: &OverviewFigures, series: &Series) -> Marku
 }
 
 /// What users got, by bucket.
-pub(super) fn results(context: &Context, series: &Series) -> Markup {
+pub(super) fn results(context: &Context, series: &Series, shape: Shape) -> Markup {
+    let series = &series.coarse(BUCKETS);
     let line = |label: &str, paint: &'static str, of: fn(&Counts) -> u64| Line {
         label: label.to_owned(),
         paint,
@@ -224,7 +228,7 @@ pub(super) fn results(context: &Context, series: &Series) -> Markup {
     let links = edges.windows(2).map(|pair| bucket_link(context, pair[0], pair[1])).collect();
     let total = &series.all.total;
     let says = format!("Requests over time by result: {} answered of {}", short(total.answered), short(total.requests));
-    over_time(series, "Requests by result", &says, Shape::Areas, lines, |value| short(value as u64), Some(links))
+    over_time(series, "Requests by result", &says, shape, lines, |value| short(value as u64), Some(links))
         .render(&context.clock)
 }
 
@@ -240,7 +244,19 @@ pub(super) fn over_time<'a>(
 ) -> TimeChart<'a> {
     let mut starts = series.edges();
     let until = starts.pop().unwrap_or_default();
-    TimeChart { title, says, shape, starts, until, every: series.every(), lines, outline: None, say, links }
+    TimeChart {
+        title,
+        says,
+        shape,
+        starts,
+        until,
+        every: series.every(),
+        lines,
+        outline: None,
+        counts: links.is_some(),
+        say,
+        links,
+    }
 }
 
 /// The requests of one bucket.

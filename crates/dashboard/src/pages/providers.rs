@@ -171,7 +171,7 @@ fn uptime(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Mark
                     div {
                         div class="gauge-row" {
                             span { (name(deployment)) }
-                            span class="n small" { @for (days_back, label) in [(1, "1 d"), (7, "7 d"), (30, "30 d"), (90, "90 d")] { span class="pair" { span class="soft" { (label) " " } (over(series, days_back)) " " } } }
+                            span class="n small pairs" { @for (days_back, label) in [(1, "1 d"), (7, "7 d"), (30, "30 d"), (90, "90 d")] { span class="pair" { span class="soft" { (label) " " } (over(series, days_back)) " " } } }
                         }
                         (chart::days(&days, &format!("Uptime of {} by day", plain(deployment))))
                     }

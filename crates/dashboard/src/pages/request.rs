@@ -126,7 +126,8 @@ fn rows(context: &Context, record: &Record) -> (Vec<Row>, u64) {
             "Waited" => {
                 let waited = event.number("for_ms").unwrap_or(0).saturating_mul(1_000);
                 let stage = if event.stage == "queue" { "queue" } else { "wait" };
-                rows.push(row(stage, at.saturating_sub(waited), at, Kind::Wait));
+                let says = format!("{}: {}", micros(waited), plain(event.text("why").unwrap_or("waited")));
+                rows.push(Row { says, ..row(stage, at.saturating_sub(waited), at, Kind::Wait) });
             }
             _ => rows.push(row(&event.stage, at, at, Kind::Point)),
         }

@@ -46,7 +46,10 @@ pub fn requests(context: &Context, figures: &RequestsFigures) -> Content {
     let mut content = Content::new(Page::Requests, headline(context, figures));
     content = content.region("filter", filters(context, &FIELDS, &[]));
     if let Some(series) = &figures.series {
-        content = content.region("matches", html! { section class="card" { (results(context, series)) } });
+        content = content.region(
+            "matches",
+            html! { section class="card" { (results(context, series, crate::chart::Shape::Columns)) } },
+        );
     }
     content.region("rows", rows(context, figures))
 }
