@@ -115,14 +115,6 @@ fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
             Headline::new(Tone::Warn, format!("{} {what}. Users saw {} answered.", plain(&sick.deployment), answered()))
                 .to(keep(Page::Providers).href(), "Providers")
         }),
-        figures.halted.first().map(|run| {
-            let cost = dollars_known(run.cost(), u64::from(run.cost_unknown));
-            Headline::new(
-                Tone::Bad,
-                format!("Run {} is halted after {cost}. Users saw {} answered.", plain(&run.run), answered()),
-            )
-            .to("/dashboard/runs?state=halted", "Runs")
-        }),
         permille(total.calls.status_429, total.calls.attempts).filter(|share| *share >= 10).map(|_| {
             let words = format!(
                 "Users saw {} answered. Providers throttle: {} of attempts were 429s.",
@@ -141,6 +133,14 @@ fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
                 limit.rate()
             );
             Headline::new(Tone::Warn, words).to("/dashboard/limits", "Limits")
+        }),
+        figures.halted.first().map(|run| {
+            let cost = dollars_known(run.cost(), u64::from(run.cost_unknown));
+            Headline::new(
+                Tone::Warn,
+                format!("Run {} is halted after {cost}. Users saw {} answered.", plain(&run.run), answered()),
+            )
+            .to("/dashboard/runs?state=halted", "Runs")
         }),
         probing.map(|d| {
             Headline::new(
@@ -297,7 +297,7 @@ fn limits(pools: &[Pool]) -> Markup {
     html! {
         header class="line" { h2 { a href="/dashboard/limits" { "Headroom" } } }
         @if all.is_empty() { p class="soft small" { "No limit is declared or stated yet." } }
-        div class="bars" { @for (pool, limit) in all.iter().take(6) { div class="gauge-row" {
+        div class="bars" { @for (pool, limit) in all.iter().take(5) { div class="gauge-row" {
             span class="small" { (name(&pool_name(pool))) " " span class="soft" { (limit.words()) } }
             span class="n small" { (share(limit.peak.max(limit.used), limit.limit)) span class="soft" { " of " (limit.rate()) } }
             (chart::headroom(limit.used, limit.peak, limit.limit, &format!("{} now, peak {} of {}", share(limit.used, limit.limit), share(limit.peak, limit.limit), limit.rate())))

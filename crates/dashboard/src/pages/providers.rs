@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use weir_units::WallTime;
 use weir_units::numbers::{availability, millis, share};
 
-use super::parts::{breaker, card, empty};
+use super::parts::{breaker, card, empty, fault};
 use crate::chart::{self, Block, Day};
 use crate::figures::{Event, Headroom, Live, Part, Series};
 use crate::frame::{Content, Context, Page};
@@ -13,16 +13,16 @@ use crate::words::headline::{Headline, Tone, first};
 use crate::words::{Figure, counted, cut, name, plain};
 
 /// What the page is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ProvidersFigures {
     /// The last minutes.
     pub live: Live,
     /// Limits now.
     pub headroom: Headroom,
     /// The range by deployment.
-    pub range: Series,
+    pub range: Result<Series, String>,
     /// Ninety days by deployment, by day.
-    pub days: Series,
+    pub days: Result<Series, String>,
     /// What happened to breakers, credentials, models and limits in the range, the newest first.
     pub facts: Vec<Event>,
 }
@@ -30,10 +30,12 @@ pub struct ProvidersFigures {
 /// The page.
 #[must_use]
 pub fn providers(context: &Context, figures: &ProvidersFigures) -> Content {
+    let nothing = Series::default();
+    let (range, again) = (figures.range.as_ref().unwrap_or(&nothing), context.params.href());
     let mut content = Content::new(Page::Providers, headline(figures));
     content.every = Some(1);
     let mut names: Vec<&str> = figures.live.deployments.iter().map(|d| d.deployment.as_str()).collect();
-    let past = figures.range.rows.iter().filter_map(|part| part.name.as_deref());
+    let past = range.rows.iter().filter_map(|part| part.name.as_deref());
     names.extend(past.filter(|past| !figures.live.deployments.iter().any(|d| d.deployment == *past)));
     if names.is_empty() {
         let example = "[providers.openai]\nkind = \"openai\"\napi-key = { env = \"OPENAI_API_KEY\" }";
@@ -47,12 +49,21 @@ pub fn providers(context: &Context, figures: &ProvidersFigures) -> Content {
             ),
         );
     }
-    content = content.region("now", now(context, figures, &names));
-    content = content.region("uptime", uptime(context, figures, &names));
+    content = content.region("now", now(context, figures, range, &names));
+    if let Err(why) = &figures.range {
+        content = content.region("range-fault", fault("The range cannot be counted", why, &again));
+    }
+    content = content.region(
+        "uptime",
+        match &figures.days {
+            Ok(days) => uptime(context, days, &names),
+            Err(why) => fault("The last 90 days cannot be counted", why, &again),
+        },
+    );
     content.region(
         "mix",
         html! { div class="cols" {
-            section class="card span-6" { (mix(context, figures, &names)) }
+            section class="card span-6" { (mix(context, range, &names)) }
             section class="card span-6" { (changed(context, figures)) }
         } },
     )
@@ -93,7 +104,7 @@ fn headline(figures: &ProvidersFigures) -> Headline {
     ])
 }
 
-fn now(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup {
+fn now(context: &Context, figures: &ProvidersFigures, range: &Series, names: &[&str]) -> Markup {
     let says = context.range.as_ref().map_or_else(String::new, |range| range.ends(&context.clock));
     card(
         "",
@@ -104,7 +115,7 @@ fn now(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup 
                 thead { tr { th scope="col" { "Deployment" } th scope="col" { "Breaker" } th scope="col" class="strip-col drop-2" { "Breaker over the range" } th scope="col" class="n" { "Attempts" } th scope="col" class="n" { "Answered" } th scope="col" class="n" { "Failed" } th scope="col" class="n" { "429" } th scope="col" class="n" { "First token p95" } th scope="col" class="n drop-3" { "Now" } } }
                 tbody { @for deployment in names {
                     @let live = figures.live.deployments.iter().find(|d| d.deployment == **deployment);
-                    @let total = figures.range.part(deployment).map(|part| part.total.clone()).unwrap_or_default();
+                    @let total = range.part(deployment).map(|part| part.total.clone()).unwrap_or_default();
                 @let calls = &total.calls;
                     tr class="row" {
                         th scope="row" { a href=(context.params.to(Page::Requests.path(), &["range", "from", "to"]).with("deployment", deployment).href()) { (name(deployment)) } }
@@ -153,16 +164,16 @@ fn strip(context: &Context, figures: &ProvidersFigures, deployment: &str) -> Mar
     chart::strip(&blocks, &format!("The breaker opened {opened} times in this range"))
 }
 
-fn uptime(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup {
-    let edges = figures.days.edges();
+fn uptime(context: &Context, days: &Series, names: &[&str]) -> Markup {
+    let edges = days.edges();
     card(
         "",
         "Measured uptime by day",
         Some(html! { span class="soft" { "answered of what was asked, not minutes" } }),
         &html! {
             div class="cardlist" { @for deployment in names {
-                @if let Some(series) = figures.days.part(deployment) {
-                    @let days: Vec<Day> = series.buckets.iter().zip(edges.windows(2)).map(|(counts, edge)| Day {
+                @if let Some(series) = days.part(deployment) {
+                    @let cells: Vec<Day> = series.buckets.iter().zip(edges.windows(2)).map(|(counts, edge)| Day {
                         label: context.clock.date(edge[0]),
                         asked: counts.calls.attempts,
                         answered: counts.calls.good(),
@@ -173,7 +184,7 @@ fn uptime(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Mark
                             span { (name(deployment)) }
                             span class="n small pairs" { @for (days_back, label) in [(1, "1 d"), (7, "7 d"), (30, "30 d"), (90, "90 d")] { span class="pair" { span class="soft" { (label) " " } (over(series, days_back)) " " } } }
                         }
-                        (chart::days(&days, &format!("Uptime of {} by day", plain(deployment))))
+                        (chart::days(&cells, &format!("Uptime of {} by day", plain(deployment))))
                     }
                 }
             } }
@@ -188,10 +199,10 @@ fn over(part: &Part, days: usize) -> String {
     availability(good, asked)
 }
 
-fn mix(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup {
+fn mix(context: &Context, range: &Series, names: &[&str]) -> Markup {
     html! {
         header class="line" { h2 { "What went wrong" } span class="soft small" { "of attempts in the range" } }
-        div class="bars" { @for deployment in names { @if let Some(series) = figures.range.part(deployment) {
+        div class="bars" { @for deployment in names { @if let Some(series) = range.part(deployment) {
             @let calls = &series.total.calls;
             @let bad = calls.failed;
             div class="gauge-row" {
@@ -204,7 +215,7 @@ fn mix(context: &Context, figures: &ProvidersFigures, names: &[&str]) -> Markup 
                 }
             }
         } } }
-        @let whole = &figures.range.all.total;
+        @let whole = &range.all.total;
         @if whole.unanswered() > 0 { p class="small" { "Requests not answered: refused by a provider " (whole.refused_by_provider) " · by Weir " (whole.refused_by_weir) ". "
             a href=(context.params.to(Page::Requests.path(), &["range", "from", "to"]).with("errors", "true").href()) { "See them" } } }
     }

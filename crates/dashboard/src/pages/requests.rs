@@ -86,15 +86,15 @@ fn rows(context: &Context, figures: &RequestsFigures) -> Markup {
     html! { section class="card" {
         table class="stack requests" {
             thead { tr {
-                th scope="col" { "Time" } th scope="col" { "Result" } th scope="col" { "Route" } th scope="col" class="drop-2" { "Key" }
+                th scope="col" { "Time" } th scope="col" { "Result" } th scope="col" class="drop-2" { "Route" } th scope="col" class="drop-2" { "Key" }
                 th scope="col" { "Served by, and what else there is to say" } th scope="col" class="n" { "Took" } th scope="col" class="n" { "Cost" }
             } }
             tbody { @for record in &figures.rows { tr class="row" {
                 th scope="row" { a href=(format!("/dashboard/requests/{}", segment(&record.id))) { (context.clock.time_of(Some(&record.started_at))) } }
                 td { (result(record)) }
-                td { @match &record.route { Some(route) => (name(route)), None => (name(record.model.as_deref().unwrap_or("—"))) } }
+                td class="drop-2" { (route(record)) }
                 td class="drop-2" { @match &record.key { Some(key) => (name(key)), None => span class="none" { "—" } } }
-                td { span class="why" { (cause(record)) } }
+                td { span class="why" { span class="phone" { (route(record)) ": " } (cause(record)) } }
                 td class="n push" { (took(context, record)) }
                 td class="n" { (cost(record)) }
             } } }
@@ -132,6 +132,10 @@ fn nothing(context: &Context) -> Markup {
             p { a href=(context.params.with("range", "30d").without("from").without("to").href()) { "Look at the last 30 d" } }
         } },
     )
+}
+
+fn route(record: &Record) -> Markup {
+    name(record.route.as_deref().or(record.model.as_deref()).unwrap_or("—"))
 }
 
 /// Who served it, or why nobody did, in words.

@@ -30,8 +30,17 @@ impl From<Refusal> for Fault {
 
 /// Reads what is at a path of the admin API.
 pub(super) async fn get<T: DeserializeOwned>(shared: &Arc<Shared>, person: &Person, uri: &str) -> Result<T, Fault> {
-    let body = call(shared, person, Method::GET, uri, None).await?;
-    serde_json::from_slice(&body).map_err(unreadable)
+    read(&raw(shared, person, uri).await?)
+}
+
+/// What is at a path of the admin API, as it came.
+pub(super) async fn raw(shared: &Arc<Shared>, person: &Person, uri: &str) -> Result<Bytes, Fault> {
+    call(shared, person, Method::GET, uri, None).await
+}
+
+/// Reads an answer.
+pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(answer).map_err(unreadable)
 }
 
 /// Changes something by the admin API.
@@ -42,8 +51,7 @@ pub(super) async fn change<T: DeserializeOwned>(
     uri: &str,
     members: Value,
 ) -> Result<T, Fault> {
-    let body = call(shared, person, method, uri, Some(members)).await?;
-    serde_json::from_slice(&body).map_err(unreadable)
+    read(&call(shared, person, method, uri, Some(members)).await?)
 }
 
 fn unreadable(error: serde_json::Error) -> Fault {

@@ -1,8 +1,12 @@
 //! Figures for a page: what of the admin API it is made from, and the context that it is made in.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Response;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use weir_config::Right;
 use weir_dashboard::figures::{Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
@@ -10,8 +14,9 @@ use weir_dashboard::frame::{Content, Context, Page, Viewer};
 use weir_dashboard::pages::{self, FIELDS, OverviewFigures, ProvidersFigures, RequestsFigures, SpendFigures};
 use weir_dashboard::params::{Params, decoded, encoded, segment};
 use weir_dashboard::range::Range;
+use weir_dashboard::words::headline::{Headline, Tone};
 use weir_dashboard::words::{Clock, sheet_cell};
-use weir_units::WallTime;
+use weir_units::{Moment, WallTime};
 
 use super::ask::{self, Fault};
 use super::{Visit, page_at, respond};
@@ -26,12 +31,35 @@ const EXPORTED: usize = 1_000;
 /// Facts that say what changed at providers.
 const CHANGES: &str = "BreakerChanged,CredentialBenched,CredentialRestored,ModelBenched,ModelRestored,LimitChanged";
 
-/// The page at the address that is visited; none if there is no such page.
-pub(super) async fn page(visit: &Visit<'_>, person: &Person) -> Result<Option<(Context, Content)>, Fault> {
+/// Answers about the ledger that are used again for a while, by what they are of: between two ticks of a live page little
+/// changes in six hours.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<BTreeMap<String, (Moment, Bytes)>>);
+
+/// How long they are: in the thousandth part of its range hardly anything changes, but nobody wants to wait for a minute.
+fn kept(range: Option<&Range>) -> Duration {
+    let part = range.map_or(Duration::ZERO, |range| range.span() / 1_000);
+    part.clamp(Duration::from_secs(2), Duration::from_secs(30))
+}
+
+/// The page at the address that is visited; none if there is no such page. What cannot be read is said on the page.
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    person: &Person,
+    cache: Option<&Cache>,
+) -> Result<Option<(Context, Content)>, Fault> {
     let path = visit.params.path();
     if let Some(page) = page_at(path) {
         let context = context(visit, person, Some(page)).await;
-        let content = content(visit, person, &context, page).await?;
+        let content = match content(visit, person, &context, page, cache).await {
+            Ok(content) => content,
+            Err(fault) if fault.status.is_client_error() => return Err(fault),
+            Err(fault) => {
+                let headline = Headline::new(Tone::Warn, "The figures of this page cannot be read at the moment.");
+                let again = context.params.href();
+                Content::new(page, headline).region("fault", pages::fault(page.title(), &fault.message, &again))
+            }
+        };
         return Ok(Some((context, content)));
     }
     let (kind, name) = path.strip_prefix("/dashboard/").and_then(|rest| rest.split_once('/')).unwrap_or_default();
@@ -100,8 +128,14 @@ pub(super) async fn context(visit: &Visit<'_>, person: &Person, page: Option<Pag
 }
 
 /// What the page is made of.
-async fn content(visit: &Visit<'_>, person: &Person, context: &Context, page: Page) -> Result<Content, Fault> {
-    let asking = Asking { visit, person };
+async fn content(
+    visit: &Visit<'_>,
+    person: &Person,
+    context: &Context,
+    page: Page,
+    cache: Option<&Cache>,
+) -> Result<Content, Fault> {
+    let asking = Asking { visit, person, cache };
     Ok(match page {
         Page::Overview => pages::overview(context, &asking.overview(context).await?),
         Page::Requests => pages::requests(context, &asking.requests(context).await?),
@@ -125,18 +159,36 @@ async fn content(visit: &Visit<'_>, person: &Person, context: &Context, page: Pa
 struct Asking<'a> {
     visit: &'a Visit<'a>,
     person: &'a Person,
+    cache: Option<&'a Cache>,
 }
 
 impl Asking<'_> {
-    async fn get<T: serde::de::DeserializeOwned>(&self, uri: &str) -> Result<T, Fault> {
+    async fn get<T: DeserializeOwned>(&self, uri: &str) -> Result<T, Fault> {
         ask::get(self.visit.shared, self.person, uri).await
+    }
+
+    /// Reads what is in the ledger; `what` names it for the cache.
+    async fn kept<T: DeserializeOwned>(&self, what: &str, uri: &str, context: &Context) -> Result<T, Fault> {
+        let Some(Cache(answers)) = self.cache else { return self.get(uri).await };
+        let (now, lasts) = (self.visit.shared.clock.now(), kept(context.range.as_ref()));
+        let fresh = answers.lock().unwrap_or_else(PoisonError::into_inner).get(what).cloned();
+        let answer = match fresh {
+            Some((at, answer)) if now.since(at) < lasts => answer,
+            _ => {
+                let answer = ask::raw(self.visit.shared, self.person, uri).await?;
+                answers.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), (now, answer.clone()));
+                answer
+            }
+        };
+        ask::read(&answer)
     }
 
     /// Counts over the range of the page, or the same a week before.
     async fn series(&self, context: &Context, more: &str, week_before: bool) -> Result<Series, Fault> {
         let range = context.range.clone().unwrap_or(Range { since: wall(), until: wall(), offered: None });
         let range = if week_before { range.week_before() } else { range };
-        self.get(&format!("/admin/v1/series?{}&{more}", ends(&range))).await
+        let uri = format!("/admin/v1/series?{}&{more}", ends(&range));
+        self.kept(&format!("series {more} {week_before}"), &uri, context).await
     }
 
     async fn overview(&self, context: &Context) -> Result<OverviewFigures, Fault> {
@@ -175,12 +227,14 @@ impl Asking<'_> {
     async fn providers(&self, context: &Context) -> Result<ProvidersFigures, Fault> {
         let live: Live = self.get("/admin/v1/live").await?;
         let headroom: Headroom = self.get("/admin/v1/headroom").await?;
-        let range = self.series(context, "by=deployment&top=30", false).await?;
+        let range = self.series(context, "by=deployment&top=30", false).await.map_err(|fault| fault.message);
         let since = context.clock.day_start(WallTime(context.clock.now.0 - 89 * 86_400_000_000));
         let ninety = Range { since, until: context.clock.now, offered: None };
-        let days = self.get(&format!("/admin/v1/series?{}&by=deployment&top=30&step=day", ends(&ninety))).await?;
+        let uri = format!("/admin/v1/series?{}&by=deployment&top=30&step=day", ends(&ninety));
+        let days = self.kept("days", &uri, context).await.map_err(|fault| fault.message);
         let shown = context.range.as_ref().map(ends).unwrap_or_default();
-        let facts: Facts = self.get(&format!("/admin/v1/facts?kind={CHANGES}&limit=200&{shown}")).await?;
+        let uri = format!("/admin/v1/facts?kind={CHANGES}&limit=200&{shown}");
+        let facts: Facts = self.kept("facts", &uri, context).await?;
         Ok(ProvidersFigures { live, headroom, range, days, facts: facts.facts })
     }
 

@@ -136,6 +136,7 @@ async fn make(shared: Arc<Shared>, person: Person, page: Params, key: (bool, Str
     let (parts, ()) = request.into_parts();
     let visit =
         Visit { shared: &shared, parts: &parts, params: page, theme: Theme::System, peer: ([127, 0, 0, 1], 0).into() };
+    let cache = gather::Cache::default();
     let mut every = TICK;
     let mut made_at: Option<Moment> = None;
     loop {
@@ -146,7 +147,7 @@ async fn make(shared: Arc<Shared>, person: Person, page: Params, key: (bool, Str
         }
         // Between two makings the time goes on, so that who looks knows that it is not forgotten.
         let due = made_at.is_none_or(|made| now.since(made) + TICK / 2 >= every);
-        let fresh = if due { gather::page(&visit, &person).await.ok().flatten() } else { None };
+        let fresh = if due { gather::page(&visit, &person, Some(&cache)).await.ok().flatten() } else { None };
         let at = match &fresh {
             Some((context, content)) => {
                 let Some(seconds) = content.every else { return shared.hub.end(&key) };

@@ -86,7 +86,7 @@ impl Visit<'_> {
             "/dashboard/requests.csv" => gather::export(self, &person, true).await,
             "/dashboard/requests.json" => gather::export(self, &person, false).await,
             "/dashboard/" => respond::see(ROOT),
-            _ => match gather::page(self, &person).await {
+            _ => match gather::page(self, &person, None).await {
                 Ok(Some((context, content))) => {
                     respond::page(StatusCode::OK, weir_dashboard::frame::page(&context, &content))
                 }
