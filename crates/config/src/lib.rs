@@ -5,6 +5,7 @@
 //! so that a person sees all of them at once.
 
 mod admin;
+mod capture;
 mod environment;
 mod fault;
 mod guards;
@@ -24,6 +25,7 @@ mod url;
 mod written;
 
 pub use admin::{Admin, Right, Role};
+pub use capture::{Capture, CapturePart};
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Place, Report};
 pub use guards::GuardsPart;

@@ -126,7 +126,7 @@ fn secret(name: &str, environment: &dyn Environment, log: &mut Log<'_>) -> Optio
 }
 
 /// Where programs keep their state (XDG Base Directory Specification 0.8; a relative path there is to be ignored).
-fn state_folder(environment: &dyn Environment) -> Option<PathBuf> {
+pub(crate) fn state_folder(environment: &dyn Environment) -> Option<PathBuf> {
     let folder = |name| variable(name, environment).map(PathBuf::from).filter(|path| path.is_absolute());
     folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")))
 }

@@ -5,6 +5,7 @@
 
 mod admins;
 mod budgets;
+mod capture;
 mod keys;
 mod limits;
 mod links;
@@ -31,7 +32,7 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
     let config = Config {
         server: server::server(root, environment, log),
         admins: admins::admins(root, log),
-        ledger: server::ledger(root.table("ledger"), &source, log),
+        ledger: server::ledger(root.table("ledger"), &source, environment, log),
         providers: providers::providers(root, environment, log),
         routes: routes::routes(root, &timeouts, &guards, log),
         keys: keys::keys(root, log),

@@ -11,7 +11,7 @@ use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, S
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Admin, Key, Secret, Tag};
+use crate::{Admin, CapturePart, Key, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
@@ -106,8 +106,10 @@ pub struct Tls {
 /// Where facts are kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// The SQLite file.
+    /// The SQLite file; with Postgres, what the ledger's other files are named after.
     pub path: PathBuf,
+    /// The database in Postgres, as a url, if it is there.
+    pub postgres: Option<Secret>,
     /// How long detail is kept.
     pub retention: Duration,
 }
@@ -173,6 +175,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// The guards on its runs.
     pub guards: Arc<Guards>,
+    /// What is kept of its prompts and answers.
+    pub capture: CapturePart,
 }
 
 /// Who keys belong to.

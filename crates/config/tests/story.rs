@@ -239,7 +239,6 @@ fn each_fault_names_its_value_and_what_to_do() {
         ),
         ("[server]\nbuffer-limit = \"1MiB\"", "is more than `server.buffer-limit`", "raise"),
         ("[server]\nmax-connections = 0", "`server.max-connections` is `0`", "at least 1"),
-        ("[ledger]\nurl = \"postgres://x\"", "Postgres, which is not in this version", "sqlite:weir.db"),
         ("[ledger]\nurl = \"sqlite::memory:\"", "names no file", "sqlite:weir.db"),
         ("[ledger]\nurl = \"weir.db\"", "is no ledger", "sqlite:weir.db"),
         ("[quota]\nurl = \"redis://u:p@h\"", "`quota.url` is `redis:…`", "local"),

@@ -1,6 +1,8 @@
 //! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
 
-pub(crate) mod access;
+mod access;
+mod audit;
+mod content;
 mod keys;
 mod members;
 pub(crate) mod people;
@@ -8,6 +10,7 @@ mod requests;
 mod runs;
 mod spend;
 
+use access::Path;
 pub(crate) use people::{Person, Tries};
 
 use std::net::SocketAddr;
@@ -17,11 +20,13 @@ use bytes::Bytes;
 use http::{Response, StatusCode, request};
 use http_body::Body;
 use serde_json::json as value;
+use weir_config::Right;
 use weir_ledger::StoreError;
 use weir_units::{Moment, RequestId};
 use weir_wire::Dialect;
 
 use crate::admit::shown;
+use crate::audit::did;
 use crate::body::ReplyBody;
 use crate::clock::wall;
 use crate::metrics::Seen;
@@ -63,14 +68,14 @@ pub(crate) async fn serve<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    match allowed(shared, parts, peer) {
-        Ok(person) => answer(shared, &person, parts, body).await,
+    match people::authorize(shared, parts, peer) {
+        Ok(person) => serve_person(shared, &person, parts, body).await,
         Err(refusal) => refusal.render(Dialect::OpenAi, shared.clock.request_id(wall())),
     }
 }
 
-/// Answers a person whose role allows what they ask; the dashboard asks as well.
-pub(crate) async fn answer<B>(
+/// Answers somebody who is known, as far as their role allows; the dashboard asks as well.
+pub(crate) async fn serve_person<B>(
     shared: &Arc<Shared>,
     person: &Person,
     parts: &request::Parts,
@@ -81,13 +86,51 @@ where
 {
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
+    let path = match access::find(&parts.method, parts.uri.path()) {
+        Ok(path) => path,
+        Err(refusal) => return refused(refusal),
+    };
+    let answered = match person.check(path.right) {
+        Ok(()) => answer(shared, person, parts, body).await,
+        Err(refusal) => Err(refusal),
+    };
+    if path.right != Right::View {
+        note(shared, person, path, parts.uri.path(), answered.as_ref().err()).await;
+    }
+    answered.unwrap_or_else(refused)
+}
+
+/// Puts what was asked on record, where whoever answered it has not.
+async fn note(shared: &Shared, person: &Person, path: &Path, asked: &str, refusal: Option<&Refusal>) {
+    let what = path.name(asked);
+    match refusal {
+        None if path.own_entry => {}
+        None => shared.audit.after(did(person, path.action, &what, "done")).await,
+        Some(refusal) => {
+            let why = if refusal.status == StatusCode::FORBIDDEN { "forbidden" } else { "refused" };
+            let outcome = format!("{why}: {}", refusal.message);
+            shared.audit.refused(shared.clock.now(), person, path.action, &what, &outcome);
+        }
+    }
+}
+
+/// Answers what a person may ask.
+async fn answer<B>(
+    shared: &Arc<Shared>,
+    person: &Person,
+    parts: &request::Parts,
+    body: B,
+) -> Result<Response<ReplyBody>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     if runs::is_own(parts.uri.path()) {
-        return runs::serve(shared, person, parts, body).await.unwrap_or_else(refused);
+        return runs::serve(shared, person, parts, body).await;
     }
     if keys::is_own(parts.uri.path()) {
-        return keys::serve(shared, person, parts, body).await.unwrap_or_else(refused);
+        return keys::serve(shared, person, parts, body).await;
     }
-    match parts.uri.path() {
+    Ok(match parts.uri.path() {
         "/metrics" => metrics(shared),
         "/admin/v1/openapi.json" => json(StatusCode::OK, include_str!("openapi.json")),
         "/admin/v1/deployments" => deployments(shared),
@@ -97,23 +140,19 @@ where
         ),
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
-        "/admin/v1/spend" => spend::serve(shared, parts).await.unwrap_or_else(refused),
-        "/admin/v1/requests" => requests::list(shared, parts).await.unwrap_or_else(refused),
-        "/admin/v1/requests/count" => requests::count(shared, parts).await.unwrap_or_else(refused),
-        "/admin/v1/series" => requests::series(shared, parts).await.unwrap_or_else(refused),
-        "/admin/v1/facts" => requests::facts(shared, parts).await.unwrap_or_else(refused),
+        "/admin/v1/spend" => spend::serve(shared, parts).await?,
+        "/admin/v1/requests" => requests::list(shared, parts).await?,
+        "/admin/v1/requests/count" => requests::count(shared, parts).await?,
+        "/admin/v1/series" => requests::series(shared, parts).await?,
+        "/admin/v1/facts" => requests::facts(shared, parts).await?,
+        "/admin/v1/audit" => audit::list(shared, person, parts).await?,
+        "/admin/v1/audit/head" => audit::head(shared),
+        path if content::is_own(path) => content::serve(shared, person, path).await?,
         path => match path.strip_prefix("/admin/v1/requests/") {
-            Some(id) => request(shared, id).await.unwrap_or_else(refused),
-            None => refused(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
+            Some(id) => request(shared, id).await?,
+            None => return Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
         },
-    }
-}
-
-/// Who asks, where their role allows what they ask.
-fn allowed(shared: &Shared, parts: &request::Parts, peer: SocketAddr) -> Result<Person, Refusal> {
-    let person = people::authorize(shared, parts, peer)?;
-    person.check(access::right(&parts.method, parts.uri.path())?)?;
-    Ok(person)
+    })
 }
 
 fn metrics(shared: &Shared) -> Response<ReplyBody> {
@@ -132,6 +171,7 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         buffered: shared.buffers.load().used(),
         runs: shared.runs.look(weir_engine::Runs::size),
+        captured: shared.capture.counts(),
     });
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
 }

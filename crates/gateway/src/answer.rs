@@ -78,6 +78,9 @@ pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole:
     } else {
         body
     };
+    if let Some(capture) = journey.capturing() {
+        capture.whole(&body);
+    }
     if let Some(run) = journey.run() {
         run.answered(asked, &body);
         if let Some(id) = facts.id.as_deref().filter(|_| asked == Endpoint::Responses) {

@@ -8,11 +8,13 @@ mod admin;
 mod admit;
 mod answer;
 mod asking;
+mod audit;
 mod bill;
 mod body;
 mod budgets;
 mod call;
 mod calling;
+mod capture;
 mod changes;
 mod clock;
 mod dashboard;
@@ -110,6 +112,12 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// The ledger's database, if it is in Postgres.
+fn postgres(config: &Config) -> Result<Option<weir_ledger::Postgres>, StartError> {
+    let url = config.ledger.postgres.as_ref().map(|url| weir_ledger::Postgres::parse(url.expose())).transpose();
+    url.map_err(|why| StartError::Config(format!("`ledger.url`: {why}")))
+}
+
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -150,6 +158,7 @@ impl Gateway {
             .transpose()?;
         let options = Options {
             path: config.ledger.path.clone(),
+            postgres: postgres(&config)?,
             retention: config.ledger.retention,
             queue: LEDGER_QUEUE,
             commit_every: COMMIT_EVERY,
@@ -162,6 +171,7 @@ impl Gateway {
         let shared = Arc::new(Shared::new(config, made, ledger, recorder, spending)?);
         let recording = tokio::spawn(budgets::record(Arc::clone(&shared), to_record));
         shared.pay_by(budgets::start(&shared).await);
+        shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
@@ -173,6 +183,7 @@ impl Gateway {
             let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
             accepting.push(tokio::spawn(accepted));
         }
+        tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
         Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
     }
@@ -244,7 +255,9 @@ impl Gateway {
         }
         budgets::close(&self.shared).await;
         self.recording.abort();
+        self.shared.capture.flush().await;
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
+        self.shared.audit.of_system("stop", &why, "done");
         self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.
         self.shared.ledger.clone().close().await;

@@ -32,6 +32,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) in_flight: usize,
     pub(crate) buffered: usize,
     pub(crate) runs: RunsSize,
+    /// Requests whose content was kept, and those that were to be captured and found no room.
+    pub(crate) captured: (u64, u64),
 }
 
 /// Counters since the start.
@@ -158,6 +160,10 @@ impl Metrics {
         line(&mut page, "weir_runs_bytes", &[], seen.runs.bytes);
         head(&mut page, "weir_buffered_bytes", "gauge", "Bytes of request bodies held in memory.");
         line(&mut page, "weir_buffered_bytes", &[], seen.buffered);
+        head(&mut page, "weir_captured_total", "counter", "Requests that were to be captured, by what became of it.");
+        for (result, count) in [("kept", seen.captured.0), ("dropped", seen.captured.1)] {
+            line(&mut page, "weir_captured_total", &[("result", result)], count);
+        }
         head(&mut page, "weir_ledger_queued", "gauge", "Facts that wait to be written.");
         line(&mut page, "weir_ledger_queued", &[], seen.behind.queued);
         page

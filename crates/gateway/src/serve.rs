@@ -273,6 +273,9 @@ async fn go(
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
         journey.note(Stage::Route, Fact::Routed { candidates, skipped: Vec::new() });
     }
+    if let Some(plan) = live.captures.of(&live.config, &routed.route, caller.key.as_deref()) {
+        journey.captures(shared.capture.begin(plan, &accepted.body));
+    }
     journey.joins(run);
     if let Err(stopped) = turn(&mut journey, &live, &accepted).await {
         if let Some(fact) = stopped.fact {

@@ -20,6 +20,7 @@ use crate::accept::Accepted;
 use crate::bill::{Bill, Cost};
 use crate::body::ReplyBody;
 use crate::budgets::Paying;
+use crate::capture::Capturing;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
@@ -60,6 +61,8 @@ pub(crate) struct Journey {
     content: Option<Content>,
     /// The answer ended at a limit.
     truncated: bool,
+    /// What is kept of its prompt and answer. In a box: hardly ever is anything.
+    capture: Option<Box<Capturing>>,
     /// Its place in its run. In a box: a journey is moved from stage to stage.
     run: Option<Box<InRun>>,
     _running: Running,
@@ -86,6 +89,7 @@ impl Journey {
             last_deployment: None,
             content: None,
             truncated: false,
+            capture: None,
             run: None,
             _running: running,
         };
@@ -103,6 +107,16 @@ impl Journey {
         if let Some(entry) = &mut self.entry {
             entry.content = Some(content.hash());
         }
+    }
+
+    /// This is kept of its prompt and answer.
+    pub(crate) fn captures(&mut self, capture: Option<Box<Capturing>>) {
+        self.capture = capture;
+    }
+
+    /// Whoever keeps what is said to the client, if anybody does.
+    pub(crate) fn capturing(&mut self) -> Option<&mut Capturing> {
+        self.capture.as_deref_mut()
     }
 
     /// Every answer states the limits of this key.
@@ -354,6 +368,9 @@ impl Journey {
         if let Some(bill) = &mut self.bill {
             bill.progressed(progress);
         }
+        if let Some(capture) = &mut self.capture {
+            capture.grew();
+        }
     }
 
     /// What the answer used, as its provider reported it.
@@ -494,6 +511,9 @@ impl Journey {
         entry.ended_at = Some(wall());
         entry.overhead_us = Some(overhead);
         entry.sum_costs();
+        if let Some(capture) = self.capture.take() {
+            self.shared.capture.end(*capture, &entry);
+        }
         self.shared.metrics.count(&entry, now.since(self.arrived), now);
         self.shared.ledger.settle(entry);
     }

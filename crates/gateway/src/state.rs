@@ -18,7 +18,9 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
 use crate::dashboard::{Hub, Sessions};
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) live: ArcSwap<Live>,
     pub(crate) ledger: Ledger,
+    pub(crate) audit: AuditLog,
+    pub(crate) capture: Capturer,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) pins: Mutex<Pins>,
@@ -74,6 +78,8 @@ pub(crate) struct Live {
     /// Keys made at run time, the same for each configuration.
     pub(crate) made: Arc<Keys>,
     pub(crate) payers: Payers,
+    /// What is kept of prompts and answers.
+    pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
 }
@@ -105,6 +111,8 @@ impl Shared {
             runs,
             clock,
             live: ArcSwap::from_pointee(live),
+            audit: AuditLog::new(ledger.clone()),
+            capture: Capturer::default(),
             ledger,
             metrics,
             recent: Recent::default(),
@@ -243,7 +251,8 @@ impl Live {
         let clients = clients(&config, before)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
-        Ok(Self { config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        let captures = Captures::new(&config)?;
+        Ok(Self { captures, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

@@ -43,23 +43,33 @@ impl Changes {
         self.retry_at
     }
 
+    /// Whether there is something to write now.
+    pub(crate) fn is_due(&self, asked: &[Asked], last: bool) -> bool {
+        let retry = last || self.retry_at.is_some_and(|at| at <= Instant::now());
+        !asked.is_empty() || retry && !self.unwritten.is_empty()
+    }
+
     /// Writes `asked`, and before them what waits. What cannot be written now is not kept if somebody waits for it: they are told.
-    pub(crate) async fn write(&mut self, store: &mut Store, state: &State, asked: Vec<Asked>, last: bool) {
-        let due = last || self.retry_at.is_some_and(|at| at <= Instant::now());
-        if asked.is_empty() && !due {
-            return;
-        }
+    pub(crate) async fn write(
+        &mut self,
+        store: &mut Store,
+        state: &State,
+        ready: Result<(), sqlx::Error>,
+        asked: Vec<Asked>,
+        last: bool,
+    ) {
         let (mut changes, mut waiting) = (Vec::from(std::mem::take(&mut self.unwritten)), Vec::new());
         let before = changes.len();
         for (change, waits) in asked {
             changes.push(*change);
             waiting.push(waits);
         }
-        if changes.is_empty() {
-            return;
-        }
         self.retry_at = None;
-        match store.keep(&changes, state).await {
+        let kept = match ready {
+            Ok(()) => store.keep(&changes, state).await,
+            Err(error) => Err(error),
+        };
+        match kept {
             Ok(()) => {
                 for waits in waiting.into_iter().flatten() {
                     let _ = waits.send(Ok(()));
@@ -67,6 +77,10 @@ impl Changes {
             }
             Err(error) => {
                 tracing::error!(%error, "the audit log or a key cannot be written");
+                if !matches!(error, sqlx::Error::Database(_)) {
+                    // A connection that broke does not come back by itself.
+                    store.connects(None);
+                }
                 let late = changes.split_off(before);
                 self.unwritten.extend(changes);
                 for (change, waits) in late.into_iter().zip(waiting) {

@@ -3,10 +3,9 @@
 //! They are written when there is room and time, and never spilled: a copy of a prompt in a file that no retention knows
 //! would be worse than none.
 
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Connection, Executor, Sqlite};
 use weir_units::{RequestId, WallTime};
 
+use crate::db::{Connection, Dialect, Statement};
 use crate::query::{Reader, StoreError};
 
 /// Contents that one step of the retention deletes.
@@ -31,29 +30,41 @@ impl std::fmt::Debug for Content {
 }
 
 impl Content {
-    fn insert(&self) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
-        let sql = "INSERT INTO content (id, expires_at, content) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING";
-        sqlx::query(sql).bind(self.id.to_string()).bind(self.expires_at.0).bind(&self.content)
+    fn insert(&self, dialect: Dialect) -> Statement {
+        let mut sql = Statement::new(dialect, "INSERT INTO content (id, expires_at, content) VALUES (");
+        sql.bind(&*self.id.to_string()).push(", ").bind(self.expires_at.0).push(", ").bind(self.content.as_str());
+        sql.push(") ON CONFLICT (id) DO NOTHING");
+        sql
     }
 }
 
 /// Writes contents in one transaction.
-pub(crate) async fn write(connection: &mut SqliteConnection, contents: &[Content]) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+pub(crate) async fn write(on: &mut Connection, contents: &[Content]) -> Result<(), sqlx::Error> {
+    on.begin().await?;
+    let mut written = Ok(());
     for content in contents {
-        transaction.execute(content.insert()).await?;
+        if written.is_ok() {
+            written = on.execute(content.insert(on.dialect())).await.map(|_| ());
+        }
     }
-    transaction.commit().await
+    on.end(written).await
 }
 
-/// Deletes some of what is over at `now`, and overwrites where it lay; returns whether there may be more.
-pub(crate) async fn sweep(connection: &mut SqliteConnection, now: WallTime) -> Result<bool, sqlx::Error> {
-    connection.execute("PRAGMA secure_delete = ON").await?;
-    let sql = "DELETE FROM content WHERE id IN (SELECT id FROM content WHERE expires_at <= ? LIMIT ?)";
-    let deleted = sqlx::query(sql).bind(now.0).bind(SWEEP).execute(&mut *connection).await;
-    // What else is deleted is nobody's words.
-    connection.execute("PRAGMA secure_delete = OFF").await?;
-    Ok(deleted?.rows_affected() >= SWEEP.unsigned_abs())
+/// Deletes some of what is over at `now`; returns whether there may be more. SQLite is told to overwrite where it lay; in
+/// Postgres that is what `VACUUM` is for.
+pub(crate) async fn sweep(on: &mut Connection, now: WallTime) -> Result<bool, sqlx::Error> {
+    let sqlite = on.dialect() == Dialect::Sqlite;
+    if sqlite {
+        on.execute(on.statement("PRAGMA secure_delete = ON")).await?;
+    }
+    let mut sql = on.statement("DELETE FROM content WHERE id IN (SELECT id FROM content WHERE expires_at <= ");
+    sql.bind(now.0).push(" LIMIT ").bind(SWEEP).push(")");
+    let deleted = on.execute(sql).await;
+    if sqlite {
+        // What else is deleted is nobody's words.
+        on.execute(on.statement("PRAGMA secure_delete = OFF")).await?;
+    }
+    Ok(deleted? >= SWEEP.unsigned_abs())
 }
 
 impl Reader {
@@ -62,7 +73,9 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn content(&self, id: RequestId, now: WallTime) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT content FROM content WHERE id = ? AND expires_at > ?";
-        Ok(sqlx::query_scalar(sql).bind(id.to_string()).bind(now.0).fetch_optional(&self.pool).await?)
+        let mut sql = self.pool.statement("SELECT content FROM content WHERE id = ");
+        sql.bind(&*id.to_string()).push(" AND expires_at > ").bind(now.0);
+        let rows = self.pool.rows(sql).await?;
+        Ok(rows.first().map(|row| row.text(0)).transpose()?)
     }
 }

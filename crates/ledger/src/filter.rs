@@ -1,8 +1,8 @@
 //! Which requests are meant: one filter for lists, counts, series and exports.
 
-use sqlx::{QueryBuilder, Sqlite};
 use weir_units::{NanoUsd, RequestId, WallTime};
 
+use crate::db::Statement;
 use crate::entry::Outcome;
 use crate::query::{first_after, key};
 use crate::seen::Seen;
@@ -110,28 +110,28 @@ impl Filter {
     }
 
     /// Adds to a statement over `requests` what columns can tell; the rest is for [`Filter::holds`].
-    pub(crate) fn push(&self, sql: &mut QueryBuilder<Sqlite>) {
+    pub(crate) fn push(&self, sql: &mut Statement) {
         if let Some(until) = self.until.map(within) {
-            sql.push(" AND id < ").push_bind(key(first_after(until)));
-            sql.push(" AND started_at < ").push_bind(until.0);
+            sql.push(" AND id < ").bind(key(first_after(until)));
+            sql.push(" AND started_at < ").bind(until.0);
         }
         if let Some(since) = self.since.map(within) {
-            sql.push(" AND id >= ").push_bind(key(RequestId::new(since.millis(), 0)));
-            sql.push(" AND started_at >= ").push_bind(since.0);
+            sql.push(" AND id >= ").bind(key(RequestId::new(since.millis(), 0)));
+            sql.push(" AND started_at >= ").bind(since.0);
         }
         for (column, value) in
             [("key", &self.key), ("tenant", &self.tenant), ("route", &self.route), ("run", &self.run)]
         {
             if let Some(value) = value {
-                sql.push(format!(" AND {column} = ")).push_bind(value.clone());
+                sql.push(&format!(" AND {column} = ")).bind(value.as_str());
             }
         }
         match self.status {
             Some(StatusFilter::Exact(status)) => {
-                sql.push(" AND status = ").push_bind(i64::from(status));
+                sql.push(" AND status = ").bind(i64::from(status));
             }
             Some(StatusFilter::Class(class)) => {
-                sql.push(" AND status / 100 = ").push_bind(i64::from(class));
+                sql.push(" AND status / 100 = ").bind(i64::from(class));
             }
             None => {}
         }
@@ -139,10 +139,10 @@ impl Filter {
             sql.push(" AND outcome IN ('refused', 'failed', 'lost')");
         }
         if let Some(outcome) = self.outcome {
-            sql.push(" AND outcome = ").push_bind(outcome.name());
+            sql.push(" AND outcome = ").bind(outcome.name());
         }
         if let Some(least) = self.min_cost {
-            sql.push(" AND cost_nano >= ").push_bind(least.0);
+            sql.push(" AND cost_nano >= ").bind(least.0);
         }
     }
 }

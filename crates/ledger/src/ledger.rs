@@ -18,8 +18,9 @@ use crate::content::Content;
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
 use crate::filter::Filter;
-use crate::keys::KeyRecord;
+use crate::keys::{KeyRecord, KeysCopy};
 use crate::lock::Lock;
+use crate::place::Postgres;
 use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 use crate::row::FactRow;
 use crate::series::{Series, SeriesQuery};
@@ -34,6 +35,8 @@ const MOST_CONTENT: usize = 32 << 20;
 pub struct Options {
     /// The database's file. Beside it lie `.lock`, SQLite's own two files, and `.spill` when the database was not to be had.
     pub path: PathBuf,
+    /// The database in Postgres, if it is there and not in the file; what else lies beside the file does so all the same.
+    pub postgres: Option<Postgres>,
     /// How long records are kept.
     pub retention: Duration,
     /// How many messages may wait in memory; what comes on top is spilled.
@@ -47,6 +50,7 @@ impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            postgres: None,
             retention: Duration::from_secs(35 * 86_400),
             queue: 8_192,
             commit_every: Duration::from_millis(50),
@@ -81,6 +85,7 @@ struct Inner {
     spill: Spill,
     state: Arc<State>,
     reader: Reader,
+    copy: Option<KeysCopy>,
     _lock: Arc<Lock>,
 }
 
@@ -112,8 +117,8 @@ pub(crate) struct State {
     pub(crate) trouble: Mutex<Option<(WallTime, String)>>,
     /// Bytes of captured contents that wait in memory.
     pub(crate) waiting_contents: AtomicUsize,
-    /// The newest row of the audit log.
-    pub(crate) audit_head: Mutex<AuditHead>,
+    /// The newest row of the audit log; none before the database was reached.
+    pub(crate) audit_head: Mutex<Option<AuditHead>>,
 }
 
 impl Ledger {
@@ -122,9 +127,10 @@ impl Ledger {
         spill: Spill,
         state: Arc<State>,
         reader: Reader,
+        copy: Option<KeysCopy>,
         lock: Arc<Lock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { messages, spill, state, reader, _lock: lock }) }
+        Self { inner: Arc::new(Inner { messages, spill, state, reader, copy, _lock: lock }) }
     }
 
     /// Takes down that a request was admitted.
@@ -179,7 +185,7 @@ impl Ledger {
     /// The newest row of the audit log that is on disk: a *head* to tell others, so that a log that is cut later is seen to be.
     #[must_use]
     pub fn audit_head(&self) -> AuditHead {
-        self.inner.state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
     /// The rows of the audit log that `query` asks for.
@@ -223,15 +229,31 @@ impl Ledger {
             .await
             .map_err(|_| sqlx::Error::PoolClosed)?;
         self.inner.state.hurry.notify_one();
-        Ok(wait.await.map_err(closed)??)
+        wait.await.map_err(closed)??;
+        if self.inner.copy.is_some() {
+            // The next start may find the database away.
+            let _ = self.keys().await;
+        }
+        Ok(())
     }
 
-    /// All keys made at run time, by name.
+    /// All keys made at run time, by name. Those of a database that is another machine's are copied to a file of this one, which
+    /// tells them while the database is away.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.reader.keys().await
+        match (self.inner.reader.keys().await, &self.inner.copy) {
+            (Ok(keys), Some(copy)) => {
+                copy.write(&keys);
+                Ok(keys)
+            }
+            (Err(error), Some(copy)) => {
+                tracing::error!(%error, "keys made at run time are those that were known here when the ledger's database was last there");
+                Ok(copy.read())
+            }
+            (keys, None) => keys,
+        }
     }
 
     /// What was spent, added up as `query` says.

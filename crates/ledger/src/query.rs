@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{ConnectOptions, QueryBuilder, Sqlite};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection as _};
 use weir_units::{NanoUsd, RequestId, WallTime};
 
+use crate::db::{Dialect, Pool};
 use crate::entry::Outcome;
 use crate::filter::Filter;
-use crate::open::{OpenError, check, not_opened};
+use crate::open::{OpenError, check, check_postgres, not_opened};
+use crate::place::{Place, Postgres};
 use crate::seen::Seen;
 use crate::series::{Adding, Series, SeriesQuery};
 
@@ -96,7 +98,7 @@ pub struct StoreError(#[from] sqlx::Error);
 /// Reads a ledger and never writes to it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: Pool,
 }
 
 impl Reader {
@@ -110,17 +112,27 @@ impl Reader {
         }
         let mut connection = readable(path).connect().await.map_err(|error| not_opened(path, error))?;
         check(path, &mut connection).await?;
-        Ok(Self::lazy(path))
+        Ok(Self::lazy(&Place::File(path.to_owned())))
+    }
+
+    /// Opens the ledger in Postgres for reading.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is one that this version does not understand.
+    pub async fn open_postgres(postgres: &Postgres) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Database { path: postgres.to_string().into(), source };
+        let mut connection = postgres.options.connect().await.map_err(failed)?;
+        check_postgres(postgres, &mut connection).await?;
+        connection.close().await.map_err(failed)?;
+        Ok(Self::lazy(&Place::Postgres(postgres.clone())))
     }
 
     /// A reader of a database that is known to be right; it connects when first asked.
-    pub(crate) fn lazy(path: &Path) -> Self {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(2)
-            .min_connections(0)
-            .idle_timeout(Duration::from_secs(60))
-            .test_before_acquire(false)
-            .connect_lazy_with(readable(path));
+    pub(crate) fn lazy(place: &Place) -> Self {
+        let pool = match place {
+            Place::File(path) => Pool::sqlite(path),
+            Place::Postgres(postgres) => Pool::postgres(postgres.options.clone()),
+        };
         Self { pool }
     }
 
@@ -129,8 +141,10 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn request(&self, id: RequestId) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT record FROM requests WHERE id = ?").bind(key(id));
-        Ok(query.fetch_optional(&self.pool).await?)
+        let mut sql = self.pool.statement("SELECT record FROM requests WHERE id = ");
+        sql.bind(key(id));
+        let rows = self.pool.rows(sql).await?;
+        Ok(rows.first().map(|row| row.text(0)).transpose()?)
     }
 
     /// The records of the requests that `query` asks for as JSON, newest first.
@@ -191,16 +205,16 @@ impl Reader {
     ) -> Result<(), StoreError> {
         let mut before = before;
         loop {
-            let mut sql: QueryBuilder<Sqlite> =
-                QueryBuilder::new("SELECT id, started_at, record FROM requests WHERE true");
+            let mut sql = self.pool.statement("SELECT id, started_at, record FROM requests WHERE true");
             filter.push(&mut sql);
             if let Some(before) = before {
-                sql.push(" AND id < ").push_bind(key(before));
+                sql.push(" AND id < ").bind(key(before));
             }
-            sql.push(" ORDER BY id DESC LIMIT ").push_bind(BATCH);
-            let rows: Vec<(Vec<u8>, i64, String)> = sql.build_query_as().fetch_all(&self.pool).await?;
+            sql.push(" ORDER BY id DESC LIMIT ").bind(i64::from(BATCH));
+            let rows = self.pool.rows(sql).await?;
             let more = rows.len() as u64 == u64::from(BATCH);
-            for (id, started_at, record) in rows {
+            for row in rows {
+                let (id, started_at, record) = (row.blob(0)?, row.int(1)?, row.text(2)?);
                 before = id.try_into().ok().map(|id| RequestId(u128::from_be_bytes(id)));
                 let Some(seen) = Seen::read(started_at, &record) else { continue };
                 if filter.holds(&seen) && !each(seen, record) {
@@ -233,23 +247,30 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn spent(&self, from: WallTime, until: WallTime, payer: &Payer) -> Result<NanoUsd, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> =
-            QueryBuilder::new("SELECT coalesce(sum(cost_nano), 0) FROM requests WHERE id >= ");
-        sql.push_bind(key(RequestId::new(from.millis().max(0), 0)));
-        sql.push(" AND id < ").push_bind(key(first_after(until)));
-        sql.push(" AND started_at >= ").push_bind(from.0);
-        sql.push(" AND started_at < ").push_bind(until.0).push(" AND (false");
+        let postgres = self.pool.dialect() == Dialect::Postgres;
+        let sum = if postgres { "coalesce(sum(cost_nano), 0)::bigint" } else { "coalesce(sum(cost_nano), 0)" };
+        let mut sql = self.pool.statement(&format!("SELECT {sum} FROM requests WHERE id >= "));
+        sql.bind(key(RequestId::new(from.millis().max(0), 0)));
+        sql.push(" AND id < ").bind(key(first_after(until)));
+        sql.push(" AND started_at >= ").bind(from.0);
+        sql.push(" AND started_at < ").bind(until.0).push(" AND (false");
         for (column, names) in [("tenant", &payer.tenants), ("key", &payer.keys)] {
             for name in names {
-                sql.push(format!(" OR {column} = ")).push_bind(&**name);
+                sql.push(&format!(" OR {column} = ")).bind(Arc::clone(name));
             }
         }
         if let Some((name, value)) = &payer.tag {
-            sql.push(" OR json_extract(record, ").push_bind(format!("$.tags.\"{name}\""));
-            sql.push(") = ").push_bind(&**value);
+            if postgres {
+                sql.push(" OR (record::json -> 'tags' ->> ").bind(Arc::clone(name));
+            } else {
+                sql.push(" OR (json_extract(record, ").bind(&*format!("$.tags.\"{name}\""));
+                sql.push(")");
+            }
+            sql.push(") = ").bind(Arc::clone(value));
         }
         sql.push(")");
-        Ok(NanoUsd(sql.build_query_scalar().fetch_one(&self.pool).await?))
+        let rows = self.pool.rows(sql).await?;
+        Ok(NanoUsd(rows.first().map_or(Ok(0), |row| row.int(0))?))
     }
 
     /// The newest `limit` facts about Weir itself as JSON, newest first.
@@ -266,24 +287,27 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn facts_of(&self, query: &FactQuery) -> Result<Vec<FactRecord>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT id, record FROM facts WHERE true");
+        let mut sql = self.pool.statement("SELECT id, record FROM facts WHERE true");
         if let Some(since) = query.since {
             // The id of a fact is never below its time.
-            sql.push(" AND id >= ").push_bind(since.0).push(" AND at >= ").push_bind(since.0);
+            sql.push(" AND id >= ").bind(since.0).push(" AND at >= ").bind(since.0);
         }
         if let Some(until) = query.until {
-            sql.push(" AND at < ").push_bind(until.0);
+            sql.push(" AND at < ").bind(until.0);
         }
         if let Some(before) = query.before {
-            sql.push(" AND id < ").push_bind(before);
+            sql.push(" AND id < ").bind(before);
         }
         for (place, kind) in query.kinds.iter().enumerate() {
-            sql.push(if place == 0 { " AND fact IN (" } else { ", " }).push_bind(kind.clone());
+            sql.push(if place == 0 { " AND fact IN (" } else { ", " }).bind(kind.as_str());
         }
         sql.push(if query.kinds.is_empty() { "" } else { ")" });
-        sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit);
-        let rows: Vec<(i64, String)> = sql.build_query_as().fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|(id, json)| FactRecord { id, json }).collect())
+        sql.push(" ORDER BY id DESC LIMIT ").bind(i64::from(query.limit));
+        let rows = self.pool.rows(sql).await?;
+        Ok(rows
+            .iter()
+            .map(|row| Ok(FactRecord { id: row.int(0)?, json: row.text(1)? }))
+            .collect::<Result<_, sqlx::Error>>()?)
     }
 
     /// Closes the connections.

@@ -19,6 +19,13 @@ pub(crate) enum Row {
     Fact(FactRow),
 }
 
+/// The minutes, since 1970, of the requests among the rows that have ended.
+pub(crate) fn minutes(rows: &[Row]) -> Vec<i64> {
+    let ended = rows.iter().filter_map(Row::request).filter(|row| !row.is_open());
+    let minutes: std::collections::BTreeSet<i64> = ended.map(|row| row.id.millis() / 60_000).collect();
+    minutes.into_iter().collect()
+}
+
 /// A row of `requests`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RequestRow {
@@ -136,6 +143,11 @@ impl RequestRow {
             spent: Spent::of(&entry.attempts),
             record,
         }
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_open(&self) -> bool {
+        &*self.outcome == Outcome::Open.name()
     }
 
     /// The row of a request that runs.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use weir_units::{RequestId, WallTime};
@@ -16,9 +15,10 @@ use crate::change::{Asked, Changes};
 use crate::content::Content;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
-use crate::row::Row;
+use crate::open::{OpenError, close_open, connect};
+use crate::row::{Row, minutes};
 use crate::spill::{Ask, Spill, Taken};
-use crate::store::{Store, writable};
+use crate::store::Store;
 
 /// Messages that one transaction takes at most.
 const GROUP: usize = 2_048;
@@ -39,6 +39,8 @@ pub(crate) struct Writer {
     state: Arc<State>,
     _lock: Arc<Lock>,
     group: Vec<Message>,
+    /// Whether the database was ready before: what a former process left open is closed once.
+    prepared: bool,
     /// When a database that fails is tried again.
     retry_at: Option<Instant>,
     changes: Changes,
@@ -58,8 +60,23 @@ impl Writer {
     ) -> Self {
         let window = options.commit_every.mul_f32(0.8);
         let sweep_at = Instant::now();
+        let prepared = store.is_connected();
         let (group, retry_at, changes, back) = (Vec::new(), None, Changes::default(), None);
-        Self { options, window, store, messages, spill, state, _lock: lock, group, retry_at, changes, back, sweep_at }
+        Self {
+            options,
+            window,
+            store,
+            messages,
+            spill,
+            state,
+            _lock: lock,
+            group,
+            prepared,
+            retry_at,
+            changes,
+            back,
+            sweep_at,
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -72,7 +89,7 @@ impl Writer {
                 self.retry_at = None;
             }
             self.commit(rows).await;
-            self.changes.write(&mut self.store, &self.state, changes, false).await;
+            self.keep(changes, false).await;
             self.keep_contents(contents).await;
             self.read_back(all).await;
             self.sweep().await;
@@ -127,7 +144,11 @@ impl Writer {
             return;
         }
         if self.retry_at.is_none() {
-            match self.store.write(&rows).await {
+            let written = match self.ready().await {
+                Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
+                Err(error) => Err(error),
+            };
+            match written {
                 Ok(()) => return self.works(),
                 Err(error) => self.fails(error).await,
             }
@@ -137,16 +158,23 @@ impl Writer {
         let _ = kept.await;
     }
 
+    /// Writes changes that must be on disk before anybody may say that they are made.
+    async fn keep(&mut self, asked: Vec<Asked>, last: bool) {
+        if self.changes.is_due(&asked, last) {
+            let ready = self.ready().await;
+            self.changes.write(&mut self.store, &self.state, ready, asked, last).await;
+        }
+    }
+
     /// Writes contents that were captured. What cannot be written is gone: no other file may have it.
     async fn keep_contents(&mut self, contents: Vec<Content>) {
         if contents.is_empty() {
             return;
         }
         let size = contents.iter().map(|content| content.content.len()).sum();
-        let kept = if self.retry_at.is_none() {
-            self.store.keep_contents(&contents).await
-        } else {
-            Err(sqlx::Error::PoolClosed)
+        let kept = match self.retry_at {
+            None => self.store.keep_contents(&contents).await,
+            Some(_) => Err(sqlx::Error::PoolClosed),
         };
         if let Err(error) = kept {
             tracing::warn!(contents = contents.len(), %error, "captured contents are not kept: the database does not take them");
@@ -182,7 +210,10 @@ impl Writer {
             taken.done()?;
             return Ok(true);
         }
-        let written = self.store.write(&rows).await;
+        let written = match self.ready().await {
+            Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
+            Err(error) => Err(error),
+        };
         if written.is_ok() {
             // A file that had to be begun again is counted twice, so this must not wrap.
             let less = |spilled: u64| Some(spilled.saturating_sub(lines));
@@ -222,12 +253,28 @@ impl Writer {
         self.retry_at = Some(Instant::now() + RETRY);
         self.state.fails(&error);
         tracing::error!(%error, "the ledger's database fails; records go to the spill until it works");
-        // A connection whose worker is gone will not come back by itself.
-        if matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_))
-            && let Ok(connection) = writable(&self.options.path).connect().await
-        {
-            self.store = Store::new(connection);
+        // A connection whose worker or server is gone will not come back by itself.
+        let gone = matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_));
+        if gone || self.options.postgres.is_some() {
+            self.store.connects(None);
         }
+    }
+
+    /// Connects again, if need be.
+    async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        if self.store.is_connected() {
+            return Ok(());
+        }
+        let connected = connect(self.store.place()).await.map_err(|error| match error {
+            OpenError::Database { source, .. } => source,
+            other => sqlx::Error::Configuration(other.to_string().into()),
+        });
+        self.store.connects(Some(connected?));
+        if !self.prepared {
+            close_open(&mut self.store, &self.state).await.inspect_err(|_| self.store.connects(None))?;
+        }
+        self.prepared = true;
+        Ok(())
     }
 
     async fn end(mut self, mut closes: Waiting) {
@@ -239,7 +286,7 @@ impl Writer {
         let Parts { rows, changes, contents, flushes, closes: late } = parts_of(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
-        self.changes.write(&mut self.store, &self.state, changes, true).await;
+        self.keep(changes, true).await;
         self.keep_contents(contents).await;
         drop(flushes);
         let Self { store, _lock: lock, .. } = self;

@@ -2,13 +2,16 @@
 //! is over.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-#[expect(dead_code, reason = "these tests make up requests of their own")]
+#[expect(dead_code, reason = "these tests make up no requests")]
 mod common;
+#[path = "common/home.rs"]
+mod home;
 
 use std::path::Path;
 use std::time::Duration;
 
 use common::START;
+use home::{Home, on_both};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Executor};
 use weir_ledger::{
@@ -36,15 +39,21 @@ fn entry(n: i64, who: &str, action: &str) -> AuditEntry {
     }
 }
 
-async fn rows(path: &Path) -> Vec<AuditRecord> {
+async fn rows(reader: &Reader) -> Vec<AuditRecord> {
     let query = AuditQuery { oldest_first: true, limit: 1_000, ..AuditQuery::default() };
-    Reader::open(path).await.unwrap().audit(&query).await.unwrap()
+    reader.audit(&query).await.unwrap()
 }
 
+on_both!(
+    the_chain_goes_on_after_a_restart_and_its_head_is_what_is_on_disk,
+    rows_are_found_by_who_did_what_to_what_and_when_and_by_pages,
+    a_content_is_kept_until_its_time_is_over,
+);
+
 /// The head of a log that is right, or where it is broken.
-async fn verified(path: &Path) -> Result<AuditHead, AuditBreak> {
+async fn verified(reader: &Reader) -> Result<AuditHead, AuditBreak> {
     let mut chain = AuditChain::default();
-    rows(path).await.iter().try_for_each(|record| chain.check(record))?;
+    rows(reader).await.iter().try_for_each(|record| chain.check(record))?;
     Ok(chain.head().clone())
 }
 
@@ -59,11 +68,8 @@ async fn five(path: &Path) -> AuditHead {
     head
 }
 
-#[tokio::test]
-async fn the_chain_goes_on_after_a_restart_and_its_head_is_what_is_on_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn the_chain_goes_on_after_a_restart_and_its_head_is_what_is_on_disk(home: Home) {
+    let ledger = home.open().await;
     assert_eq!(ledger.audit_head(), AuditHead::default());
     // Many at once are one commit, and each has its place.
     let together: Vec<_> = (0..20).map(|n| ledger.audit(entry(n, "alice", "key.make"))).collect();
@@ -74,20 +80,17 @@ async fn the_chain_goes_on_after_a_restart_and_its_head_is_what_is_on_disk() {
     ledger.flush().await;
     let head = ledger.audit_head();
     assert_eq!(head.sequence, 21);
-    assert_eq!(verified(&path).await.unwrap(), head);
+    assert_eq!(verified(&home.reader().await).await.unwrap(), head);
     ledger.close().await;
-    let ledger = opened(&path).await;
+    let ledger = home.open().await;
     assert_eq!(ledger.audit_head(), head);
     ledger.audit(entry(21, "bob", "key.revoke")).await.unwrap();
-    assert_eq!(verified(&path).await.unwrap(), ledger.audit_head());
+    assert_eq!(verified(&home.reader().await).await.unwrap(), ledger.audit_head());
     ledger.close().await;
 }
 
-#[tokio::test]
-async fn rows_are_found_by_who_did_what_to_what_and_when_and_by_pages() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn rows_are_found_by_who_did_what_to_what_and_when_and_by_pages(home: Home) {
+    let ledger = home.open().await;
     let done = [
         ("alice", "key.make"),
         ("bob", "key.revoke"),
@@ -144,7 +147,7 @@ async fn whatever_somebody_does_to_the_table_is_found_at_the_row() {
         let path = folder.path().join("weir.db");
         let told = five(&path).await;
         database(&path).await.execute(sqlx::AssertSqlSafe(sql.as_str())).await.unwrap();
-        let found = verified(&path).await;
+        let found = verified(&Reader::open(&path).await.unwrap()).await;
         assert_eq!(found.as_ref().map(|head| head.sequence).map_err(Clone::clone), expected, "{sql}");
         assert_ne!(found, Ok(told), "{sql}");
     }
@@ -160,7 +163,7 @@ async fn a_tail_that_is_cut_while_the_ledger_is_served_leaves_a_gap() {
     }
     database(&path).await.execute("DELETE FROM audit WHERE sequence = 3").await.unwrap();
     ledger.audit(entry(3, "alice", "key.make")).await.unwrap();
-    assert_eq!(verified(&path).await, Err(AuditBreak::Missing { expected: 3, found: 4 }));
+    assert_eq!(verified(&Reader::open(&path).await.unwrap()).await, Err(AuditBreak::Missing { expected: 3, found: 4 }));
     ledger.close().await;
 }
 
@@ -178,35 +181,46 @@ async fn whoever_waits_is_told_that_nothing_was_written_and_what_nobody_waits_fo
     assert_eq!(ledger.audit_head().sequence, 1);
     holder.execute("ROLLBACK").await.unwrap();
     ledger.audit(entry(3, "alice", "content.read")).await.unwrap();
-    let what: Vec<_> = rows(&path).await.iter().map(|row| row.entry.what.to_string()).collect();
+    let what: Vec<_> =
+        rows(&Reader::open(&path).await.unwrap()).await.iter().map(|row| row.entry.what.to_string()).collect();
     assert_eq!(what, ["key-0", "key-1", "key-3"]);
-    assert_eq!(verified(&path).await.unwrap(), ledger.audit_head());
+    assert_eq!(verified(&Reader::open(&path).await.unwrap()).await.unwrap(), ledger.audit_head());
     ledger.close().await;
 }
 
-#[tokio::test]
-async fn a_content_is_kept_until_its_time_is_over_and_then_nowhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
-    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap();
-    let words = "the words of somebody ".repeat(2_000);
-    let content = |id: u128, expires_at: i64| Content {
-        id: RequestId(id),
-        expires_at: WallTime(expires_at),
-        content: format!("{words}{id}"),
-    };
+fn now() -> i64 {
+    i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap()
+}
+
+fn content(id: u128, expires_at: i64) -> Content {
+    let content = format!("{}{id}", "the words of somebody ".repeat(2_000));
+    Content { id: RequestId(id), expires_at: WallTime(expires_at), content }
+}
+
+async fn a_content_is_kept_until_its_time_is_over(home: Home) {
+    let ledger = home.open().await;
+    let now = now();
     assert!(ledger.keep_content(content(1, now - 1)));
     assert!(ledger.keep_content(content(2, now + 3_600_000_000)));
     assert!(ledger.keep_content(Content { content: "another".into(), ..content(2, now + 3_600_000_000) }));
     ledger.flush().await;
     assert_eq!(ledger.content(RequestId(1)).await.unwrap(), None, "it is over, whether it was swept or not");
-    assert_eq!(ledger.content(RequestId(2)).await.unwrap(), Some(format!("{words}2")), "the first one stays");
+    assert_eq!(ledger.content(RequestId(2)).await.unwrap(), Some(content(2, 0).content), "the first one stays");
     assert_eq!(ledger.content(RequestId(3)).await.unwrap(), None);
     ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_content_whose_time_is_over_is_nowhere_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weir.db");
+    let ledger = opened(&path).await;
+    ledger.flush().await;
+    assert!(ledger.keep_content(content(1, now() - 1)));
+    ledger.close().await;
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.windows(22).any(|window| window == b"the words of somebody "), "it was there");
     // Sweeping is the first thing that a writer does.
-    let sql = format!("UPDATE content SET expires_at = {now}");
-    database(&path).await.execute(sqlx::AssertSqlSafe(sql.as_str())).await.unwrap();
     let ledger = opened(&path).await;
     ledger.flush().await;
     ledger.close().await;

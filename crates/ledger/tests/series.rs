@@ -1,29 +1,34 @@
 //! Lists, counts and series: each number is that of the requests that the same filter lists.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/home.rs"]
+mod home;
 #[path = "common/varied.rs"]
 mod varied;
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
 
+use home::{Home, on_both};
 use serde_json::Value;
 use varied::varied;
 use weir_ledger::{
-    Count, Entry, Event, Fact, FactQuery, Filter, Ledger, Options, Outcome, Query, SeriesBy, SeriesQuery, Stage,
-    StatusFilter, Step, edges, open,
+    Count, Entry, Event, Fact, FactQuery, Filter, Ledger, Outcome, Query, SeriesBy, SeriesQuery, Stage, StatusFilter,
+    Step, edges,
 };
 use weir_units::{NanoUsd, RequestId, WallTime};
+
+on_both! {
+    a_list_has_what_its_filter_means_page_by_page_and_a_count_is_of_the_list,
+    what_still_runs_is_listed_and_in_no_series,
+    totals_are_the_sums_of_their_buckets_and_of_the_rows_that_the_same_filter_lists,
+    a_series_tells_apart_what_it_is_asked_to,
+    the_same_call_is_what_was_asked_alike_in_the_minute_before,
+    facts_are_told_by_kind_and_time_page_by_page,
+}
 
 /// 2026-11-18T00:00:00Z.
 const START: i64 = 1_794_960_000_000_000;
 const HOUR: i64 = 3_600_000_000;
-
-async fn opened(path: &Path) -> Ledger {
-    let retention = Duration::from_secs(100 * 365 * 86_400);
-    open(Options { retention, ..Options::new(path) }).await.unwrap().0
-}
 
 /// Requests of two days and a half, some of them at the same time.
 fn entries(count: u64) -> Vec<Entry> {
@@ -31,8 +36,8 @@ fn entries(count: u64) -> Vec<Entry> {
     (0..count).map(|n| varied(n, WallTime(START + (n / 2 * 2).cast_signed() * span + 123))).collect()
 }
 
-async fn filled(path: &Path, entries: &[Entry]) -> Ledger {
-    let ledger = opened(path).await;
+async fn filled(home: &Home, entries: &[Entry]) -> Ledger {
+    let ledger = home.open().await;
     for entry in entries {
         ledger.settle(Box::new(entry.clone()));
     }
@@ -129,11 +134,9 @@ async fn listed(ledger: &Ledger, filter: &Filter, limit: u32) -> Vec<RequestId> 
     }
 }
 
-#[tokio::test]
-async fn a_list_has_what_its_filter_means_page_by_page_and_a_count_is_of_the_list() {
-    let folder = tempfile::tempdir().unwrap();
+async fn a_list_has_what_its_filter_means_page_by_page_and_a_count_is_of_the_list(home: Home) {
     let entries = entries(3_000);
-    let ledger = filled(&folder.path().join("weir.db"), &entries).await;
+    let ledger = filled(&home, &entries).await;
     for (filter, holds) in filters(&entries) {
         let mut expected: Vec<RequestId> = entries.iter().filter(|e| holds(e)).map(|e| e.id).collect();
         expected.sort_unstable_by(|a, b| b.cmp(a));
@@ -149,10 +152,8 @@ async fn a_list_has_what_its_filter_means_page_by_page_and_a_count_is_of_the_lis
     }
 }
 
-#[tokio::test]
-async fn what_still_runs_is_listed_and_in_no_series() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = filled(&folder.path().join("weir.db"), &entries(10)).await;
+async fn what_still_runs_is_listed_and_in_no_series(home: Home) {
+    let ledger = filled(&home, &entries(10)).await;
     let running = varied(77, WallTime(START + HOUR));
     ledger.intent(intent_of(&running));
     ledger.flush().await;
@@ -186,11 +187,9 @@ fn day(ahead: i64) -> Vec<WallTime> {
     edges(WallTime(START - HOUR), WallTime(START + 61 * HOUR), Step::Hour, |_| ahead)
 }
 
-#[tokio::test]
-async fn totals_are_the_sums_of_their_buckets_and_of_the_rows_that_the_same_filter_lists() {
-    let folder = tempfile::tempdir().unwrap();
+async fn totals_are_the_sums_of_their_buckets_and_of_the_rows_that_the_same_filter_lists(home: Home) {
     let entries = entries(3_000);
-    let ledger = filled(&folder.path().join("weir.db"), &entries).await;
+    let ledger = filled(&home, &entries).await;
     for (filter, holds) in filters(&entries) {
         let edges = match (filter.since, filter.until) {
             (Some(since), Some(until)) => edges(since, until, Step::Hour, |_| 19_800),
@@ -255,11 +254,9 @@ fn check(tally: &weir_ledger::Tally, rows: &[&Entry], filter: &Filter) {
     assert_eq!(tally.wasted.iter().map(|w| w.times).sum::<u64>(), wasted);
 }
 
-#[tokio::test]
-async fn a_series_tells_apart_what_it_is_asked_to() {
-    let folder = tempfile::tempdir().unwrap();
+async fn a_series_tells_apart_what_it_is_asked_to(home: Home) {
     let entries = entries(2_000);
-    let ledger = filled(&folder.path().join("weir.db"), &entries).await;
+    let ledger = filled(&home, &entries).await;
     let calls = |e: &Entry, of: fn(&str) -> String| e.attempts.iter().map(|a| of(&a.deployment)).collect::<Vec<_>>();
     let own = |name: &Option<std::sync::Arc<str>>| vec![name.as_deref().unwrap_or_default().to_owned()];
     type Names<'n> = Box<dyn Fn(&Entry) -> Vec<String> + 'n>;
@@ -298,10 +295,8 @@ async fn a_series_tells_apart_what_it_is_asked_to() {
     }
 }
 
-#[tokio::test]
-async fn the_same_call_is_what_was_asked_alike_in_the_minute_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn the_same_call_is_what_was_asked_alike_in_the_minute_before(home: Home) {
+    let ledger = home.open().await;
     let asked = |n: u64, seconds: i64, content| {
         let mut entry = varied(n, WallTime(START + seconds * 1_000_000));
         entry.content = Some(content);
@@ -316,10 +311,8 @@ async fn the_same_call_is_what_was_asked_alike_in_the_minute_before() {
     assert_eq!(ids(&ledger.same_call(tries[0].id).await.unwrap()), []);
 }
 
-#[tokio::test]
-async fn facts_are_told_by_kind_and_time_page_by_page() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn facts_are_told_by_kind_and_time_page_by_page(home: Home) {
+    let ledger = home.open().await;
     for n in 0..20 {
         let fact = match n % 2 {
             0 => Fact::ConfigReloaded { path: format!("{n}") },

@@ -3,24 +3,29 @@
 
 #[expect(dead_code, reason = "these tests make up entries of their own")]
 mod common;
+#[path = "common/home.rs"]
+mod home;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
 use common::{START, intent};
+use home::{Home, on_both};
 use weir_ledger::{
-    Attempt, Entry, Event, Fact, FormerSecret, KeyRecord, Ledger, Options, Outcome, Reader, SpendBy, SpendError,
-    SpendQuery, Stage, Sums, open,
+    Attempt, Entry, Event, Fact, FormerSecret, KeyRecord, Options, Outcome, SpendBy, SpendError, SpendQuery, Stage,
+    Sums, open,
 };
 use weir_units::{NanoUsd, Tokens, Usage, WallTime};
 
-const DAY: i64 = 86_400_000_000;
-
-async fn opened(path: &Path) -> Ledger {
-    let retention = Duration::from_secs(100 * 365 * 86_400);
-    open(Options { retention, ..Options::new(path) }).await.unwrap().0
+on_both! {
+    sums_are_those_of_the_entries_whatever_is_told_apart,
+    sums_of_amounts_without_measure_do_not_overflow,
+    of_nothing_the_sum_is_nothing_and_who_cannot_wait_is_told_so,
+    a_key_is_on_disk_with_its_fact_when_it_is_said_to_be,
+    keys_that_ended_go_with_the_retention_but_the_last_one_stays,
 }
+
+const DAY: i64 = 86_400_000_000;
 
 fn all(by: &[SpendBy], top: u32) -> SpendQuery {
     SpendQuery { by: by.to_vec(), since: WallTime(0), until: WallTime(i64::MAX), tenant: None, top }
@@ -133,10 +138,8 @@ fn add(sums: &mut Sums, part: Option<&Attempt>) {
     }
 }
 
-#[tokio::test]
-async fn sums_are_those_of_the_entries_whatever_is_told_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn sums_are_those_of_the_entries_whatever_is_told_apart(home: Home) {
+    let ledger = home.open().await;
     let mut draw = Draw(7);
     let entries: Vec<Entry> = (0..600).map(|n| made_up(n, &mut draw)).collect();
     for entry in &entries {
@@ -183,14 +186,12 @@ async fn sums_are_those_of_the_entries_whatever_is_told_apart() {
     let told = ledger.spend(&SpendQuery { since, until, ..all(&[], 1) }, None).await.unwrap();
     assert!(!within.is_empty() && told.total == added_up(&within, &[]).1);
     // Another process sees the same.
-    let reader = Reader::open(&folder.path().join("weir.db")).await.unwrap();
+    let reader = home.reader().await;
     assert_eq!(reader.spend(&all(&by, 100), None).await.unwrap(), whole);
 }
 
-#[tokio::test]
-async fn sums_of_amounts_without_measure_do_not_overflow() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn sums_of_amounts_without_measure_do_not_overflow(home: Home) {
+    let ledger = home.open().await;
     for n in 0..20 {
         let mut entry = made_up(n, &mut Draw(n));
         let usage = Usage { input: Tokens(u64::MAX), output: Tokens(u64::MAX), ..Usage::default() };
@@ -215,10 +216,8 @@ async fn sums_of_amounts_without_measure_do_not_overflow() {
     assert_eq!((spend.total.cost, spend.total.input), (NanoUsd(i64::MAX), 40_000_000_000_000));
 }
 
-#[tokio::test]
-async fn of_nothing_the_sum_is_nothing_and_who_cannot_wait_is_told_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn of_nothing_the_sum_is_nothing_and_who_cannot_wait_is_told_so(home: Home) {
+    let ledger = home.open().await;
     for by in [vec![], vec![SpendBy::Key]] {
         let spend = ledger.spend(&all(&by, 10), None).await.unwrap();
         assert_eq!((spend.rows.len(), spend.rest.0, spend.total), (0, 0, Sums::default()));
@@ -262,11 +261,8 @@ fn made(name: &str) -> Event {
     Event { at: WallTime(START), stage: Stage::Accept, fact }
 }
 
-#[tokio::test]
-async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be(home: Home) {
+    let ledger = home.open().await;
     let full = KeyRecord {
         hash: [0xAB; 32],
         expires_at: Some(WallTime(START + 5)),
@@ -277,7 +273,7 @@ async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
     for key in [record("b"), record("a"), full.clone()] {
         ledger.keep_key(key, made("b"), None).await.unwrap();
     }
-    let other = Reader::open(&path).await.unwrap();
+    let other = home.reader().await;
     assert_eq!(other.keys().await.unwrap(), [record("a"), full.clone()]);
     let facts = other.facts(10).await.unwrap();
     assert_eq!(
@@ -288,18 +284,15 @@ async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
         3
     );
     ledger.close().await;
-    let ledger = opened(&path).await;
+    let ledger = home.open().await;
     assert_eq!(ledger.keys().await.unwrap(), [record("a"), full]);
     let gone = ledger.clone();
     ledger.close().await;
     assert!(gone.keep_key(record("c"), made("c"), None).await.is_err(), "nobody writes any more");
 }
 
-#[tokio::test]
-async fn keys_that_ended_go_with_the_retention_but_the_last_one_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn keys_that_ended_go_with_the_retention_but_the_last_one_stays(home: Home) {
+    let ledger = home.open().await;
     let ended =
         |name: &str, at: i64| KeyRecord { revoked_at: Some(WallTime(START)), created_at: WallTime(at), ..record(name) };
     for key in [ended("old", START - 2), ended("newest", START), record("valid"), ended("older", START - 3)] {
@@ -308,7 +301,7 @@ async fn keys_that_ended_go_with_the_retention_but_the_last_one_stays() {
     }
     ledger.close().await;
     // A second of retention, and what happened is long ago; sweeping is the first thing that a writer does.
-    let (ledger, _) = open(Options { retention: Duration::from_secs(1), ..Options::new(&path) }).await.unwrap();
+    let (ledger, _) = open(Options { retention: Duration::from_secs(1), ..home.options() }).await.unwrap();
     ledger.flush().await;
     let names: Vec<String> = ledger.keys().await.unwrap().iter().map(|key| key.name.to_string()).collect();
     assert_eq!(names, ["newest", "valid"]);

@@ -1,5 +1,6 @@
 //! The `weir` command: what it can be asked, and who answers. `weir serve` is the default.
 
+mod audit;
 mod check;
 mod demo;
 mod headroom;
@@ -14,6 +15,7 @@ mod spend;
 mod terminal;
 mod top;
 mod trace;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,6 +70,8 @@ enum Command {
     Spend(spend::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
+    /// Show who did what at the admin interface, or check that nobody has changed the log of it
+    Audit(audit::Arguments),
     /// List the keys of a running gateway, and make, rotate or revoke them
     Keys(keys::Arguments),
 }
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
+        Command::Audit(arguments) => audit::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
             priority: table.text("priority").and_then(Priority::from_name).unwrap_or_default(),
             limits: super::limits::limits(table.table("limits")),
             guards: super::runs::guards(table.table("runs")),
+            capture: super::capture::capture(&format!("key `{name}`"), table, log),
         };
         keys.insert(Arc::clone(&key.name), key);
     }

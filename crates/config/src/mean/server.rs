@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::load::state_folder;
 use crate::log::{Log, shown};
 use crate::written::Table;
-use crate::{Environment, Ledger, Server, Source, Tls};
+use crate::{Environment, Ledger, Secret, Server, Source, Tls};
 
 pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<'_>) -> Server {
     let table = root.table("server");
@@ -106,14 +107,15 @@ fn check_pem(path: &Path, what: &str, table: &Table, key: &str, environment: &dy
     }
 }
 
-/// The ledger, which in this version is a file of SQLite's.
-pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledger {
+/// The ledger: a file of SQLite's, or a database of Postgres's.
+pub(super) fn ledger(table: &Table, source: &Source, environment: &dyn Environment, log: &mut Log<'_>) -> Ledger {
     let (url, at) = (table.text("url").unwrap_or_default(), table.at("url"));
     let folder = match source {
         Source::File(file) => file.parent().map(PathBuf::from).unwrap_or_default(),
         Source::Environment => PathBuf::new(),
     };
     let hint = || Some("write `\"sqlite:weir.db\"`".to_owned());
+    let mut postgres = None;
     let path = match url.split_once(':') {
         Some(("sqlite", rest)) => {
             let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -123,8 +125,14 @@ pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledge
             folder.join(rest)
         }
         Some(("postgres" | "postgresql", _)) => {
-            log.fault(at, "`ledger.url` names Postgres, which is not in this version", hint());
-            folder
+            // What is not in the database lies where programs keep their state, not beside the configuration.
+            let state = state_folder(environment);
+            if state.is_none() {
+                let message = "there is no folder for what is kept beside a ledger in Postgres: neither `XDG_STATE_HOME` nor `HOME` is an absolute path";
+                log.fault(at, message, None);
+            }
+            postgres = Some(Secret::new(url));
+            state.unwrap_or(folder).join("weir").join("postgres")
         }
         _ => {
             // A broken url has been noted already.
@@ -134,7 +142,7 @@ pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledge
             folder
         }
     };
-    Ledger { path, retention: table.span("retention") }
+    Ledger { path, postgres, retention: table.span("retention") }
 }
 
 /// The quota, which in this version is this process's own.

@@ -1,6 +1,6 @@
 //! The tables of `weir.toml`, in the order in which a reader meets them.
 
-use super::shared::{GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::shared::{CAPTURE, GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
 use super::{Setting, Shape};
 
 /// The whole file.
@@ -123,7 +123,12 @@ const ADMINS: &[Setting] = &[
 ];
 
 const LEDGER: &[Setting] = &[
-    acted("url", Shape::Text, r#""sqlite:weir.db""#, "The SQLite file. `postgres://…` is a fault in this version."),
+    acted(
+        "url",
+        Shape::Text,
+        r#""sqlite:weir.db""#,
+        "The SQLite file, or `postgres://USER@HOST/DATABASE`; a password is better in `PGPASSWORD` or `.pgpass` than here.",
+    ),
     acted("retention", Shape::Span(3_600_000), r#""35d""#, "How long detail is kept; roll-ups stay."),
 ];
 
@@ -253,6 +258,12 @@ const ROUTES: &[Setting] = &[
         "",
         "Guards on agent runs on this route; what is not written is as `[runs]` has it.",
     ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of prompts and answers on this route. Without it nothing is.",
+    ),
 ];
 
 const RETRY: &[Setting] = &[
@@ -375,5 +386,11 @@ const KEYS: &[Setting] = &[
         Shape::Partial(GUARDS),
         "",
         "Guards on agent runs of this key; what is not written is as the route or `[runs]` has it.",
+    ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of this key's prompts and answers; it counts before what the route says, except that the rules of both hold.",
     ),
 ];

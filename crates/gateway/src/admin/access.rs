@@ -1,24 +1,39 @@
-//! Every path of the admin interface, and what it asks of a role. A path that is not here is not served.
+//! Every path of the admin interface, what it asks of a role, and what it is in the audit log. A path that is not here is not
+//! served.
 
 use http::Method;
 use weir_config::Right;
 
 use crate::admit::shown;
+use crate::models::percent_decoded;
 use crate::reply::{Cause, Refusal};
 
 /// A path, with `{…}` for a segment that is a name, and what asking it takes.
 pub(super) struct Path {
     method: Method,
     path: &'static str,
-    right: Right,
+    pub(super) right: Right,
+    /// What it is in the audit log; figures and records are nothing there.
+    pub(super) action: &'static str,
+    /// Whether its handler puts it on record itself, before it is done or with it. Others are put on record once they are done.
+    pub(super) own_entry: bool,
 }
 
 const fn view(path: &'static str) -> Path {
-    Path { method: Method::GET, path, right: Right::View }
+    Path { method: Method::GET, path, right: Right::View, action: "", own_entry: true }
 }
 
-const fn change(method: Method, path: &'static str) -> Path {
-    Path { method, path, right: Right::Change }
+const fn change(method: Method, path: &'static str, action: &'static str) -> Path {
+    Path { method, path, right: Right::Change, action, own_entry: false }
+}
+
+/// A change whose handler writes the entry.
+const fn change_with(method: Method, path: &'static str, action: &'static str) -> Path {
+    Path { method, path, right: Right::Change, action, own_entry: true }
+}
+
+const fn audit(path: &'static str, action: &'static str) -> Path {
+    Path { method: Method::GET, path, right: Right::Audit, action, own_entry: true }
 }
 
 /// All of them.
@@ -34,27 +49,40 @@ pub(super) const PATHS: &[Path] = &[
     view("/admin/v1/headroom"),
     view("/admin/v1/runs"),
     view("/admin/v1/runs/{run}"),
-    change(Method::POST, "/admin/v1/runs/{run}/release"),
+    change(Method::POST, "/admin/v1/runs/{run}/release", "run.release"),
     view("/admin/v1/budgets"),
     view("/admin/v1/live"),
     view("/admin/v1/spend"),
     view("/admin/v1/keys"),
-    change(Method::POST, "/admin/v1/keys"),
-    change(Method::POST, "/admin/v1/keys/{name}/rotate"),
-    change(Method::DELETE, "/admin/v1/keys/{name}"),
+    change_with(Method::POST, "/admin/v1/keys", "key.make"),
+    change_with(Method::POST, "/admin/v1/keys/{name}/rotate", "key.rotate"),
+    change_with(Method::DELETE, "/admin/v1/keys/{name}", "key.revoke"),
+    audit("/admin/v1/requests/{id}/content", "content.read"),
+    audit("/admin/v1/audit", "audit.read"),
+    view("/admin/v1/audit/head"),
 ];
 
-/// What `path` asks of a role with this method; a refusal where nothing is served there.
-pub(crate) fn right(method: &Method, path: &str) -> Result<Right, Refusal> {
-    let here: Vec<&Path> = PATHS.iter().filter(|known| fits(known.path, path)).collect();
+/// The path that is meant; a refusal where nothing is served there, or not with this method.
+pub(super) fn find(method: &Method, path: &str) -> Result<&'static Path, Refusal> {
+    let here: Vec<&'static Path> = PATHS.iter().filter(|known| fits(known.path, path)).collect();
     if let Some(found) = here.iter().find(|known| known.method == *method) {
-        return Ok(found.right);
+        return Ok(found);
     }
     if here.is_empty() {
         return Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path))));
     }
     let methods: Vec<&str> = here.iter().map(|known| known.method.as_str()).collect();
     Err(Refusal::weir(Cause::MethodNotAllowed, format!("this path takes {}", methods.join(" and "))))
+}
+
+impl Path {
+    /// The name in `path`, as far as the path holds one.
+    pub(super) fn name(&self, path: &str) -> String {
+        let places = self.path.split('/').zip(path.split('/'));
+        let names: Vec<String> =
+            places.filter(|(known, _)| known.starts_with('{')).map(|(_, name)| percent_decoded(name)).collect();
+        names.join("/")
+    }
 }
 
 /// Whether `path` has the form of `known`, segment by segment; a name is not empty.
@@ -100,6 +128,14 @@ mod tests {
             .collect::<BTreeSet<_>>();
         assert_eq!(described, known);
         assert_eq!(known.len(), PATHS.len(), "no path stands there twice");
+        for path in PATHS {
+            assert_eq!(
+                path.right == Right::View,
+                path.action.is_empty(),
+                "{}: what is more than a look is on record",
+                path.path
+            );
+        }
     }
 
     #[test]
@@ -117,10 +153,10 @@ mod tests {
             (Method::GET, "/admin/v2/keys", Err("nothing is served")),
             (Method::GET, "/admin/\u{1b}[2J", Err("nothing is served at /admin/?[2J")),
         ] {
-            match (right(&method, path), role) {
-                (Ok(right), Ok(role)) => assert_eq!(right.role().name(), role, "{method} {path}"),
+            match (find(&method, path), role) {
+                (Ok(found), Ok(role)) => assert_eq!(found.right.role().name(), role, "{method} {path}"),
                 (Err(refusal), Err(words)) => assert!(refusal.message.contains(words), "{}", refusal.message),
-                (got, _) => panic!("{method} {path}: {got:?}"),
+                (got, _) => panic!("{method} {path}: {:?}", got.map(|found| found.path)),
             }
         }
     }

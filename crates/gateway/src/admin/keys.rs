@@ -127,7 +127,7 @@ async fn make(shared: &Arc<Shared>, person: &Person, mut asked: Members) -> Resu
         whole(
             shared,
             person,
-            move |shared, who| async move { keys::make(&shared, &name, &settings, lasts, who).await },
+            move |shared, who| async move { keys::make(&shared, &name, &settings, lasts, &who).await },
         )
         .await?;
     let mut answer = told(shared, &shown);
@@ -144,13 +144,14 @@ async fn rotate(
     let grace = asked.span("grace")?.unwrap_or(GRACE);
     asked.done()?;
     let shown =
-        whole(shared, person, move |shared, who| async move { keys::rotate(&shared, &name, grace, who).await }).await?;
+        whole(shared, person, move |shared, who| async move { keys::rotate(&shared, &name, grace, &who).await })
+            .await?;
     Ok(json(StatusCode::OK, format!("{}\n", told(shared, &shown))))
 }
 
 async fn revoke(shared: &Arc<Shared>, person: &Person, name: String) -> Result<Response<ReplyBody>, Refusal> {
     let record =
-        whole(shared, person, move |shared, who| async move { keys::revoke(&shared, &name, who).await }).await?;
+        whole(shared, person, move |shared, who| async move { keys::revoke(&shared, &name, &who).await }).await?;
     Ok(json(StatusCode::OK, format!("{}\n", made(&shared.live.load(), &record, wall()))))
 }
 
@@ -165,11 +166,11 @@ fn told(shared: &Shared, shown: &Shown) -> Value {
 async fn whole<T: Send + 'static, F>(
     shared: &Arc<Shared>,
     person: &Person,
-    change: impl FnOnce(Arc<Shared>, Arc<str>) -> F,
+    change: impl FnOnce(Arc<Shared>, Person) -> F,
 ) -> Result<T, Refusal>
 where
     F: Future<Output = Result<T, Refusal>> + Send + 'static,
 {
     let failed = |_| Refusal::weir(Cause::UpstreamError, "the change did not come to its end: see the log");
-    tokio::spawn(change(Arc::clone(shared), Arc::clone(&person.name))).await.map_err(failed)?
+    tokio::spawn(change(Arc::clone(shared), person.clone())).await.map_err(failed)?
 }

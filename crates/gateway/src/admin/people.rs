@@ -27,11 +27,13 @@ pub(crate) struct Person {
     /// The name in facts and in the audit log: of `[admins]`; `root` who has the `admin-key`; `this machine` where no key is asked for.
     pub(crate) name: Arc<str>,
     pub(crate) role: Role,
+    /// The address that they came from.
+    pub(crate) from: Arc<str>,
 }
 
 impl Person {
-    fn root(name: &str) -> Self {
-        Self { name: name.into(), role: Role::Root }
+    fn root(name: &str, from: IpAddr) -> Self {
+        Self { name: name.into(), role: Role::Root, from: from.to_string().into() }
     }
 
     /// Refuses what this person's role does not allow.
@@ -62,7 +64,7 @@ pub(crate) fn authorize(shared: &Shared, parts: &request::Parts, peer: SocketAdd
     let live = shared.live.load();
     if !live.config.asks_admins() {
         return match admit::keyless_fault(&parts.headers, &parts.uri, peer) {
-            None => Ok(Person::root(HERE)),
+            None => Ok(Person::root(HERE, peer.ip().to_canonical())),
             Some(why) => Err(Refusal::weir(
                 Cause::InvalidApiKey,
                 format!("without an `admin-key` this is for programs on the same machine only, and {why}"),
@@ -73,7 +75,7 @@ pub(crate) fn authorize(shared: &Shared, parts: &request::Parts, peer: SocketAdd
     log_in(shared, admit::presented(&parts.headers), peer)
 }
 
-/// The person whose key is `presented`; wrong ones count against the peer.
+/// The person whose key is `presented`. Wrong ones count against the peer, and the audit log has both.
 pub(crate) fn log_in(shared: &Shared, presented: Option<&str>, peer: SocketAddr) -> Result<Person, Refusal> {
     let now = shared.clock.now();
     let peer = peer.ip().to_canonical();
@@ -82,28 +84,33 @@ pub(crate) fn log_in(shared: &Shared, presented: Option<&str>, peer: SocketAddr)
         let message = "too many wrong admin keys from this address: wait a minute";
         return Err(Refusal::weir(Cause::RateLimited, message).retry_after(wait));
     }
-    let person = presented.and_then(|key| person(&shared.live.load().config, key));
-    if person.is_none() && presented.is_some() {
-        tries.wrong(now, peer);
+    let person = presented.and_then(|key| person(&shared.live.load().config, key, peer));
+    match (&person, presented) {
+        (Some(person), _) => shared.audit.logged_in(now, person),
+        (None, Some(_)) => {
+            tries.wrong(now, peer);
+            shared.audit.wrong_key(now, &peer.to_string());
+        }
+        (None, None) => {}
     }
     let message = "send the admin key as `Authorization: Bearer KEY`";
     person.ok_or_else(|| Refusal::weir(Cause::InvalidApiKey, message))
 }
 
 /// Whose key it is. All hashes are compared to their ends, so that the time it takes tells nothing.
-fn person(config: &Config, presented: &str) -> Option<Person> {
+fn person(config: &Config, presented: &str, from: IpAddr) -> Option<Person> {
     let theirs = hash_key(presented);
     let same = |ours: &[u8; 32]| ours.iter().zip(theirs).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0;
     let mut found = None;
     for admin in config.admins.values() {
         if same(&admin.hash) {
-            found = Some(Person { name: Arc::clone(&admin.name), role: admin.role });
+            found = Some(Person { name: Arc::clone(&admin.name), role: admin.role, from: from.to_string().into() });
         }
     }
     if let Some(key) = &config.server.admin_key
         && same(&hash_key(key.expose()))
     {
-        found = Some(Person::root("root"));
+        found = Some(Person::root("root", from));
     }
     found
 }
@@ -136,6 +143,8 @@ mod tests {
 
     use super::*;
 
+    const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn config(admin_key: Option<&str>, admins: &[(&str, Role, &str)]) -> Config {
         let mut config = weir_config::from_environment(&Nothing).config.unwrap();
         config.server.admin_key = admin_key.map(weir_config::Secret::new);
@@ -161,14 +170,15 @@ mod tests {
     #[test]
     fn a_key_is_its_owners_and_somebody_who_is_kept_is_known_only_as_long_as_the_configuration_says() {
         let config_now = config(Some("r"), &[("ann", Role::Viewer, "a"), ("bob", Role::Auditor, "b")]);
-        let names = ["a", "b", "r", "", "c"].map(|key| person(&config_now, key).map(|p| (p.name.to_string(), p.role)));
+        let names =
+            ["a", "b", "r", "", "c"].map(|key| person(&config_now, key, HOST).map(|p| (p.name.to_string(), p.role)));
         let expected = [("ann", Role::Viewer), ("bob", Role::Auditor), ("root", Role::Root)];
         assert_eq!(names[..3], expected.map(|(name, role)| Some((name.to_owned(), role))));
         assert_eq!(names[3..], [None, None]);
 
-        let ann = person(&config_now, "a").unwrap();
-        let root = person(&config_now, "r").unwrap();
-        let here = Person::root(HERE);
+        let ann = person(&config_now, "a", HOST).unwrap();
+        let root = person(&config_now, "r", HOST).unwrap();
+        let here = Person::root(HERE, HOST);
         assert!(ann.is_still(&config_now) && root.is_still(&config_now) && !here.is_still(&config_now));
         let promoted = config(None, &[("ann", Role::Operator, "a")]);
         assert!(!ann.is_still(&promoted) && !root.is_still(&promoted));

@@ -31,6 +31,7 @@ impl AuditHead {
     /// The row that follows.
     #[must_use]
     pub(crate) fn link(&self, entry: AuditEntry) -> AuditRecord {
+        let entry = entry.storable();
         let sequence = self.sequence + 1;
         let hash = hash(&self.hash, sequence, &entry);
         AuditRecord { sequence, entry, previous: self.hash.clone(), hash }

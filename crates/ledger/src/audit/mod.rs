@@ -34,6 +34,19 @@ pub struct AuditEntry {
     pub outcome: Arc<str>,
 }
 
+impl AuditEntry {
+    /// The entry as every database keeps it: Postgres has no NUL in a text.
+    fn storable(mut self) -> Self {
+        for text in [&mut self.who, &mut self.role, &mut self.from, &mut self.action, &mut self.what, &mut self.outcome]
+        {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}").into();
+            }
+        }
+        self
+    }
+}
+
 /// An entry in its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
 use weir_units::WallTime;
 
 use super::{AuditEntry, AuditHead, AuditRecord};
+use crate::db::{Connection, DbRow, Dialect, Statement};
 use crate::query::{Reader, StoreError};
 
 /// What stands in for a text that cannot be read; whatever it was, the row's hash is another one then.
 const UNREADABLE: &str = "\u{fffd}";
+
+/// The columns, in the order in which they are bound and read.
+const COLUMNS: &str = "sequence, at, who, role, peer, action, what, outcome, previous, hash";
 
 /// Which rows are asked for. What is left out does not restrict.
 #[derive(Clone, Debug)]
@@ -54,46 +56,46 @@ impl Default for AuditQuery {
 
 impl AuditRecord {
     /// The statement that adds it.
-    pub(crate) fn insert(&self) -> sqlx::query::Query<'_, Sqlite, SqliteArguments> {
+    pub(crate) fn insert(&self, dialect: Dialect) -> Statement {
         let AuditEntry { at, who, role, from, action, what, outcome } = &self.entry;
-        let sql = "INSERT INTO audit (sequence, at, who, role, peer, action, what, outcome, previous, hash) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let mut query = sqlx::query(sql).bind(signed(self.sequence)).bind(at.millis());
+        let mut sql = Statement::new(dialect, &format!("INSERT INTO audit ({COLUMNS}) VALUES ("));
+        sql.bind(signed(self.sequence)).push(", ").bind(at.millis());
         for text in [who, role, from, action, what, outcome] {
-            query = query.bind(&**text);
+            sql.push(", ").bind(Arc::clone(text));
         }
-        query.bind(&self.previous).bind(&self.hash)
+        sql.push(", ").bind(self.previous.as_str()).push(", ").bind(self.hash.as_str()).push(")");
+        sql
     }
 
     /// Reads a row, whatever somebody has made of it.
-    fn read(row: &SqliteRow) -> Self {
-        let text = |column: &str| row.try_get::<String, _>(column).unwrap_or_else(|_| UNREADABLE.to_owned());
-        let shared = |column: &str| Arc::from(text(column));
-        let number = |column: &str| row.try_get::<i64, _>(column).unwrap_or(i64::MIN);
+    fn read(row: &DbRow) -> Self {
+        let text = |column: usize| row.text(column).unwrap_or_else(|_| UNREADABLE.to_owned());
+        let shared = |column: usize| Arc::from(text(column));
+        let number = |column: usize| row.int(column).unwrap_or(i64::MIN);
         Self {
-            sequence: u64::try_from(number("sequence")).unwrap_or(0),
+            sequence: u64::try_from(number(0)).unwrap_or(0),
             entry: AuditEntry {
-                at: WallTime(number("at").saturating_mul(1_000)),
-                who: shared("who"),
-                role: shared("role"),
-                from: shared("peer"),
-                action: shared("action"),
-                what: shared("what"),
-                outcome: shared("outcome"),
+                at: WallTime(number(1).saturating_mul(1_000)),
+                who: shared(2),
+                role: shared(3),
+                from: shared(4),
+                action: shared(5),
+                what: shared(6),
+                outcome: shared(7),
             },
-            previous: text("previous"),
-            hash: text("hash"),
+            previous: text(8),
+            hash: text(9),
         }
     }
 }
 
 /// The newest row of a database.
-pub(crate) async fn head(connection: &mut SqliteConnection) -> Result<AuditHead, sqlx::Error> {
-    let sql = "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1";
-    let row = sqlx::query(sql).fetch_optional(connection).await?;
-    row.map_or_else(
+pub(crate) async fn head(on: &mut Connection) -> Result<AuditHead, sqlx::Error> {
+    let sql = on.statement("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1");
+    let rows = on.rows(sql).await?;
+    rows.first().map_or_else(
         || Ok(AuditHead::default()),
-        |row| Ok(AuditHead { sequence: u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0), hash: row.try_get(1)? }),
+        |row| Ok(AuditHead { sequence: u64::try_from(row.int(0)?).unwrap_or(0), hash: row.text(1)? }),
     )
 }
 
@@ -103,37 +105,37 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
-        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT * FROM audit WHERE true");
+        let mut sql = self.pool.statement(&format!("SELECT {COLUMNS} FROM audit WHERE true"));
         if let Some(after) = query.after {
-            sql.push(" AND sequence > ").push_bind(signed(after));
+            sql.push(" AND sequence > ").bind(signed(after));
         }
         if let Some(before) = query.before {
-            sql.push(" AND sequence < ").push_bind(signed(before));
+            sql.push(" AND sequence < ").bind(signed(before));
         }
         for (column, value) in [("who", &query.who), ("what", &query.what)] {
             if let Some(value) = value {
-                sql.push(format!(" AND {column} = ")).push_bind(value.as_str());
+                sql.push(&format!(" AND {column} = ")).bind(value.as_str());
             }
         }
         match query.action.as_deref() {
             Some(group) if group.ends_with('.') => {
-                let length = i64::try_from(group.chars().count()).unwrap_or(i64::MAX);
-                sql.push(" AND substr(action, 1, ").push_bind(length).push(") = ").push_bind(group);
+                let length = group.chars().count();
+                sql.push(&format!(" AND substr(action, 1, {length}) = ")).bind(group);
             }
             Some(action) => {
-                sql.push(" AND action = ").push_bind(action);
+                sql.push(" AND action = ").bind(action);
             }
             None => {}
         }
         if let Some(since) = query.since {
-            sql.push(" AND at >= ").push_bind(since.millis());
+            sql.push(" AND at >= ").bind(since.millis());
         }
         if let Some(until) = query.until {
-            sql.push(" AND at < ").push_bind(until.millis());
+            sql.push(" AND at < ").bind(until.millis());
         }
         sql.push(if query.oldest_first { " ORDER BY sequence" } else { " ORDER BY sequence DESC" });
-        sql.push(" LIMIT ").push_bind(i64::from(query.limit));
-        let rows = sql.build().fetch_all(&self.pool).await?;
+        sql.push(" LIMIT ").bind(i64::from(query.limit));
+        let rows = self.pool.rows(sql).await?;
         Ok(rows.iter().map(AuditRecord::read).collect())
     }
 }

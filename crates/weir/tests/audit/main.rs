@@ -5,8 +5,10 @@
 #[path = "../faults/client.rs"]
 #[expect(dead_code, reason = "not every part of the client is used here")]
 mod client;
+mod content;
 #[path = "../live/mod.rs"]
 #[expect(dead_code, reason = "not every part of the harness is used here")]
 mod live;
+mod log;
 mod roles;
 mod world;
