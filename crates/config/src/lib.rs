@@ -16,6 +16,7 @@ mod made;
 mod mean;
 mod meant;
 mod nearest;
+mod notifier;
 mod read;
 mod reference;
 mod resolve;
@@ -37,6 +38,7 @@ pub use meant::{
     AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Tenant, Timeouts, Tls,
 };
 pub use nearest::nearest;
+pub use notifier::{Contact, Notifier, NotifierKind};
 pub use reference::reference_markdown;
 pub use resolve::Resolved;
 pub use secret::Secret;

@@ -4,6 +4,7 @@
 //! noted against never leaves this crate.
 
 mod admins;
+mod alerts;
 mod budgets;
 mod capture;
 mod keys;
@@ -29,6 +30,7 @@ pub(crate) use providers::{anthropic_root, built_in_mock};
 pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, log: &mut Log<'_>) -> Config {
     let timeouts = timeouts(root.table("timeouts"));
     let guards = Arc::new(runs::top(root.table("runs")));
+    let zone = zone::zone(root.table("server"), log);
     let config = Config {
         server: server::server(root, environment, log),
         admins: admins::admins(root, log),
@@ -39,7 +41,10 @@ pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, 
         tenants: budgets::tenants(root),
         budgets: budgets::budgets(root, log),
         unknown_price: budgets::unknown_price(root.table("prices")),
-        zone: zone::zone(root.table("server"), log),
+        alerts: alerts::settings(root, zone.clone(), log),
+        notifiers: alerts::notifiers(root, log),
+        contacts: alerts::contacts(root),
+        zone,
         engine: engine(root, log),
         max_wait: root.table("queue").span("max-wait"),
         runs: runs::settings(root.table("runs")),

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_engine::alerts::AlertSettings;
 use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, Strategy, UnknownPrice, Zone};
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Admin, CapturePart, Key, Secret, Tag};
+use crate::{Admin, CapturePart, Contact, Key, Notifier, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
@@ -44,6 +45,12 @@ pub struct Config {
     pub runs: RunsSettings,
     /// The guards on runs of whatever is no route of its own.
     pub guards: Arc<Guards>,
+    /// What is worth an alert, and who hears of it.
+    pub alerts: AlertSettings,
+    /// Where alerts can be sent, by name.
+    pub notifiers: BTreeMap<Arc<str>, Notifier>,
+    /// Whom to ask for more capacity, by provider.
+    pub contacts: BTreeMap<Arc<str>, Contact>,
     /// How long a request waits for capacity, unless it says otherwise.
     pub max_wait: Duration,
     /// Where all this was written.

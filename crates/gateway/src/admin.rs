@@ -1,6 +1,7 @@
 //! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
 
 mod access;
+mod alerts;
 mod audit;
 mod content;
 mod keys;
@@ -130,6 +131,9 @@ where
     if keys::is_own(parts.uri.path()) {
         return keys::serve(shared, person, parts, body).await;
     }
+    if alerts::is_own(parts.uri.path()) {
+        return alerts::serve(shared, person, parts, body).await;
+    }
     Ok(match parts.uri.path() {
         "/metrics" => metrics(shared),
         "/admin/v1/openapi.json" => json(StatusCode::OK, include_str!("openapi.json")),
@@ -164,6 +168,7 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
     let budgets = budgets::gauges(shared);
     let page = shared.metrics.page(&Seen {
         budgets: &budgets,
+        alerts: &shared.alarms.figures(),
         deployments: &deployments,
         pools: &pools,
         now,

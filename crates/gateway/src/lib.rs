@@ -6,6 +6,7 @@
 mod accept;
 mod admin;
 mod admit;
+mod alerts;
 mod answer;
 mod asking;
 mod audit;
@@ -127,6 +128,7 @@ pub struct Gateway {
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
+    watching_alerts: JoinHandle<()>,
     writer: weir_ledger::WriterTask,
 }
 
@@ -173,6 +175,8 @@ impl Gateway {
         shared.pay_by(budgets::start(&shared).await);
         shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
+        alerts::restore(&shared).await;
+        let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -185,7 +189,7 @@ impl Gateway {
         }
         tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
+        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, watching_alerts, writer })
     }
 
     /// Where clients reach it.
@@ -250,6 +254,7 @@ impl Gateway {
         }
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
+        self.watching_alerts.abort();
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

@@ -3,6 +3,7 @@
 //! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
 //! Labels exist for deployments that are declared or once answered; all others are counted as `other`.
 
+mod alerts;
 mod budgets;
 mod limits;
 
@@ -15,6 +16,7 @@ use weir_engine::{BudgetView, DeploymentView, PoolView, RunsSize};
 use weir_ledger::{Behind, Entry, Fact};
 use weir_units::{Moment, NanoUsd};
 
+use crate::alerts::Figures;
 use crate::pulse::Pulse;
 
 /// Most deployments that nobody declared with labels of their own.
@@ -27,6 +29,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) deployments: &'a [DeploymentView],
     pub(crate) pools: &'a [PoolView],
     pub(crate) budgets: &'a [BudgetView],
+    pub(crate) alerts: &'a Figures,
     pub(crate) now: Moment,
     pub(crate) behind: &'a Behind,
     pub(crate) in_flight: usize,
@@ -136,6 +139,11 @@ impl Metrics {
         read(&counters.pulse, &|deployment| counters.knows(deployment))
     }
 
+    /// Reads how many calls of each deployment came to what, since the start.
+    pub(crate) fn read_attempts<T>(&self, read: impl FnOnce(&BTreeMap<(Arc<str>, &'static str), u64>) -> T) -> T {
+        read(&self.0.lock().unwrap_or_else(PoisonError::into_inner).attempts)
+    }
+
     /// The page.
     pub(crate) fn page(&self, seen: &Seen) -> String {
         let counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,6 +160,7 @@ impl Metrics {
         limits::write(&mut page, seen.pools, seen.now, |deployment| counters.knows(deployment));
         drop(counters);
         budgets::write(&mut page, seen.budgets);
+        alerts::write(&mut page, seen.alerts);
         head(&mut page, "weir_in_flight_requests", "gauge", "Requests that are running.");
         line(&mut page, "weir_in_flight_requests", &[], seen.in_flight);
         head(&mut page, "weir_runs", "gauge", "Agent runs that are remembered.");

@@ -18,6 +18,7 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::alerts::Alarms;
 use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
 use crate::capture::{Capturer, Captures};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) capture: Capturer,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
+    pub(crate) alarms: Alarms,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
@@ -116,6 +118,7 @@ impl Shared {
             ledger,
             metrics,
             recent: Recent::default(),
+            alarms: Alarms::default(),
             pins: Mutex::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
@@ -172,6 +175,7 @@ impl Shared {
 
     /// Writes a fact of the system down, and remembers it for the live view.
     pub(crate) fn tell(&self, event: Event) {
+        self.alarms.hear(&event.fact);
         self.recent.push(event.clone());
         self.ledger.note(event);
     }

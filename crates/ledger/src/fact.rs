@@ -181,6 +181,30 @@ pub enum Fact {
         #[serde(serialize_with = "some_wall_time")]
         resets_at: Option<WallTime>,
     },
+    /// Something is the case that a person should hear of.
+    AlertOpened(AlertTold),
+    /// It got worse.
+    AlertWorsened(AlertTold),
+    /// It is over, or was not seen for long enough.
+    AlertClosed { alert: String, rule: &'static str, about: String, lasted_s: u64, words: String },
+    /// Somebody took it on.
+    AlertAcknowledged { alert: String, rule: &'static str, about: String, by: String },
+    /// Nobody is told of it until then.
+    AlertSilenced {
+        alert: String,
+        rule: &'static str,
+        about: String,
+        by: String,
+        why: String,
+        #[serde(serialize_with = "some_wall_time")]
+        until: Option<WallTime>,
+    },
+    /// A silence ended before its time.
+    AlertSilenceEnded { alert: String, rule: &'static str, about: String, by: String },
+    /// A notifier took a message.
+    AlertDelivered { alert: String, to: String, what: String, tries: u32 },
+    /// A message is tried no more.
+    AlertDeliveryFailed { alert: String, to: String, what: String, tries: u32, why: String },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -206,6 +230,23 @@ pub struct RunEvidence {
     pub hashes: Vec<String>,
     /// The same in one sentence.
     pub words: String,
+}
+
+/// What is said of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named by what they hold")]
+pub struct AlertTold {
+    pub alert: String,
+    pub rule: &'static str,
+    pub about: String,
+    pub severity: &'static str,
+    #[serde(serialize_with = "some_wall_time")]
+    pub since: Option<WallTime>,
+    pub step: u32,
+    pub subject: String,
+    pub evidence: Vec<String>,
+    pub action: String,
+    pub peak: String,
 }
 
 impl Fact {
@@ -248,6 +289,14 @@ impl Fact {
             Self::BudgetWarned { .. } => "BudgetWarned",
             Self::BudgetRefused { .. } => "BudgetRefused",
             Self::TooDear { .. } => "TooDear",
+            Self::AlertOpened(_) => "AlertOpened",
+            Self::AlertWorsened(_) => "AlertWorsened",
+            Self::AlertClosed { .. } => "AlertClosed",
+            Self::AlertAcknowledged { .. } => "AlertAcknowledged",
+            Self::AlertSilenced { .. } => "AlertSilenced",
+            Self::AlertSilenceEnded { .. } => "AlertSilenceEnded",
+            Self::AlertDelivered { .. } => "AlertDelivered",
+            Self::AlertDeliveryFailed { .. } => "AlertDeliveryFailed",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

@@ -35,7 +35,7 @@ pub use asked::time as asked_time;
 pub use audit::{AuditBreak, AuditChain, AuditEntry, AuditHead, AuditQuery, AuditRecord};
 pub use content::Content;
 pub use entry::{Attempt, Entry, Intent, Outcome};
-pub use fact::{Event, Fact, RunEvidence, Stage};
+pub use fact::{AlertTold, Event, Fact, RunEvidence, Stage};
 pub use filter::{Filter, StatusFilter};
 pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};

@@ -87,6 +87,23 @@ fn of_the_system(fact: &Value) -> String {
             let percent = fact["share"].as_f64().unwrap_or_default() * 100.0;
             format!("{percent} % of budget {} are spent: ${} of ${}", get("budget"), get("spent_usd"), get("limit_usd"))
         }
+        "AlertOpened" => format!("alert: {}", get("subject")),
+        "AlertWorsened" => format!("alert got worse: {}", get("subject")),
+        "AlertClosed" => get("words"),
+        "AlertAcknowledged" => format!("alert {} about {} acknowledged by {}", get("rule"), get("about"), get("by")),
+        "AlertSilenced" => format!(
+            "alert {} about {} silenced by {} until {}: {}",
+            get("rule"),
+            get("about"),
+            get("by"),
+            get("until"),
+            get("why")
+        ),
+        "AlertSilenceEnded" => format!("silence over {} about {} ended by {}", get("rule"), get("about"), get("by")),
+        "AlertDelivered" => format!("{} told of {}: {}", get("to"), get("alert"), get("what")),
+        "AlertDeliveryFailed" => {
+            format!("{} not told of {}: {}: {}", get("to"), get("alert"), get("what"), get("why"))
+        }
         "ConfigReloaded" => format!("config reloaded from {}", get("path")),
         "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
         "Started" => format!("Weir {} began to serve", get("version")),

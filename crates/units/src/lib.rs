@@ -22,6 +22,6 @@ pub use ids::{DeploymentId, IdError, RequestId};
 pub use limits::{Dimension, Limits};
 pub use money::{DecimalError, NanoUsd};
 pub use price::{LongContext, Price, Rates, Tier, TokenPrice};
-pub use time::{Moment, WallTime};
+pub use time::{Moment, NoTime, WallTime};
 pub use tokens::{Tokens, Usage};
 pub use trace::TraceContext;

@@ -1,5 +1,6 @@
 //! The `weir` command: what it can be asked, and who answers. `weir serve` is the default.
 
+mod alerts;
 mod audit;
 mod check;
 mod demo;
@@ -72,6 +73,8 @@ enum Command {
     Runs(runs::Arguments),
     /// Show who did what at the admin interface, or check that nobody has changed the log of it
     Audit(audit::Arguments),
+    /// List alerts, take one on, silence it, or try a notifier out
+    Alerts(alerts::Arguments),
     /// List the keys of a running gateway, and make, rotate or revoke them
     Keys(keys::Arguments),
 }
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Audit(arguments) => audit::run(&cli.common, &arguments),
+        Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! The tables of `weir.toml`, in the order in which a reader meets them.
 
-use super::shared::{CAPTURE, GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::alerting::{ALERTS, CONTACT, NOTIFIERS, OWNER, TIER, UPGRADE_URL};
+use super::shared::{CAPTURE, GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed};
 use super::{Setting, Shape};
 
 /// The whole file.
@@ -14,8 +15,9 @@ pub(crate) const ROOT: &[Setting] = &[
     ),
     acted("ledger", Shape::Table(LEDGER), "", "Where facts are kept."),
     acted("quota", Shape::Table(QUOTA), "", "Where limits, budgets and breakers are counted."),
-    later("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts, forecasts and escalations go there."),
-    later("notifiers", Shape::Named(NOTIFIERS), "", "Where alerts can be sent."),
+    acted("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts and escalations go there."),
+    acted("notifiers", Shape::Named(NOTIFIERS), "", "Where alerts can be sent."),
+    acted("alerts", Shape::Table(ALERTS), "", "From when on somebody is told, and of what nobody is."),
     acted(
         "providers",
         Shape::Named(PROVIDERS),
@@ -139,24 +141,6 @@ const QUOTA: &[Setting] = &[acted(
     "`local` is this process. Any other (`redis://…`) is a fault in this version.",
 )];
 
-const OWNER: &[Setting] = &[
-    later("name", Shape::Text, "", "Who it is."),
-    later("notify", Shape::Names, "", "Notifiers that hear of everything."),
-    later("escalate", Shape::List(ESCALATE), "", "Who hears of what stays open."),
-    later("lead-time", Shape::Span(1), r#""10d""#, "How long a tier upgrade takes."),
-];
-
-const ESCALATE: &[Setting] = &[
-    later("after", Shape::Span(1), "", "How long an alert has been open."),
-    later("notify", Shape::Names, "", "Notifiers that hear of it then."),
-];
-
-const NOTIFIERS: &[Setting] = &[
-    later("kind", Shape::Choice(&["slack", "pagerduty", "webhook"]), "", "What takes the message."),
-    later("url", Shape::TextOrSecret, "", "Where it is sent."),
-    later("secret", Shape::Secret, "", "What a webhook's messages are signed with."),
-];
-
 const PROVIDERS: &[Setting] = &[
     acted(
         "kind",
@@ -186,9 +170,9 @@ const PROVIDERS: &[Setting] = &[
          kept to.",
     ),
     acted("headers", Shape::Headers, "", "Sent on each call. A value may be a secret by reference."),
-    later("tier", Shape::Text, "", "The account's tier, as the provider calls it."),
-    later("contact", Shape::Text, "", "Whom capacity alerts name."),
-    later("upgrade-url", Shape::Url, "", "Where a higher tier is asked for."),
+    TIER,
+    CONTACT,
+    UPGRADE_URL,
     acted(
         "models",
         Shape::Named(MODELS),

@@ -101,7 +101,7 @@ impl Zone {
     }
 
     /// Microseconds ahead of UTC.
-    fn offset(&self, at: WallTime) -> i64 {
+    pub(crate) fn offset(&self, at: WallTime) -> i64 {
         let past = self.changes.partition_point(|(since, _)| *since <= at);
         past.checked_sub(1).map_or(self.first, |last| self.changes[last].1)
     }
