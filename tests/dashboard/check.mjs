@@ -23,9 +23,11 @@ const listen = (page) => {
 };
 
 const pagesOf = async (world) => {
-  const paths = ['/dashboard', '/dashboard/requests', '/dashboard/runs', '/dashboard/limits', '/dashboard/providers', '/dashboard/spend?by=model', '/dashboard/waste', '/dashboard/keys', '/dashboard/requests?errors=true&range=7d', '/dashboard/requests?route=nothing-has-this-name'];
+  const paths = ['/dashboard', '/dashboard/requests', '/dashboard/runs', '/dashboard/limits', '/dashboard/providers', '/dashboard/spend?by=model', '/dashboard/waste', '/dashboard/keys', '/dashboard/alerts', '/dashboard/requests?errors=true&range=7d', '/dashboard/requests?route=nothing-has-this-name'];
   const { requests } = await world.admin('/admin/v1/requests?limit=1&errors=true');
   const { runs } = await world.admin('/admin/v1/runs?limit=1');
+  const { alerts } = await world.admin('/admin/v1/alerts?limit=1');
+  if (alerts[0]) paths.push(`/dashboard/alerts/${alerts[0].id}`);
   if (requests[0]) paths.push(`/dashboard/requests/${requests[0].id}`);
   if (runs[0]) paths.push(`/dashboard/runs/${encodeURIComponent(runs[0].run)}?tenant=${runs[0].tenant}`);
   return paths;
@@ -123,6 +125,10 @@ async function figures(browser, world, label) {
   const { pools } = await world.admin('/admin/v1/headroom');
   await page.goto(`${world.url}/dashboard/limits`);
   same(`${label} limits`, (await page.$$('.limit:not(.head)')).length, pools.flatMap((pool) => pool.limits).length);
+  const { alerts } = await world.admin('/admin/v1/alerts?state=open');
+  await page.goto(`${world.url}/dashboard/alerts`);
+  const cards = await page.$$eval('#r-open article h2 a', (all) => all.map((a) => a.getAttribute('href').split('/').at(-1)));
+  same(`${label} open alerts`, JSON.stringify(cards), JSON.stringify(alerts.map((alert) => alert.id)));
   // What has no price is not free.
   if (total.unpriced > 0) {
     await page.goto(`${world.url}/dashboard/spend?by=model&${range}`);
@@ -176,6 +182,24 @@ async function people(browser, world) {
   await page.locator('.rail button', { hasText: 'Log out' }).click();
   await page.waitForURL(/login/);
   check('who is logged out is out', (await fetch(`${world.url}/dashboard`, { headers: { cookie: `weir_session=${cookie.value}` } })).status === 401);
+
+  // An alert is taken on by who presses the button, and not by who opens the page.
+  await world.until(async () => (await world.admin('/admin/v1/alerts?state=open')).alerts.some((alert) => alert.rule === 'run-halted'));
+  const own = await browser.newContext();
+  const desk = await logIn(world, own, OPERATOR);
+  const { alerts: [alert] } = await world.admin('/admin/v1/alerts?rule=run-halted');
+  await desk.goto(`${world.url}/dashboard/alerts/${alert.id}`);
+  same('an alert that is looked at', (await world.admin(`/admin/v1/alerts/${alert.id}`)).state, 'open');
+  await desk.click('form[action$=acknowledge] button');
+  await desk.waitForSelector('.notice');
+  same('an alert that is taken on', (await world.admin(`/admin/v1/alerts/${alert.id}`)).acknowledged?.by, 'olga');
+  // A halted run goes on when somebody releases it.
+  await desk.goto(`${world.url}/dashboard/runs/run_42`);
+  await desk.fill('#r-run-release input[name=max_requests]', '50');
+  await desk.click('#r-run-release button');
+  await desk.waitForSelector('.notice');
+  same('a run that is released', (await world.admin('/admin/v1/runs/run_42')).state, 'released');
+  await own.close();
 
   for (const [role, key, may] of [['viewer', VIEWER, false], ['operator', OPERATOR, true]]) {
     const own = await browser.newContext();

@@ -18,12 +18,12 @@ try {
   }
   for (let n = 0; n < 24; n++) await world.ask(n % 3 ? 'smart' : 'chat', `words=40 ${'a text of some length '.repeat(n * 5)}`, { headers: { 'x-weir-run': `run_${n % 4}` } });
   await world.ask('chat', 'words=20', { headers: { 'x-weir-run': 'run_51', 'x-weir-parent-run': 'run_42' } });
-  const list = await world.admin('/admin/v1/requests?status=429&limit=1');
+  const list = await world.admin('/admin/v1/requests?status=429&refused-by=provider&limit=1');
   const failed = list.requests[0]?.id;
   const pages = [
     ['overview', '/dashboard'], ['requests', '/dashboard/requests?errors=true'], ['request', `/dashboard/requests/${failed}`],
     ['runs', '/dashboard/runs'], ['run', '/dashboard/runs/run_42'], ['limits', '/dashboard/limits'], ['providers', '/dashboard/providers?range=7d'],
-    ['spend', '/dashboard/spend?range=30d&by=model'], ['waste', '/dashboard/waste?range=7d'], ['keys', '/dashboard/keys'],
+    ['spend', '/dashboard/spend?range=30d&by=model'], ['waste', '/dashboard/waste?range=7d'], ['keys', '/dashboard/keys'], ['alerts', '/dashboard/alerts'],
   ].filter(([name]) => !only || only.split(',').includes(name));
   for (const [theme, width, height, which] of [['light', 1280, 800, pages], ['dark', 1280, 800, pages.filter(([name]) => process.env.ALL || ['overview', 'request'].includes(name))], ['phone', 390, 844, pages.filter(([name]) => process.env.ALL || ['overview', 'requests', 'limits'].includes(name))]]) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'dark' ? 'dark' : 'light', reducedMotion: 'reduce' });

@@ -126,6 +126,15 @@ export class World {
     return answer.status;
   }
 
+  // Waits until something is so; what comes by itself within seconds.
+  async until(is) {
+    for (let tries = 0; tries < 300; tries++) {
+      if (await is()) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`it did not come: ${is}`);
+  }
+
   async stop() {
     for (const { child } of [this.weir, this.mock]) child.kill('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });

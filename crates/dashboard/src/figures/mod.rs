@@ -1,12 +1,14 @@
 //! What the pages show, as the admin API tells it. Pages are made from the same answers as programs get, so that no two
 //! screens can disagree; a page's test is that its figures are those of the answer.
 
+mod alerts;
 mod live;
 mod money;
 mod record;
 mod runs;
 mod series;
 
+pub use alerts::{Acknowledged, Alert, Alerts, Closed, Notifier, Silence};
 pub use live::{Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
 pub use money::{Budget, Budgets, Key, Keys, Usage};
 pub use record::{Attempt, Event, Record};

@@ -15,7 +15,7 @@ pub fn range_picker(context: &Context, range: &Range) -> Markup {
         div class="range" {
             a class="step" rel="prev" href=(range.shifted(params, clock, false).href()) aria-label="The range before" { "◀" }
             details class="menu" id="range" {
-                summary { span { (range.says()) } span class="ends" { (range.ends(clock)) } }
+                summary { (range.says()) }
                 div class="sheet" {
                     ul { @for (name, says, _) in OFFERED {
                         li { a href=(unset.with("range", name).href()) aria-current=[(range.offered == Some(name)).then_some("true")] { (says) } }

@@ -43,7 +43,7 @@ const GROUPS: [(&str, &[(Page, char)]); 4] = [
     ("Desk", &[(Page::Alerts, 'a')]),
 ];
 /// What the bar of a phone shows; the rest is behind its last place.
-const AT_HAND: [Page; 4] = [Page::Overview, Page::Requests, Page::Limits, Page::Spend];
+const AT_HAND: [Page; 4] = [Page::Overview, Page::Requests, Page::Limits, Page::Alerts];
 
 impl Page {
     /// Its path.
@@ -265,15 +265,12 @@ fn rail(context: &Context, here: Page) -> Markup {
             }
         }
     };
-    let shown = |page: Page| page != Page::Alerts || context.alerts.is_some();
     html! {
         nav class="rail" aria-label="Pages" {
             a class="brand" href="/dashboard" { (logo()) "Weir" }
             @for (group, pages) in GROUPS {
-                @if pages.iter().any(|(page, _)| shown(*page)) {
-                    p class="group" { (group) }
-                    ul { @for (page, letter) in pages.iter().filter(|(page, _)| shown(*page)) { li { (link(*page, Some(*letter))) } } }
-                }
+                p class="group" { (group) }
+                ul { @for (page, letter) in pages { li { (link(*page, Some(*letter))) } } }
             }
             (who(context))
         }
@@ -282,7 +279,7 @@ fn rail(context: &Context, here: Page) -> Markup {
             details class="menu more" {
                 summary { (PreEscaped(MORE)) span { "More" } }
                 div class="sheet" {
-                    ul { @for page in GROUPS.iter().flat_map(|(_, pages)| pages.iter().map(|(page, _)| *page)).filter(|page| !AT_HAND.contains(page) && shown(*page)) { li { (link(page, None)) } } }
+                    ul { @for page in GROUPS.iter().flat_map(|(_, pages)| pages.iter().map(|(page, _)| *page)).filter(|page| !AT_HAND.contains(page)) { li { (link(page, None)) } } }
                     (who(context))
                 }
             }

@@ -36,7 +36,9 @@ pub fn login(theme: Theme, next: &Params, host: &str, refused: Option<Refused>) 
             @if let Some(why) = why { p class="pill bad" role="alert" { i aria-hidden="true" { "■" } (why) } }
             form method="post" action="/dashboard/login" {
                 input type="hidden" name="next" value=(next.href());
-                label { span { "Key" } input type="password" name="key" autocomplete="current-password" required autofocus; }
+                // Browsers keep a key by a name.
+            input class="hide" type="text" name="username" value="admin" autocomplete="username" tabindex="-1" aria-hidden="true";
+            label { span { "Key" } input type="password" name="key" autocomplete="current-password" required autofocus; }
                 button class="main" { "Log in" }
             }
             p class="soft small" { "Use the admin key, " code { "WEIR_ADMIN_KEY" } ", or your own from " code { "[admins.NAME]" } ". After 10 wrong keys in a minute, wait." }

@@ -1,5 +1,6 @@
 //! The pages, a file each: from figures to what is shown. Each is a pure function, so a page can be tested without a server.
 
+mod alerts;
 mod keys;
 mod limits;
 mod login;
@@ -11,6 +12,7 @@ mod requests;
 mod runs;
 mod spend;
 
+pub use alerts::{alert, alerts};
 pub use keys::{keys, new_key};
 pub use limits::limits;
 pub use login::{Refused, login};

@@ -7,7 +7,7 @@ use weir_units::{NanoUsd, WallTime};
 use super::limits::tightest;
 use super::parts::{breaker, card, empty, fault, first_request, pool_name, tile};
 use crate::chart::{self, Line, Shape, TimeChart};
-use crate::figures::{Counts, Failure, Live, Pool, Quantiles, Run, Series};
+use crate::figures::{Alert, Counts, Failure, Live, Pool, Quantiles, Run, Series};
 use crate::frame::{Content, Context, Page};
 use crate::params::Params;
 use crate::words::headline::{Headline, Tone, first};
@@ -27,6 +27,8 @@ pub struct OverviewFigures {
     pub before: Option<Counts>,
     /// Runs that are halted.
     pub halted: Vec<Run>,
+    /// Alerts that are open, the most urgent first.
+    pub alerts: Vec<Alert>,
 }
 
 /// The page.

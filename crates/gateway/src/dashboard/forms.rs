@@ -48,6 +48,14 @@ pub(super) async fn change(visit: &Visit<'_>, person: &Person, form: &Params) ->
         ["keys", "new"] => return made(visit, person, make(visit, person, form).await).await,
         ["keys", name, "rotate"] => return made(visit, person, rotate(visit, person, name, form).await).await,
         ["keys", name, "revoke"] => revoke(visit, person, name, form).await,
+        ["alerts", id, "acknowledge"] => {
+            on_alert(visit, person, (Method::POST, id, "acknowledge"), form, "acknowledged").await
+        }
+        ["alerts", id, "silence"] => on_alert(visit, person, (Method::POST, id, "silence"), form, "silenced").await,
+        ["alerts", id, "unsilence"] => {
+            on_alert(visit, person, (Method::DELETE, id, "silence"), form, "unsilenced").await
+        }
+        ["notifiers", name, "test"] => send_test(visit, person, name).await,
         _ => Err(Fault { status: StatusCode::NOT_FOUND, message: "No form is sent to this address.".to_owned() }),
     };
     match done {
@@ -114,4 +122,28 @@ async fn revoke(visit: &Visit<'_>, person: &Person, name: &str, form: &Params) -
     let uri = format!("/admin/v1/keys/{}", segment(name));
     let _: Value = ask::change(visit.shared, person, Method::DELETE, &uri, Value::Object(Map::new())).await?;
     Ok(Params::at("/dashboard/keys").with("done", "revoked"))
+}
+
+/// Takes an alert on, silences it, or ends its silence.
+async fn on_alert(
+    visit: &Visit<'_>,
+    person: &Person,
+    (method, id, action): (Method, &str, &str),
+    form: &Params,
+    done: &str,
+) -> Result<Params, Fault> {
+    let asked = if done == "silenced" { members(form, &["for", "why"]) } else { Map::new() };
+    let uri = format!("/admin/v1/alerts/{}/{action}", segment(id));
+    let _: Value = ask::change(visit.shared, person, method, &uri, asked.into()).await?;
+    Ok(Params::at("/dashboard/alerts").with("done", done))
+}
+
+async fn send_test(visit: &Visit<'_>, person: &Person, name: &str) -> Result<Params, Fault> {
+    let uri = format!("/admin/v1/notifiers/{}/test", segment(name));
+    let told: Value = ask::change(visit.shared, person, Method::POST, &uri, Value::Object(Map::new())).await?;
+    if told["delivered"] == true {
+        return Ok(Params::at("/dashboard/alerts").with("done", "sent"));
+    }
+    let why = told["why"].as_str().unwrap_or("it did not say why");
+    Err(Fault { status: StatusCode::BAD_GATEWAY, message: format!("The test was not taken: {why}") })
 }

@@ -9,7 +9,7 @@ use http::Response;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use weir_config::Right;
-use weir_dashboard::figures::{Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
+use weir_dashboard::figures::{Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
 use weir_dashboard::frame::{Content, Context, Page, Viewer};
 use weir_dashboard::pages::{self, FIELDS, OverviewFigures, ProvidersFigures, RequestsFigures, SpendFigures};
 use weir_dashboard::params::{Params, decoded, encoded, segment};
@@ -82,6 +82,12 @@ pub(super) async fn page(
             let content = pages::run(&context, &run);
             Ok(Some((context, content)))
         }
+        "alerts" if !name.is_empty() => {
+            let context = context(visit, person, None).await;
+            let alert: Alert = ask::get(visit.shared, person, &format!("/admin/v1/alerts/{}", segment(&name))).await?;
+            let content = pages::alert(&context, &alert);
+            Ok(Some((context, content)))
+        }
         _ => Ok(None),
     }
 }
@@ -120,11 +126,22 @@ pub(super) async fn context(visit: &Visit<'_>, person: &Person, page: Option<Pag
         model: named.or_else(declared).or_else(first).unwrap_or_else(|| "mock/fast".to_owned()),
         notice: match visit.params.get("done") {
             Some("released") => Some("Released: its requests are let through again.".to_owned()),
+            Some("acknowledged") => Some("Acknowledged: it is yours, and is not escalated.".to_owned()),
+            Some("silenced") => Some("Silenced: nobody is told of it until then.".to_owned()),
+            Some("unsilenced") => Some("The silence is over.".to_owned()),
+            Some("sent") => Some("A test was sent and taken.".to_owned()),
             Some("revoked") => Some("Revoked: nobody gets in with that key any more.".to_owned()),
             _ => None,
         },
-        alerts: None,
+        alerts: open_alerts(visit, person).await,
     }
+}
+
+/// How many alerts are open and nobody has taken on, and how many of them are grave.
+async fn open_alerts(visit: &Visit<'_>, person: &Person) -> Option<(u64, u64)> {
+    let open: Alerts = ask::get(visit.shared, person, "/admin/v1/alerts?state=open&limit=100").await.ok()?;
+    let waiting: Vec<&Alert> = open.alerts.iter().filter(|alert| alert.state == "open").collect();
+    Some((waiting.len() as u64, waiting.iter().filter(|alert| alert.is_grave()).count() as u64))
 }
 
 /// What the page is made of.
@@ -148,7 +165,8 @@ async fn content(
             let days = context.range.as_ref().map_or(1.0, |range| range.span().as_secs_f64() / 86_400.0);
             pages::waste(&series.all.total, days)
         }
-        Page::Keys | Page::Alerts => {
+        Page::Alerts => pages::alerts(context, &asking.get::<Alerts>("/admin/v1/alerts").await?),
+        Page::Keys => {
             let keys: Keys = asking.get("/admin/v1/keys").await?;
             let budgets: Budgets = asking.get("/admin/v1/budgets").await?;
             pages::keys(context, &keys, &budgets)
@@ -197,7 +215,8 @@ impl Asking<'_> {
         let series = self.series(context, "by=provider&top=8", false).await.map_err(|fault| fault.message);
         // A page without last week's figures is still one.
         let before = self.series(context, "step=day", true).await.ok().map(|series| series.all.total);
-        Ok(OverviewFigures { live, series, before, halted: halted.runs })
+        let open: Alerts = self.get("/admin/v1/alerts?state=open&limit=5").await?;
+        Ok(OverviewFigures { live, series, before, halted: halted.runs, alerts: open.alerts })
     }
 
     async fn requests(&self, context: &Context) -> Result<RequestsFigures, Fault> {

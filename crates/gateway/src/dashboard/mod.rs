@@ -236,6 +236,7 @@ fn page_at(path: &str) -> Option<Page> {
         Page::Spend,
         Page::Waste,
         Page::Keys,
+        Page::Alerts,
     ];
     all.into_iter().find(|page| page.path() == path)
 }
