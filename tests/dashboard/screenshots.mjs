@@ -18,8 +18,9 @@ try {
   }
   for (let n = 0; n < 24; n++) await world.ask(n % 3 ? 'smart' : 'chat', `words=40 ${'a text of some length '.repeat(n * 5)}`, { headers: { 'x-weir-run': `run_${n % 4}` } });
   await world.ask('chat', 'words=20', { headers: { 'x-weir-run': 'run_51', 'x-weir-parent-run': 'run_42' } });
-  const list = await world.admin('/admin/v1/requests?status=429&refused-by=provider&limit=1');
-  const failed = list.requests[0]?.id;
+  // One that two deployments refused before a third answered.
+  const { requests } = await world.admin('/admin/v1/requests?route=smart&deployment=anthropic/claude-sonnet-5.5&limit=100&since=90d');
+  const failed = (requests.find((request) => request.attempts.length === 3 && request.queued_ms > 0) ?? requests.find((request) => request.attempts.length === 3) ?? requests[0] ?? (await world.admin('/admin/v1/requests?limit=1')).requests[0]).id;
   const pages = [
     ['overview', '/dashboard'], ['requests', '/dashboard/requests?errors=true'], ['request', `/dashboard/requests/${failed}`],
     ['runs', '/dashboard/runs'], ['run', '/dashboard/runs/run_42'], ['limits', '/dashboard/limits'], ['providers', '/dashboard/providers?range=7d'],

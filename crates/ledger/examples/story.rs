@@ -203,7 +203,7 @@ fn call_all(entry: &mut Entry, mut clock: i64, now: i64, (route, input, output):
     for (place, deployment) in ladder.iter().enumerate() {
         let number = u32::try_from(place + 1).unwrap();
         let openai = deployment.starts_with("openai");
-        let fault = if openai && storm && draw.chance(230) || openai && draw.chance(1) {
+        let fault = if openai && storm && draw.chance(420) || openai && draw.chance(1) {
             Some((FaultClass::RateLimited, 429, "Rate limit reached for gpt-5 in organization on input tokens per min"))
         } else if outage && *deployment == "openai/gpt-5-mini" && draw.chance(800) || draw.below(2_500) == 0 {
             Some((FaultClass::Overloaded, 503, "The engine is currently overloaded, please try again later"))

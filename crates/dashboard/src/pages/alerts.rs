@@ -77,6 +77,10 @@ fn headline(context: &Context, figures: &Alerts) -> Headline {
             ))
         }
         (many, None) => Headline::calm(format!("{} open, each taken on or silenced.", counted(many, "alert"))),
+        (1, Some(only)) => Headline::new(
+            if only.is_grave() { Tone::Bad } else { Tone::Warn },
+            format!("Nobody has taken it on: {}", plain(&only.subject)),
+        ),
         (many, Some(first)) => {
             let grave = waiting.iter().any(|alert| alert.is_grave());
             let words = format!(

@@ -59,6 +59,9 @@ pub fn overview(context: &Context, figures: &OverviewFigures) -> Content {
         );
     }
     content = content.region("tiles", tiles(context, figures, series));
+    if !figures.alerts.is_empty() {
+        content = content.region("alerts", super::alerts::in_short(context, &figures.alerts));
+    }
     content = content.region(
         "charts",
         html! { div class="cols" {

@@ -235,7 +235,7 @@ fn next(context: &Context, record: &Record) -> Markup {
     html! { section class="card" {
         p class="actions" {
             a class="button" href=(alike) { "Requests like this, ± 1 h" }
-            a class="button" href={ "/admin/v1/requests/" (segment(&record.id)) } { "JSON" }
+            a class="button" href={ "/dashboard/requests/" (segment(&record.id)) ".json" } { "JSON" }
             code { "weir trace " (plain(&record.id)) }
         }
     } }

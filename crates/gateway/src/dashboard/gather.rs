@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use weir_config::Right;
@@ -295,6 +295,14 @@ fn ends(range: &Range) -> String {
 fn filter(params: &Params) -> String {
     let set = FIELDS.iter().filter_map(|(name, ..)| params.get(name).map(|value| (name, value)));
     set.map(|(name, value)| format!("&{name}={}", encoded(value.trim()))).collect()
+}
+
+/// The record of one request, as a program is told it.
+pub(super) async fn record(visit: &Visit<'_>, person: &Person, id: &str) -> Response<ReplyBody> {
+    match ask::raw(visit.shared, person, &format!("/admin/v1/requests/{}", segment(&decoded(id)))).await {
+        Ok(record) => crate::reply::json(StatusCode::OK, record),
+        Err(fault) => respond::page(fault.status, visit.say(&fault.message)),
+    }
 }
 
 /// The requests that a filter matches, as a file.

@@ -86,6 +86,9 @@ impl Visit<'_> {
             "/dashboard/requests.csv" => gather::export(self, &person, true).await,
             "/dashboard/requests.json" => gather::export(self, &person, false).await,
             "/dashboard/" => respond::see(ROOT),
+            path if record_at(path).is_some() => {
+                gather::record(self, &person, record_at(path).unwrap_or_default()).await
+            }
             _ => match gather::page(self, &person, None).await {
                 Ok(Some((context, content))) => {
                     respond::page(StatusCode::OK, weir_dashboard::frame::page(&context, &content))
@@ -210,6 +213,11 @@ fn next_of(wanted: Option<&str>) -> Params {
         return Params::read(path, query);
     }
     Params::at(ROOT)
+}
+
+/// The id of the request whose record a path is of.
+fn record_at(path: &str) -> Option<&str> {
+    path.strip_prefix("/dashboard/requests/")?.strip_suffix(".json")
 }
 
 /// The token of a session.
