@@ -82,88 +82,58 @@ pub fn overview(context: &Context, figures: &OverviewFigures) -> Content {
 
 fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
     let total = figures.series.as_ref().map(|series| series.all.total.clone()).unwrap_or_default();
+    let answered = availability(total.answered, total.stayed());
     let keep = |page: Page| context.params.to(page.path(), &["range", "from", "to"]);
-    let sick = figures.live.deployments.iter().find(|d| d.breaker == "open" || d.benched.is_some());
-    let probing = figures.live.deployments.iter().find(|d| d.breaker == "half-open");
-    let users = permille(total.unanswered(), total.stayed()).filter(|_| total.unanswered() > 0);
-    let answered = || availability(total.answered, total.stayed());
+    let queued = figures.live.ledger_queued;
+    let lost = permille(total.unanswered(), total.stayed()).filter(|lost| *lost >= 5);
     let tight = tightest(&figures.live.pools);
     first([
-        (figures.live.ledger_queued > 10_000).then(|| {
-            Headline::new(
-                Tone::Bad,
-                format!(
-                    "The ledger is behind: {} wait to be written. Serving goes on.",
-                    counted(figures.live.ledger_queued, "fact")
-                ),
-            )
+        (queued > 10_000).then(|| {
+            let facts = counted(queued, "fact");
+            Headline::new(Tone::Bad, format!("The ledger is behind: {facts} wait to be written. Serving goes on."))
         }),
-        users.filter(|lost| *lost >= 5).map(|_| {
-            let href = keep(Page::Requests).with("errors", "true").href();
-            Headline::new(
-                Tone::Bad,
-                format!(
-                    "Users saw {} answered: {} of {} failed.",
-                    answered(),
-                    counted(total.unanswered(), "request"),
-                    short(total.stayed())
-                ),
-            )
-            .to(href, "See them")
+        lost.map(|_| {
+            let (failed, of) = (counted(total.unanswered(), "request"), short(total.stayed()));
+            Headline::new(Tone::Bad, format!("Users saw {answered} answered: {failed} of {of} failed."))
+                .to(keep(Page::Requests).with("errors", "true").href(), "See them")
         }),
-        sick.map(|sick| {
-            let what = if sick.benched.is_some() {
-                "is not called: its provider refused"
-            } else {
-                "is not called: its breaker is open"
-            };
-            Headline::new(Tone::Warn, format!("{} {what}. Users saw {} answered.", plain(&sick.deployment), answered()))
-                .to(keep(Page::Providers).href(), "Providers")
-        }),
-        permille(total.calls.status_429, total.calls.attempts).filter(|share| *share >= 10).map(|_| {
-            let words = format!(
-                "Users saw {} answered. Providers throttle: {} of attempts were 429s.",
-                answered(),
-                share(total.calls.status_429, total.calls.attempts)
-            );
-            Headline::new(Tone::Warn, words).to(keep(Page::Providers).href(), "Providers")
-        }),
+        of_providers(figures, &total, &answered).map(|headline| headline.to(keep(Page::Providers).href(), "Providers")),
         tight.filter(|(_, limit)| limit.peak_permille() >= 800).map(|(pool, limit)| {
-            let words = format!(
-                "Users saw {} answered; {} {} peak at {} of {}.",
-                answered(),
-                pool_name(pool),
-                limit.words(),
-                share(limit.peak, limit.limit),
-                limit.rate()
-            );
+            let (pool, words, peak) = (pool_name(pool), limit.words(), share(limit.peak, limit.limit));
+            let words = format!("Users saw {answered} answered; {pool} {words} peak at {peak} of {}.", limit.rate());
             Headline::new(Tone::Warn, words).to("/dashboard/limits", "Limits")
         }),
         figures.halted.first().map(|run| {
             let cost = dollars_known(run.cost(), u64::from(run.cost_unknown));
-            Headline::new(
-                Tone::Warn,
-                format!("Run {} is halted after {cost}. Users saw {} answered.", plain(&run.run), answered()),
-            )
-            .to("/dashboard/runs?state=halted", "Runs")
-        }),
-        probing.map(|d| {
-            Headline::new(
-                Tone::Warn,
-                format!("{} is half-open: it is tried again. Users saw {} answered.", plain(&d.deployment), answered()),
-            )
+            let words = format!("Run {} is halted after {cost}. Users saw {answered} answered.", plain(&run.run));
+            Headline::new(Tone::Warn, words).to("/dashboard/runs?state=halted", "Runs")
         }),
         (total.requests > 0).then(|| {
             let peak =
                 tight.map_or(String::new(), |(_, limit)| format!(", peak use {}", share(limit.peak, limit.limit)));
-            Headline::calm(format!(
-                "All calm: {} of {} answered{peak}.",
-                answered(),
-                counted(total.stayed(), "request")
-            ))
+            let requests = counted(total.stayed(), "request");
+            Headline::calm(format!("All calm: {answered} of {requests} answered{peak}."))
         }),
         Some(Headline::calm("No request yet.")),
     ])
+}
+
+/// What is the matter with a provider, if something is.
+fn of_providers(figures: &OverviewFigures, total: &Counts, answered: &str) -> Option<Headline> {
+    let deployments = &figures.live.deployments;
+    let throttled = permille(total.calls.status_429, total.calls.attempts).filter(|share| *share >= 10);
+    let words = if let Some(sick) = deployments.iter().find(|d| d.benched.is_some()) {
+        format!("{} is not called: its provider refused. Users saw {answered} answered.", plain(&sick.deployment))
+    } else if let Some(open) = deployments.iter().find(|d| d.breaker == "open") {
+        format!("{} is not called: its breaker is open. Users saw {answered} answered.", plain(&open.deployment))
+    } else if let Some(trying) = deployments.iter().find(|d| d.breaker == "half-open") {
+        format!("{} is half-open: it is tried again. Users saw {answered} answered.", plain(&trying.deployment))
+    } else {
+        throttled?;
+        let part = share(total.calls.status_429, total.calls.attempts);
+        format!("Users saw {answered} answered. Providers throttle: {part} of attempts were 429s.")
+    };
+    Some(Headline::new(Tone::Warn, words))
 }
 
 fn tiles(context: &Context, figures: &OverviewFigures, series: &Series) -> Markup {
