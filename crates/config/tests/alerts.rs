@@ -1,7 +1,5 @@
 //! Owners, notifiers and alerts, as written and as meant.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
-
 use std::path::Path;
 use std::time::Duration;
 

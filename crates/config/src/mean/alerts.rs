@@ -50,7 +50,7 @@ fn silenced(table: &Table, log: &mut Log<'_>) -> BTreeSet<AlertRule> {
             }
             None => {
                 let known = AlertRule::ALL.map(AlertRule::name);
-                let hint = match nearest(name, known.into_iter()) {
+                let hint = match nearest(name, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the rules are {}", known.join(", ")),
                 };

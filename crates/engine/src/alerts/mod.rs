@@ -27,4 +27,3 @@ pub use rule::{AlertRule, Severity};
 pub use settings::{AlertSettings, Escalation, Owner};
 pub use telling::{Notice, NoticeKind};
 pub use watch::{AlertChange, Alerts, NoSuchAlert, Told};
-pub use words::defused;

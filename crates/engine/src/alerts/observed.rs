@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weir_units::{DeploymentId, Dimension, FaultClass, NanoUsd, WallTime};
 
-use crate::budgets::{Period, Span};
+use crate::budgets::Span;
 use crate::change::BreakerState;
 use crate::limits::PoolId;
 
@@ -104,8 +104,6 @@ pub struct BudgetSeen {
     pub limit: NanoUsd,
     /// What counts as spent of it.
     pub spent: NanoUsd,
-    /// What its limit is for.
-    pub period: Period,
     /// The current period.
     pub span: Span,
     /// The shares at which to warn, in parts per million.

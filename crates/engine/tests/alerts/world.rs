@@ -112,7 +112,6 @@ pub(crate) fn budget(name: &str, period: Period, spent: &str, limit: &str) -> Bu
         name: name.into(),
         limit: dollars(limit),
         spent: dollars(spent),
-        period,
         span: period.at(START, &Zone::UTC),
         warn_at_ppm: vec![500_000, 800_000],
     }

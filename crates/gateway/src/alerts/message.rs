@@ -41,7 +41,7 @@ impl<'a> Letter<'a> {
         }
     }
 
-    /// `chain head 41 · 9f2c…`, to be compared with the audit log.
+    /// The head of the audit log, so that a cut tail shows.
     pub(super) fn chain(&self) -> String {
         format!("audit log: entry {}, {}", self.chain_head.sequence, self.chain_head.hash)
     }

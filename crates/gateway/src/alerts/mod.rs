@@ -13,7 +13,7 @@ mod slack;
 mod told;
 mod webhook;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,8 +52,11 @@ pub(crate) struct Alarms {
 #[derive(Default)]
 struct Heard {
     moved: Vec<LimitMoved>,
-    halted: BTreeMap<(Arc<str>, Arc<str>), Arc<str>>,
+    halted: BTreeMap<Run, Arc<str>>,
 }
+
+/// A tenant and the name of its run.
+type Run = (Arc<str>, Arc<str>);
 
 impl Alarms {
     /// Hears of what no later look could find.
@@ -184,12 +187,11 @@ pub(crate) async fn try_out(shared: &Arc<Shared>, name: &str) -> Option<Tried> {
 /// The runs that are halted now; those that are not any more are forgotten.
 fn halted(shared: &Shared) -> Vec<HaltedRun> {
     let now = shared.clock.now();
-    let known: Vec<((Arc<str>, Arc<str>), Arc<str>)> =
-        shared.alarms.heard().halted.iter().map(|(run, why)| (run.clone(), Arc::clone(why))).collect();
+    let known = shared.alarms.heard().halted.clone();
     if known.is_empty() {
         return Vec::new();
     }
-    let mut gone = BTreeSet::new();
+    let mut gone = BTreeMap::new();
     let halted = shared.runs.look(|runs| {
         let mut halted = Vec::new();
         for ((tenant, run), why) in known {
@@ -199,12 +201,13 @@ fn halted(shared: &Shared) -> Vec<HaltedRun> {
                     halted.push(HaltedRun { tenant, run, why, cost });
                 }
                 None => {
-                    gone.insert((tenant, run));
+                    gone.insert((tenant, run), why);
                 }
             }
         }
         halted
     });
-    shared.alarms.heard().halted.retain(|run, _| !gone.contains(run));
+    // One that was halted again meanwhile has another reason.
+    shared.alarms.heard().halted.retain(|run, why| gone.get(run).is_none_or(|before| !Arc::ptr_eq(before, why)));
     halted
 }

@@ -122,7 +122,6 @@ fn budgets(shared: &Shared, live: &Live) -> Vec<BudgetSeen> {
             name: view.budget.name,
             limit: view.limit,
             spent: view.books.counted(),
-            period: view.period,
             span: view.span,
         }
     });

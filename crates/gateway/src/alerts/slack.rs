@@ -50,3 +50,38 @@ pub(super) fn body(letter: &Letter<'_>) -> Value {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_engine::alerts::{Alert, Notice};
+    use weir_ledger::AuditHead;
+    use weir_units::WallTime;
+
+    use super::*;
+
+    #[test]
+    fn only_what_weir_links_is_a_link() {
+        let notice = Notice { alert: Alert::trial(WallTime(0), "x"), to: "x".into(), kind: NoticeKind::Opened };
+        let letter = Letter {
+            notice: &notice,
+            title: "<b> & `*x*`".to_owned(),
+            lines: vec!["<!channel> *bold*".to_owned()],
+            page: "https://weir.example/dashboard/alerts/alert_1?a=1&b=2".to_owned(),
+            is_link: true,
+            upgrade_url: None,
+            alert: Value::Null,
+            chain_head: AuditHead::default(),
+        };
+        let told = body(&letter);
+        assert_eq!(told["text"], "&lt;b&gt; &amp; `*x*`");
+        let kinds: Vec<&str> = told["blocks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|block| block.pointer("/text/type").or(block.pointer("/elements/0/type")).unwrap().as_str().unwrap())
+            .collect();
+        assert_eq!(kinds, ["plain_text", "plain_text", "mrkdwn", "plain_text"]);
+        let link = "<https://weir.example/dashboard/alerts/alert_1?a=1&amp;b=2|Open, acknowledge or silence>";
+        assert_eq!(told["blocks"][2]["elements"][0]["text"], link);
+    }
+}

@@ -16,7 +16,7 @@ async fn a_breaker_that_opens_and_closes() {
     let (opened, resolved) = world
         .began_and_ended("breaker-open", async || {
             world.mock.clear();
-            world.until_closed().await;
+            world.until_breaker(|state| state == "closed").await;
         })
         .await;
     let alert = &opened.json()["alert"];

@@ -152,10 +152,10 @@ async fn what_is_silenced_tells_nobody_until_the_silence_ends() {
     let (code, said) = world.cli(&["silence", &id(&first), "--for", "1h", "--why", "a \u{7}known one"]).await;
     assert!(code == 0 && said.contains("nobody is told of breaker-open about m/smart until"), "{said}");
     world.mock.clear();
-    world.until_closed().await;
+    world.until_breaker(|state| state == "closed").await;
     world.sink.wait("resolved breaker-open").await;
     world.order("500");
-    world.ask(4).await;
+    world.until_breaker(|state| state != "closed").await;
     let again = world.open("breaker-open").await;
     assert_eq!((again["state"].as_str(), again["silenced"]["by"].as_str()), (Some("silenced"), Some("root")));
     assert_eq!(again["silenced"]["why"], "a ?known one");

@@ -71,14 +71,18 @@ impl World {
         tokio::time::timeout(GUARD, asking).await.expect("it answers again");
     }
 
-    /// Asks until the breaker is closed: after it was open that takes a few good answers.
-    pub(crate) async fn until_closed(&self) {
+    /// Asks until the breaker is so.
+    pub(crate) async fn until_breaker(&self, fits: impl Fn(&str) -> bool) {
         let asking = async {
-            while self.weir.told("/admin/v1/deployments").await["deployments"][0]["breaker"] != "closed" {
+            loop {
+                let told = self.weir.told("/admin/v1/deployments").await;
+                if fits(told["deployments"][0]["breaker"].as_str().unwrap()) {
+                    return;
+                }
                 self.ask(1).await;
             }
         };
-        tokio::time::timeout(GUARD, asking).await.expect("it closes");
+        tokio::time::timeout(GUARD, asking).await.expect("it moves");
     }
 
     pub(crate) fn order(&self, fault: &str) {

@@ -24,7 +24,6 @@ use spending::Purse;
 use text::{CLOSING, fit_within, name};
 use times::{day_or_time, moment, span};
 
-pub use text::defused;
 pub(super) use text::plain;
 
 /// A route, and the provider that serves it in place of another, if there is one.

@@ -30,8 +30,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// `text` without anything that a chat would make a link or a mention of: `https[:]//x`, `www[.]x`, `[at]here`.
-#[must_use]
-pub fn defused(text: &str) -> String {
+fn defused(text: &str) -> String {
     let text = text.replace("://", "[:]//").replace('@', "[at]");
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.as_str();
