@@ -23,7 +23,7 @@ pub struct Day {
 pub fn days(days: &[Day], says: &str) -> Markup {
     let wide = 1.0 / days.len().max(1) as f64;
     let old = days.len().saturating_sub(30);
-    html! {
+    html! { div class="cellbox" {
         svg class="cells" width="100%" height="28" role="group" aria-label=(says) {
             @for (number, day) in days.iter().enumerate() {
                 @let x = percent(number as f64 * wide);
@@ -39,7 +39,7 @@ pub fn days(days: &[Day], says: &str) -> Markup {
                 }
             }
         }
-    }
+    } }
 }
 
 fn said(day: &Day) -> String {

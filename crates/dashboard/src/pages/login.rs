@@ -37,7 +37,7 @@ pub fn login(theme: Theme, next: &Params, host: &str, refused: Option<Refused>) 
             form method="post" action="/dashboard/login" {
                 input type="hidden" name="next" value=(next.href());
                 // Browsers keep a key by a name.
-            input class="hide" type="text" name="username" value="admin" autocomplete="username" tabindex="-1" aria-hidden="true";
+            input hidden type="text" name="username" value="admin" autocomplete="username";
             label { span { "Key" } input type="password" name="key" autocomplete="current-password" required autofocus; }
                 button class="main" { "Log in" }
             }
