@@ -91,6 +91,8 @@ pub struct Server {
     pub public_url: Option<String>,
     /// The name of the zone that times are shown in.
     pub timezone: String,
+    /// Whether the log is written as JSON, one object a line.
+    pub log_json: bool,
     /// The largest request body, in bytes, decoded.
     pub body_limit: usize,
     /// What all requests and answers together may buffer, in bytes.

@@ -33,7 +33,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, headroom, live};
+use crate::{budgets, follow, headroom, live};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -151,6 +151,7 @@ where
         "/admin/v1/facts" => requests::facts(shared, parts).await?,
         "/admin/v1/audit" => audit::list(shared, person, parts).await?,
         "/admin/v1/audit/head" => audit::head(shared),
+        "/admin/v1/logs" => follow::serve(shared, person, parts.uri.query().unwrap_or_default())?,
         path if content::is_own(path) => content::serve(shared, person, path).await?,
         path => match path.strip_prefix("/admin/v1/requests/") {
             Some(id) => request(shared, id).await?,

@@ -322,6 +322,7 @@ async fn keep(shared: &Shared, record: &KeyRecord, fact: Fact, audit: AuditEntry
         )
     })?;
     tracing::info!("{}", event.fact.in_words());
+    shared.followers.fact(&event);
     shared.recent.push(event);
     Ok(())
 }

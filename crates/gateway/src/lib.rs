@@ -20,6 +20,7 @@ mod changes;
 mod clock;
 mod dashboard;
 mod fault;
+mod follow;
 mod headers;
 mod headroom;
 mod keys;

@@ -515,6 +515,7 @@ impl Journey {
             self.shared.capture.end(*capture, &entry);
         }
         self.shared.metrics.count(&entry, now.since(self.arrived), now);
+        self.shared.followers.request(&entry);
         self.shared.ledger.settle(entry);
     }
 }

@@ -25,6 +25,7 @@ use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
 use crate::dashboard::{Hub, Sessions};
+use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::Metrics;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) audit: AuditLog,
     pub(crate) capture: Capturer,
+    pub(crate) followers: Followers,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) alarms: Alarms,
@@ -115,6 +117,7 @@ impl Shared {
             live: ArcSwap::from_pointee(live),
             audit: AuditLog::new(ledger.clone()),
             capture: Capturer::default(),
+            followers: Followers::default(),
             ledger,
             metrics,
             recent: Recent::default(),
@@ -176,6 +179,7 @@ impl Shared {
     /// Writes a fact of the system down, and remembers it for the live view.
     pub(crate) fn tell(&self, event: Event) {
         self.alarms.hear(&event.fact);
+        self.followers.fact(&event);
         self.recent.push(event.clone());
         self.ledger.note(event);
     }

@@ -9,16 +9,19 @@ CREATE TABLE rollups (
 -- Which requests have which value, in blocks of minutes (since 1970; `until` is the first after the block), so that writing a
 -- request costs no index: the writer makes a block's postings at once, from memory. `kind` says of what.
 CREATE TABLE spans (
-    start INTEGER PRIMARY KEY,
+    id    INTEGER PRIMARY KEY,
+    start INTEGER NOT NULL,
     until INTEGER NOT NULL,
     rows  INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX spans_start ON spans (start);
+
 CREATE TABLE postings (
     kind  INTEGER NOT NULL,
-    start INTEGER NOT NULL,
+    span  INTEGER NOT NULL,
     data  BLOB NOT NULL,
-    PRIMARY KEY (kind, start)
+    PRIMARY KEY (kind, span)
 ) STRICT;
 
 -- Minutes of which some requests are in neither yet.

@@ -93,11 +93,6 @@ impl Statement {
         }
         self
     }
-
-    /// The dialect that it is written in.
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.dialect
-    }
 }
 
 /// `rows` times a row of `columns` places, as `VALUES` wants them.

@@ -169,6 +169,6 @@ fn is(wanted: Option<&String>, value: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| value == Some(wanted))
 }
 
-fn refused_by(wanted: &str, by: Option<&str>) -> bool {
+pub(crate) fn refused_by(wanted: &str, by: Option<&str>) -> bool {
     by.is_some_and(|by| by == wanted || (wanted == "provider" && by != "weir"))
 }

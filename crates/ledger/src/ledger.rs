@@ -101,6 +101,8 @@ pub(crate) enum Message {
     /// What was captured of a request.
     Content(Box<Content>),
     Flush(oneshot::Sender<()>),
+    /// As `Flush`, and all that is committed is counted in roll-ups and found by postings.
+    Roll(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -297,6 +299,15 @@ impl Ledger {
     pub async fn flush(&self) {
         let (done, wait) = oneshot::channel();
         if self.inner.messages.send(Message::Flush(done)).await.is_ok() {
+            self.inner.state.hurry.notify_one();
+            let _ = wait.await;
+        }
+    }
+
+    /// Waits for that, and until all that is in the database is in roll-ups and postings, which is done every minute anyhow.
+    pub async fn roll(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.inner.messages.send(Message::Roll(done)).await.is_ok() {
             self.inner.state.hurry.notify_one();
             let _ = wait.await;
         }

@@ -216,8 +216,8 @@ pub(crate) async fn check_postgres(postgres: &Postgres, connection: &mut PgConne
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
-            // Too many connections, starting up, shutting down: classes 53 and 57.
-            error.code().is_some_and(|code| code.starts_with("53") || code.starts_with("57"))
+            // Too many connections, not accepting any, starting up, shutting down: classes 53, 55 and 57.
+            error.code().is_some_and(|code| ["53", "55", "57"].iter().any(|class| code.starts_with(class)))
         }
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
         _ => false,

@@ -11,15 +11,11 @@ use sqlx::{ConnectOptions, Connection as _};
 use weir_units::{NanoUsd, RequestId, WallTime};
 
 use crate::db::{Dialect, Pool};
-use crate::entry::Outcome;
 use crate::filter::Filter;
+use crate::index::Reading;
 use crate::open::{OpenError, check, check_postgres, not_opened};
 use crate::place::{Place, Postgres};
 use crate::seen::Seen;
-use crate::series::{Adding, Series, SeriesQuery};
-
-/// Rows that are read at once.
-const BATCH: u32 = 512;
 
 /// A page of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,11 +150,14 @@ impl Reader {
     pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
         let mut records = Vec::new();
         let limit = query.limit as usize;
-        self.scan(&query.filter, query.before, |_, record| {
-            records.push(record);
-            records.len() < limit
-        })
-        .await?;
+        let mut snapshot = self.pool.snapshot().await?;
+        let mut reading = Reading::new(&mut snapshot, &query.filter, query.before).await?;
+        reading
+            .each(|_, record| {
+                records.push(record);
+                records.len() < limit
+            })
+            .await?;
         records.truncate(limit);
         Ok(records)
     }
@@ -168,63 +167,8 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn count(&self, filter: &Filter, most: u64) -> Result<Count, StoreError> {
-        let mut count = Count { found: 0, more: false };
-        self.scan(filter, None, |_, _| {
-            count.more = count.found == most;
-            count.found += u64::from(!count.more);
-            !count.more
-        })
-        .await?;
-        Ok(count)
-    }
-
-    /// Counts over time, as `query` says. Requests that still run are in none of them.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
-        let mut adding = Adding::new(query);
-        let mut filter = query.filter.clone();
-        (filter.since, filter.until) = (query.edges.first().copied(), query.edges.last().copied());
-        self.scan(&filter, None, |seen, _| {
-            if seen.outcome != Outcome::Open {
-                adding.add(&seen);
-            }
-            true
-        })
-        .await?;
-        Ok(adding.done())
-    }
-
-    /// Goes through the requests that the filter holds, newest first, until `each` has enough.
-    async fn scan(
-        &self,
-        filter: &Filter,
-        before: Option<RequestId>,
-        mut each: impl FnMut(Seen, String) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut before = before;
-        loop {
-            let mut sql = self.pool.statement("SELECT id, started_at, record FROM requests WHERE true");
-            filter.push(&mut sql);
-            if let Some(before) = before {
-                sql.push(" AND id < ").bind(key(before));
-            }
-            sql.push(" ORDER BY id DESC LIMIT ").bind(i64::from(BATCH));
-            let rows = self.pool.rows(sql).await?;
-            let more = rows.len() as u64 == u64::from(BATCH);
-            for row in rows {
-                let (id, started_at, record) = (row.blob(0)?, row.int(1)?, row.text(2)?);
-                before = id.try_into().ok().map(|id| RequestId(u128::from_be_bytes(id)));
-                let Some(seen) = Seen::read(started_at, &record) else { continue };
-                if filter.holds(&seen) && !each(seen, record) {
-                    return Ok(());
-                }
-            }
-            if !more || before.is_none() {
-                return Ok(());
-            }
-        }
+        let mut snapshot = self.pool.snapshot().await?;
+        Ok(Reading::new(&mut snapshot, filter, None).await?.count(most).await?)
     }
 
     /// The requests of the same content that arrived in the minute before this one did, the newest first: what a client's SDK tries

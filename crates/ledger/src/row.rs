@@ -9,6 +9,7 @@ use weir_units::{NanoUsd, RequestId, Tokens};
 use crate::entry::{Attempt, Entry, Intent, Outcome};
 use crate::fact::Event;
 use crate::ledger::Message;
+use crate::seen::Seen;
 
 /// One row, of either table.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub(crate) struct RequestRow {
     pub(crate) spent: Spent,
     #[serde(with = "raw")]
     pub(crate) record: Arc<str>,
+    /// What is counted of it, once it has ended; none if it comes out of the spill.
+    #[serde(skip)]
+    pub(crate) seen: Option<Box<Seen>>,
 }
 
 /// What sums of a request are made of, beside its cost: of all its attempts together.
@@ -113,7 +117,9 @@ impl Row {
             Message::Intent(intent) => Self::Request(RequestRow::open(intent)),
             Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
             Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
-            Message::Change(..) | Message::Content(_) | Message::Flush(_) | Message::Close(_) => return None,
+            Message::Change(..) | Message::Content(_) | Message::Flush(_) | Message::Roll(_) | Message::Close(_) => {
+                return None;
+            }
         })
     }
 
@@ -130,6 +136,7 @@ impl RequestRow {
     /// The row of a request that has ended.
     pub(crate) fn settled(entry: Entry) -> Self {
         let record = entry.to_json();
+        let seen = (entry.outcome != Outcome::Open).then(|| Box::new(Seen::of(&entry)));
         Self {
             id: entry.id,
             started_at: entry.started_at.0,
@@ -142,6 +149,7 @@ impl RequestRow {
             run: entry.run,
             spent: Spent::of(&entry.attempts),
             record,
+            seen,
         }
     }
 

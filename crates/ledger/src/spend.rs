@@ -1,6 +1,6 @@
 //! What was spent, added up by key, model, run and more: sums that are exact, of whatever the ledger still has.
 //!
-//! The sums are the database's, over columns; the few requests whose attempts went to several deployments are taken apart by their
+//! Roll-ups have the sums of all but runs (`spend_rolled.rs`). Those of runs are the database's, over columns; the few requests whose attempts went to several deployments are taken apart by their
 //! records (`spend_sql.rs` writes the statement). What is unknown is counted beside a sum and is never zero in it.
 
 use std::time::{Duration, Instant};
@@ -173,6 +173,11 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read, or not within `patience`.
     pub async fn spend(&self, query: &SpendQuery, patience: Option<Duration>) -> Result<Spend, SpendError> {
+        if !query.by.contains(&SpendBy::Run) {
+            let deadline = patience.map(|patience| Instant::now() + patience);
+            let spend = self.spend_rolled(query, deadline).await?;
+            return spend.ok_or(SpendError::TooLong(patience.unwrap_or_default()));
+        }
         let sql = statement(self.pool.dialect(), query);
         let rows = match &self.pool {
             Pool::Sqlite(pool) => {

@@ -17,8 +17,10 @@ use crate::audit::{self, AuditHead};
 use crate::change::Change;
 use crate::content::{self, Content};
 use crate::db::{Connection, Dialect, Value, places};
-use crate::ledger::State;
+use crate::ledger::{State, wall_now};
 use crate::place::Place;
+use crate::rolling::delete_span;
+use crate::rollup::Grain;
 use crate::row::{FactRow, RequestRow, Row};
 
 /// `application_id` of a ledger's file: `weir`.
@@ -30,6 +32,13 @@ pub(crate) const SCHEMA_POSTGRES: i64 = 6;
 
 /// Rows that one step of the retention deletes, so that no group waits long behind it.
 const SWEEP: i64 = 500;
+
+/// Spans that one step of it deletes.
+const SWEPT_SPANS: i64 = 16;
+
+/// How many days roll-ups of hours and of days are kept; longer, if detail is.
+const HOURS: i64 = 400;
+const DAYS: i64 = 3_660;
 
 /// Open requests that are closed at once.
 const CLOSED: i64 = 256;
@@ -124,11 +133,15 @@ impl Store {
     async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
         let mut requests: Vec<&RequestRow> = rows.iter().filter_map(Row::request).collect();
         // As they lie in the table: neighbours share a page, and the page of the newest is filled before the next is begun.
-        requests.sort_by_key(|row| (row.id, !row.is_open()));
-        // Of a request that is there twice, what came last, if it has ended.
-        requests.reverse();
-        requests.dedup_by_key(|row| row.id);
-        requests.reverse();
+        requests.sort_by_key(|row| row.id);
+        // Of a request that is there twice, what came last, unless only what came first has ended.
+        requests.dedup_by(|later, earlier| {
+            let same = later.id == earlier.id;
+            if same && !later.is_open() {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
         let facts: Vec<&FactRow> = rows.iter().filter_map(Row::fact).collect();
         let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         let mut rest = requests.as_slice();
@@ -193,7 +206,36 @@ impl Store {
         let mut sql = on.statement("DELETE FROM keys WHERE coalesce(revoked_at, expires_at) < ");
         sql.bind(before.0).push(" AND name <> (SELECT name FROM keys ORDER BY created_at DESC, name LIMIT 1)");
         on.execute(sql).await?;
+        self.sweep_rollups(before).await?;
         Ok(requests + facts >= SWEEP.unsigned_abs())
+    }
+
+    /// Deletes roll-ups that are older than theirs are kept, and the postings of what is deleted.
+    async fn sweep_rollups(&mut self, before: WallTime) -> Result<(), sqlx::Error> {
+        let on = self.on()?;
+        let minute = before.0.div_euclid(Grain::Minute.length());
+        // An hour that is counted anew is counted from its minutes, so these stay for a while after their requests.
+        let minutes = before.0.saturating_sub(2 * Grain::Day.length());
+        for (grain, before) in [
+            (Grain::Minute, minutes),
+            (Grain::Hour, minutes.min(wall_now().0 - HOURS * Grain::Day.length())),
+            (Grain::Day, minutes.min(wall_now().0 - DAYS * Grain::Day.length())),
+        ] {
+            for number in [grain.number(), grain.of_tags()] {
+                let mut sql = on.statement("DELETE FROM rollups WHERE grain = ");
+                sql.bind(number).push(" AND start < ").bind(before);
+                on.execute(sql).await?;
+            }
+        }
+        let mut sql = on.statement("DELETE FROM dirty WHERE minute < ");
+        sql.bind(minute);
+        on.execute(sql).await?;
+        let mut sql = on.statement("SELECT id FROM spans WHERE until <= ");
+        sql.bind(minute).push(" LIMIT ").bind(SWEPT_SPANS);
+        for row in on.rows(sql).await? {
+            delete_span(on, row.int(0)?).await?;
+        }
+        Ok(())
     }
 
     /// The newest row of the audit log.

@@ -16,6 +16,7 @@ use crate::content::Content;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
 use crate::open::{OpenError, close_open, connect};
+use crate::rolling::Rolling;
 use crate::row::{Row, minutes};
 use crate::spill::{Ask, Spill, Taken};
 use crate::store::Store;
@@ -41,6 +42,8 @@ pub(crate) struct Writer {
     group: Vec<Message>,
     /// Whether the database was ready before: what a former process left open is closed once.
     prepared: bool,
+    /// What is committed and not counted yet.
+    rolling: Rolling,
     /// When a database that fails is tried again.
     retry_at: Option<Instant>,
     changes: Changes,
@@ -61,6 +64,7 @@ impl Writer {
         let window = options.commit_every.mul_f32(0.8);
         let sweep_at = Instant::now();
         let prepared = store.is_connected();
+        let rolling = Rolling::new();
         let (group, retry_at, changes, back) = (Vec::new(), None, Changes::default(), None);
         Self {
             options,
@@ -72,6 +76,7 @@ impl Writer {
             _lock: lock,
             group,
             prepared,
+            rolling,
             retry_at,
             changes,
             back,
@@ -80,11 +85,17 @@ impl Writer {
     }
 
     pub(crate) async fn run(mut self) {
+        if self.prepared
+            && let Ok(on) = self.store.on()
+            && let Err(error) = self.rolling.take_over(on).await
+        {
+            self.fails(error).await;
+        }
         loop {
             let open = self.gather().await;
-            let Parts { rows, changes, contents, flushes, closes } = parts_of(&mut self.group);
+            let Parts { rows, changes, contents, flushes, rolls, closes } = parts_of(&mut self.group);
             let now = Instant::now();
-            let all = !open || !flushes.is_empty() || !closes.is_empty();
+            let all = !open || !flushes.is_empty() || !rolls.is_empty() || !closes.is_empty();
             if all || self.retry_at.is_some_and(|at| at <= now) {
                 self.retry_at = None;
             }
@@ -92,8 +103,9 @@ impl Writer {
             self.keep(changes, false).await;
             self.keep_contents(contents).await;
             self.read_back(all).await;
+            while self.roll(!rolls.is_empty()).await && !rolls.is_empty() {}
             self.sweep().await;
-            for done in flushes {
+            for done in flushes.into_iter().chain(rolls) {
                 let _ = done.send(());
             }
             if !open || !closes.is_empty() {
@@ -109,7 +121,7 @@ impl Writer {
             return self.drain();
         }
         let retries = [self.retry_at, self.changes.retry_at()].into_iter().flatten();
-        let wake_at = retries.fold(self.sweep_at, Instant::min);
+        let wake_at = retries.fold(self.sweep_at.min(self.rolling.at), Instant::min);
         tokio::select! {
             message = self.messages.recv() => {
                 let Some(message) = message else { return false };
@@ -144,12 +156,11 @@ impl Writer {
             return;
         }
         if self.retry_at.is_none() {
-            let written = match self.ready().await {
-                Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
-                Err(error) => Err(error),
-            };
-            match written {
-                Ok(()) => return self.works(),
+            match self.write(&rows).await {
+                Ok(minutes) => {
+                    self.rolling.committed(rows, &minutes);
+                    return self.works();
+                }
                 Err(error) => self.fails(error).await,
             }
         }
@@ -210,11 +221,9 @@ impl Writer {
             taken.done()?;
             return Ok(true);
         }
-        let written = match self.ready().await {
-            Ok(()) => self.store.write(&rows, &minutes(&rows)).await,
-            Err(error) => Err(error),
-        };
-        if written.is_ok() {
+        let written = self.write(&rows).await;
+        if let Ok(minutes) = &written {
+            self.rolling.committed(rows, minutes);
             // A file that had to be begun again is counted twice, so this must not wrap.
             let less = |spilled: u64| Some(spilled.saturating_sub(lines));
             let _ = self.state.spilled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -223,15 +232,14 @@ impl Writer {
         } else {
             self.back = Some((taken, rows, lines));
         }
-        written.map(|()| true)
+        written.map(|_| true)
     }
 
     async fn sweep(&mut self) {
         if self.retry_at.is_some() || Instant::now() < self.sweep_at {
             return;
         }
-        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
-        let before = WallTime(wall_now().0.saturating_sub(retention));
+        let before = self.kept();
         let swept = match self.store.sweep(before).await {
             Ok(more) => self.store.sweep_contents(wall_now()).await.map(|contents| more || contents),
             Err(error) => Err(error),
@@ -241,6 +249,12 @@ impl Writer {
             Ok(false) => self.sweep_at = Instant::now() + SWEEP_EVERY,
             Err(error) => self.fails(error).await,
         }
+    }
+
+    /// Since when detail is kept.
+    fn kept(&self) -> WallTime {
+        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
+        WallTime(wall_now().0.saturating_sub(retention))
     }
 
     fn works(&self) {
@@ -260,6 +274,33 @@ impl Writer {
         }
     }
 
+    /// Writes rows, and marks their minutes, which it returns.
+    async fn write(&mut self, rows: &[Row]) -> Result<Vec<i64>, sqlx::Error> {
+        self.ready().await?;
+        let minutes = minutes(rows);
+        self.store.write(rows, &self.rolling.to_mark(&minutes)).await?;
+        Ok(minutes)
+    }
+
+    /// Counts what was committed, when it is time or `now`; true if there is more.
+    async fn roll(&mut self, now: bool) -> bool {
+        if self.retry_at.is_some() || (!now && Instant::now() < self.rolling.at) {
+            return false;
+        }
+        let kept = self.kept().0.div_euclid(60_000_000) + 1;
+        let rolled = match self.ready().await.and_then(|()| self.store.on()) {
+            Ok(on) => self.rolling.roll(on, kept).await,
+            Err(error) => Err(error),
+        };
+        match rolled {
+            Ok(more) => more,
+            Err(error) => {
+                self.fails(error).await;
+                false
+            }
+        }
+    }
+
     /// Connects again, if need be.
     async fn ready(&mut self) -> Result<(), sqlx::Error> {
         if self.store.is_connected() {
@@ -270,9 +311,16 @@ impl Writer {
             other => sqlx::Error::Configuration(other.to_string().into()),
         });
         self.store.connects(Some(connected?));
-        if !self.prepared {
-            close_open(&mut self.store, &self.state).await.inspect_err(|_| self.store.connects(None))?;
+        let mut taken = match self.prepared {
+            true => Ok(()),
+            false => close_open(&mut self.store, &self.state).await,
+        };
+        if taken.is_ok() {
+            // Whether the last commit came through is not known.
+            self.rolling.forget();
+            taken = self.rolling.take_over(self.store.on()?).await;
         }
+        taken.inspect_err(|_| self.store.connects(None))?;
         self.prepared = true;
         Ok(())
     }
@@ -283,12 +331,11 @@ impl Writer {
         while let Some(message) = self.messages.recv().await {
             self.group.push(message);
         }
-        let Parts { rows, changes, contents, flushes, closes: late } = parts_of(&mut self.group);
+        let Parts { rows, changes, contents, closes: late, .. } = parts_of(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
         self.keep(changes, true).await;
         self.keep_contents(contents).await;
-        drop(flushes);
         let Self { store, _lock: lock, .. } = self;
         if let Err(error) = store.close().await {
             tracing::error!(%error, "the ledger's database did not close cleanly");
@@ -314,9 +361,9 @@ struct Parts {
     rows: Vec<Row>,
     changes: Vec<Asked>,
     contents: Vec<Content>,
-    /// Who waits for the commit,
+    /// Who waits for the commit, for all to be counted, and for the end.
     flushes: Waiting,
-    /// and for the end.
+    rolls: Waiting,
     closes: Waiting,
 }
 
@@ -333,6 +380,7 @@ fn parts_of(group: &mut Vec<Message>) -> Parts {
             Message::Change(change, waits) => parts.changes.push((change, waits)),
             Message::Content(content) => parts.contents.push(*content),
             Message::Flush(done) => parts.flushes.push(done),
+            Message::Roll(done) => parts.rolls.push(done),
             Message::Close(done) => parts.closes.push(done),
             message => parts.rows.extend(Row::of(message)),
         }

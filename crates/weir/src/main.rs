@@ -4,9 +4,13 @@ mod alerts;
 mod audit;
 mod check;
 mod demo;
+mod export;
 mod headroom;
 mod keys;
+mod ledger;
+mod logs;
 mod mock;
+mod reading;
 mod replay;
 mod runs;
 mod serve;
@@ -61,6 +65,8 @@ enum Command {
     Mock(Box<mock::Arguments>),
     /// Show what happened to one request, as a timeline
     Trace(trace::Arguments),
+    /// Show requests as they end and facts as they happen
+    Logs(logs::Arguments),
     /// Watch the gateway live: what users get, deployments, limits, queues
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
@@ -69,6 +75,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Write requests as JSON Lines or CSV
+    Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
     /// Show who did what at the admin interface, or check that nobody has changed the log of it
@@ -84,9 +92,11 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
         Command::Serve(arguments) => serve::run(&cli.common, &arguments),
         Command::Check(arguments) => check::run(&cli.common, &arguments),
+        Command::Export(arguments) => export::run(&cli.common, &arguments),
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
+        Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),

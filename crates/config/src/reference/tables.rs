@@ -84,6 +84,13 @@ const SERVER: &[Setting] = &[
         "Where budgets' periods begin and end, by its name in the IANA database (`Europe/Berlin`); the ledger stores UTC.",
     ),
     acted("public-url", Shape::Url, "", "The address that links in alerts and reports carry."),
+    acted(
+        "log-format",
+        Shape::Choice(&["text", "json"]),
+        r#""text""#,
+        "How the log is written to stderr: `json` is one object a line. `weir serve --log-format` counts before it; a reload does not \
+         change it.",
+    ),
     acted("body-limit", Shape::Size, r#""32MiB""#, "The largest request body, decoded. Larger is a 413."),
     acted(
         "buffer-limit",

@@ -66,6 +66,7 @@ pub(super) const PATHS: &[Path] = &[
     audit("/admin/v1/requests/{id}/content", "content.read"),
     audit("/admin/v1/audit", "audit.read"),
     view("/admin/v1/audit/head"),
+    view("/admin/v1/logs"),
 ];
 
 /// The path that is meant; a refusal where nothing is served there, or not with this method.

@@ -28,5 +28,6 @@ pub(crate) fn never_admitted(shared: &Shared, intent: Intent, read: bool, refusa
     entry.events.push(Event { at, stage: Stage::Admit, fact: Fact::Refused { status, code, by } });
     let took = Duration::from_micros(u64::try_from(at.0 - began.0).unwrap_or(0));
     shared.metrics.count(&entry, took, shared.clock.now());
+    shared.followers.request(&entry);
     shared.ledger.settle(entry);
 }

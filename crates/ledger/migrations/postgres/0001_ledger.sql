@@ -49,16 +49,19 @@ CREATE TABLE rollups (
 );
 
 CREATE TABLE spans (
-    start BIGINT PRIMARY KEY,
+    id    BIGINT PRIMARY KEY,
+    start BIGINT NOT NULL,
     until BIGINT NOT NULL,
     rows  BIGINT NOT NULL
 );
 
+CREATE INDEX spans_start ON spans (start);
+
 CREATE TABLE postings (
     kind  BIGINT NOT NULL,
-    start BIGINT NOT NULL,
+    span  BIGINT NOT NULL,
     data  BYTEA NOT NULL,
-    PRIMARY KEY (kind, start)
+    PRIMARY KEY (kind, span)
 );
 
 CREATE TABLE dirty (minute BIGINT PRIMARY KEY);

@@ -40,6 +40,16 @@ impl Histogram {
         }
     }
 
+    /// Takes out what `other` has counted, which must be a part of it.
+    pub(crate) fn take_out(&mut self, other: &Self) {
+        for (bucket, count) in &other.buckets {
+            if let Ok(place) = self.buckets.binary_search_by_key(bucket, |(bucket, _)| *bucket) {
+                self.buckets[place].1 = self.buckets[place].1.saturating_sub(*count);
+            }
+        }
+        self.buckets.retain(|(_, count)| *count > 0);
+    }
+
     /// How many times were counted.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -13,6 +13,7 @@ pub use edges::{Step, edges};
 pub use histogram::Histogram;
 pub use tally::{Calls, Requests, Tally, WASTE, Wasted};
 
+use crate::entry::Outcome;
 use crate::filter::{self, Filter};
 use crate::seen::Seen;
 
@@ -116,8 +117,11 @@ impl<'q> Adding<'q> {
         after.checked_sub(1).filter(|bucket| *bucket < self.all.len())
     }
 
-    /// Counts a request that the filter holds.
+    /// Counts a request that the filter holds, if it has ended.
     pub(crate) fn add(&mut self, seen: &Seen) {
+        if seen.outcome == Outcome::Open {
+            return;
+        }
         let Some(bucket) = self.bucket(seen.started_at) else { return };
         self.all[bucket].add(seen);
         let Some(by) = &self.query.by else { return };
@@ -128,6 +132,17 @@ impl<'q> Adding<'q> {
         }
     }
 
+    /// The counts of all requests of a bucket.
+    pub(crate) fn all(&mut self, bucket: usize) -> &mut Tally {
+        &mut self.all[bucket]
+    }
+
+    /// What is told apart.
+    pub(crate) fn by(&self) -> Option<&'q SeriesBy> {
+        self.query.by.as_ref()
+    }
+
+    /// The counts of a name in a bucket.
     pub(crate) fn of(&mut self, bucket: usize, name: Option<String>) -> &mut Tally {
         let buckets = self.all.len();
         &mut self.rows.entry(name).or_insert_with(|| vec![Tally::default(); buckets])[bucket]

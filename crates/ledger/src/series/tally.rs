@@ -31,6 +31,10 @@ macro_rules! counts {
                 [$(&mut self.$field),*]
             }
 
+            fn take_out(&mut self, other: &Self) {
+                $(self.$field = self.$field.saturating_sub(other.$field);)*
+            }
+
             fn merge(&mut self, other: &Self) {
                 $(self.$field = self.$field.saturating_add(other.$field);)*
             }
@@ -158,6 +162,23 @@ impl Tally {
             sum.tokens = sum.tokens.saturating_add(part.tokens);
             sum.cost += part.cost;
             sum.unpriced = sum.unpriced.saturating_add(part.unpriced);
+        }
+    }
+
+    /// Takes out what `other` has counted, which must be a part of it.
+    pub(crate) fn take_out(&mut self, other: &Self) {
+        self.requests.take_out(&other.requests);
+        self.calls.take_out(&other.calls);
+        self.duration.take_out(&other.duration);
+        self.first_content.take_out(&other.first_content);
+        self.queue_wait.take_out(&other.queue_wait);
+        self.cost = self.cost.saturating_sub(other.cost);
+        self.estimated = self.estimated.saturating_sub(other.estimated);
+        for (sum, part) in self.wasted.iter_mut().zip(&other.wasted) {
+            sum.times = sum.times.saturating_sub(part.times);
+            sum.tokens = sum.tokens.saturating_sub(part.tokens);
+            sum.cost = sum.cost.saturating_sub(part.cost);
+            sum.unpriced = sum.unpriced.saturating_sub(part.unpriced);
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// The ledger is a file.
+    #[allow(dead_code, reason = "not every test has one")]
     pub(crate) async fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), postgres: None }
     }
@@ -56,6 +57,31 @@ impl Home {
         open(self.options()).await.unwrap().0
     }
 
+    /// Changes the database behind the ledger's back.
+    #[allow(dead_code, reason = "not every test does")]
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        match &self.postgres {
+            Some(_) => {
+                let mut connection = self.server().await;
+                connection.execute(sql).await.unwrap();
+            }
+            None => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path());
+                let mut connection = options.connect().await.unwrap();
+                connection.execute(sql).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// A connection to its database in Postgres.
+    #[allow(dead_code, reason = "not every test does")]
+    pub(crate) async fn server(&self) -> PgConnection {
+        let url: PgConnectOptions = std::env::var("WEIR_TEST_POSTGRES").unwrap().parse().unwrap();
+        let shown = self.postgres.as_ref().unwrap().to_string();
+        url.database(shown.rsplit_once('/').unwrap().1).connect().await.unwrap()
+    }
+
     /// As another process reads it.
     #[allow(dead_code, reason = "not every test reads from outside")]
     pub(crate) async fn reader(&self) -> Reader {
@@ -67,10 +93,12 @@ impl Home {
 }
 
 /// Makes two tests of each story, one a database.
+#[allow(unused_macros, reason = "not every test has stories for both")]
 macro_rules! on_both {
     ($($story:ident),* $(,)?) => {
         mod sqlite { $(#[tokio::test] async fn $story() { super::$story(super::Home::sqlite().await).await; })* }
         mod postgres { $(#[tokio::test] async fn $story() { super::$story(super::Home::postgres().await).await; })* }
     };
 }
+#[allow(unused_imports, reason = "as above")]
 pub(crate) use on_both;

@@ -25,13 +25,15 @@ impl Draw {
 /// The `n`th request, which arrives at `at`.
 pub(crate) fn varied(n: u64, at: WallTime) -> Entry {
     let draw = &mut Draw(n.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0x1405_7B7E_F767_814F);
+    // Who asks: a key is of one tenant, and asks two routes.
+    let client = draw.below(20);
     let intent = Intent {
         id: RequestId::new(at.millis(), u128::from(n)),
         run: (draw.below(3) == 0).then(|| format!("run-{}", n / 7).into()),
-        key: (draw.below(10) > 0).then(|| format!("key-{}", draw.below(20)).into()),
-        tenant: Some(format!("tenant-{}", draw.below(4)).into()),
+        key: (client > 1).then(|| format!("key-{client}").into()),
+        tenant: Some(format!("tenant-{}", client % 4).into()),
         tags: tags(draw),
-        route: ["smart", "fast", "cheap"][place(draw, 3)].into(),
+        route: ["smart", "fast", "cheap"][usize::try_from(client % 2 + draw.below(2)).unwrap()].into(),
         model: "smart".into(),
         dialect: "openai",
         endpoint: "/v1/chat/completions",
@@ -72,8 +74,7 @@ fn calls(entry: &mut Entry, draw: &mut Draw) {
     for n in 1..=count {
         let last = n == count;
         let failed = !last || entry.outcome == Outcome::Failed;
-        let deployment: Arc<str> =
-            ["openai/gpt-5.2", "azure/gpt-5.2", "anthropic/claude", "together/meta/llama"][place(draw, 4)].into();
+        let deployment: Arc<str> = deployments(&entry.route)[place(draw, 3)].into();
         let usage = Usage {
             input: Tokens(draw.below(20_000)),
             cached_input: Tokens(draw.below(100)),
@@ -103,6 +104,15 @@ fn calls(entry: &mut Entry, draw: &mut Draw) {
             let (cost_usd, input) = (priced.then_some(cost), draw.below(900));
             entry.events.push(event(Fact::Wasted { why, input, output: 3, cost_usd, estimated: false }));
         }
+    }
+}
+
+/// What a route leads to.
+fn deployments(route: &Option<Arc<str>>) -> [&'static str; 3] {
+    match route.as_deref() {
+        Some("smart") => ["openai/gpt-5.2", "azure/gpt-5.2", "anthropic/claude"],
+        Some("fast") => ["azure/gpt-5.2", "openai/gpt-5.2", "together/meta/llama"],
+        _ => ["together/meta/llama", "together/meta/llama", "anthropic/claude"],
     }
 }
 

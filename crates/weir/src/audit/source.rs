@@ -1,24 +1,22 @@
-//! Where the audit log is read: from a gateway that runs, or from a ledger's file.
+//! Where the audit log is read: from a gateway that runs, or from a ledger itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use weir_config::ProcessEnvironment;
 use weir_gateway::{AskFault, Operator};
 use weir_ledger::{AuditHead, AuditQuery, AuditRecord, Reader};
 
-use crate::Common;
-use crate::serve::read_config;
 use crate::server::{Server, encoded};
 use crate::terminal::say;
 use crate::top::not_understood;
+use crate::{Common, reading};
 
 const PATH: &str = "/admin/v1/audit";
 
 /// Where it is read.
 pub(super) enum Source {
     Gateway(Box<Operator>),
-    File(Reader, PathBuf),
+    Ledger(Reader, String),
 }
 
 /// Why it cannot be read.
@@ -37,31 +35,27 @@ impl Source {
     /// The file that is named; else the gateway; else, where none answers at the usual address, the configuration's ledger.
     pub(super) async fn open(common: &Common, server: &Server, ledger: Option<&Path>) -> Result<Self, Trouble> {
         if let Some(path) = ledger {
-            return Self::file(path).await;
+            let (reader, place) = reading::file(path).await.map_err(Trouble::Ledger)?;
+            return Ok(Self::Ledger(reader, place));
         }
         let operator = server.operator()?;
         let source = Self::Gateway(Box::new(operator));
         let Err(Trouble::Gateway(AskFault::Unreachable(why))) = source.head().await else { return Ok(source) };
-        let config = read_config(common.config.as_deref(), &ProcessEnvironment).config;
-        match config.map(|config| config.ledger.path).filter(|path| path.exists()) {
-            Some(path) if server.is_default() => {
-                say(format_args!("{why}; this is the audit log of {}", path.display()));
-                Self::file(&path).await
+        match reading::config(common).filter(reading::is_there) {
+            Some(config) if server.is_default() => {
+                let (reader, place) = reading::ledger(&config).await.map_err(Trouble::Ledger)?;
+                say(format_args!("{why}; this is the audit log of {place}"));
+                Ok(Self::Ledger(reader, place))
             }
             _ => Err(AskFault::Unreachable(why).into()),
         }
-    }
-
-    async fn file(path: &Path) -> Result<Self, Trouble> {
-        let reader = Reader::open(path).await.map_err(|error| Trouble::Ledger(error.to_string()))?;
-        Ok(Self::File(reader, path.to_owned()))
     }
 
     /// What it is called.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Gateway(operator) => operator.authority().to_owned(),
-            Self::File(_, path) => weir_wire::shown(&path.display().to_string()),
+            Self::Ledger(_, place) => place.clone(),
         }
     }
 
@@ -75,7 +69,7 @@ impl Source {
                     hash: told["hash"].as_str().map(weir_wire::shown).unwrap_or_default(),
                 })
             }
-            Self::File(..) => {
+            Self::Ledger(..) => {
                 let newest = self.rows(&AuditQuery { limit: 1, ..AuditQuery::default() }).await?;
                 let head = |row: AuditRecord| AuditHead { sequence: row.sequence, hash: row.hash };
                 Ok(newest.into_iter().next().map_or_else(AuditHead::default, head))
@@ -90,7 +84,7 @@ impl Source {
                 let told = ask(operator, &format!("{PATH}?{}", parameters(query))).await?;
                 Ok(told["entries"].as_array().into_iter().flatten().map(AuditRecord::from_json).collect())
             }
-            Self::File(reader, _) => reader.audit(query).await.map_err(|error| Trouble::Ledger(error.to_string())),
+            Self::Ledger(reader, _) => reader.audit(query).await.map_err(|error| Trouble::Ledger(error.to_string())),
         }
     }
 }

@@ -1,23 +1,12 @@
 //! What is on record, who is named, and what comes to light when somebody changes it.
 
-use std::process::Output;
 use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::{ConnectOptions, Executor};
 
-use crate::live::{binary, text};
-use crate::world::{World, key, raw};
-
-/// Runs the binary as one of the people.
-async fn run(world: &World, who: &str, arguments: &[&str]) -> Output {
-    let mut command = binary();
-    command.env("WEIR_ADMIN_KEY", key(who)).args(arguments);
-    if !arguments.contains(&"--ledger") {
-        command.args(["--url", &format!("http://{}", world.weir.address)]);
-    }
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-}
+use crate::live::text;
+use crate::world::{World, raw, run};
 
 async fn head(world: &World) -> u64 {
     world.json("vera", "/admin/v1/audit/head").await["sequence"].as_u64().unwrap()
@@ -140,6 +129,8 @@ async fn verify_names_the_first_row_that_was_changed_and_a_head_shows_a_tail_tha
 
     // The tail is cut; what is left is a chain that is right.
     world.weir.stop_and_restart();
+    // The stop, the start and who asks here are on record before anything is cut.
+    grows(&world, sequence.parse::<u64>().unwrap() + 2).await;
     let mut connection = database(&world).await;
     connection.execute("DELETE FROM audit WHERE sequence > 3").await.unwrap();
     let cut = run(&world, "root", &verify).await;

@@ -1,4 +1,5 @@
-//! Who may do what at the admin interface, what of it is on record, and what is captured: against the real binary.
+//! Who may do what at the admin interface, what of it is on record, what is captured, and how requests
+//! are found: against the real binary.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
@@ -11,4 +12,5 @@ mod content;
 mod live;
 mod log;
 mod roles;
+mod trace;
 mod world;

@@ -1,12 +1,13 @@
 //! A gateway with a person of each role, and a client's key.
 
 use std::path::Path;
+use std::process::Output;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_mock::{Mock, Options};
 
-use crate::live::{ADMIN, Weir};
+use crate::live::{ADMIN, Weir, binary};
 
 pub(crate) const BOT: &str = "weir_bot_0123456789abcdefgh";
 /// The people of `[admins]`: name, role and key.
@@ -80,8 +81,24 @@ pub(crate) async fn raw(weir: &Weir, method: &str, path: &str, headers: &str, bo
     let head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", weir.address);
     let request = format!("{head}content-length: {}\r\n{headers}\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let mut answer = Vec::new();
+    while stream.read_buf(&mut answer).await.unwrap() > 0 {
+        // A stream of events has no end of its own.
+        if String::from_utf8_lossy(&answer).contains("content-type: text/event-stream") {
+            break;
+        }
+    }
+    let answer = String::from_utf8(answer).unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// Runs the binary as one of the people.
+pub(crate) async fn run(world: &World, who: &str, arguments: &[&str]) -> Output {
+    let mut command = binary();
+    command.env("WEIR_ADMIN_KEY", key(who)).args(arguments);
+    if !arguments.contains(&"--ledger") {
+        command.args(["--url", &format!("http://{}", world.weir.address)]);
+    }
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
