@@ -91,6 +91,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The address that links in alerts and reports carry, without a slash at its end.
     pub public_url: Option<String>,
+    /// The name of the zone that times are shown in.
+    pub timezone: String,
     /// Whether the log is written as JSON, one object a line.
     pub log_json: bool,
     /// The largest request body, in bytes, decoded.

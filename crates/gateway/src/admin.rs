@@ -70,22 +70,34 @@ pub(crate) async fn serve<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    match people::authorize(shared, parts, peer) {
+        Ok(person) => serve_person(shared, &person, parts, body).await,
+        Err(refusal) => refusal.render(Dialect::OpenAi, shared.clock.request_id(wall())),
+    }
+}
+
+/// Answers somebody who is known, as far as their role allows; the dashboard asks as well.
+pub(crate) async fn serve_person<B>(
+    shared: &Arc<Shared>,
+    person: &Person,
+    parts: &request::Parts,
+    body: B,
+) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
-    let person = match people::authorize(shared, parts, peer) {
-        Ok(person) => person,
-        Err(refusal) => return refused(refusal),
-    };
     let path = match access::find(&parts.method, parts.uri.path()) {
         Ok(path) => path,
         Err(refusal) => return refused(refusal),
     };
     let answered = match person.check(path.right) {
-        Ok(()) => answer(shared, &person, parts, body).await,
+        Ok(()) => answer(shared, person, parts, body).await,
         Err(refusal) => Err(refusal),
     };
     if path.right != Right::View {
-        note(shared, &person, path, parts.uri.path(), answered.as_ref().err()).await;
+        note(shared, person, path, parts.uri.path(), answered.as_ref().err()).await;
     }
     answered.unwrap_or_else(refused)
 }

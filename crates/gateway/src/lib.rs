@@ -18,6 +18,7 @@ mod calling;
 mod capture;
 mod changes;
 mod clock;
+mod dashboard;
 mod fault;
 mod follow;
 mod headers;

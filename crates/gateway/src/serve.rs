@@ -29,7 +29,7 @@ use crate::route::{Routed, route};
 use crate::runs::{self, Stopped};
 use crate::settle::{self, Journey};
 use crate::state::{Live, Shared};
-use crate::{admin, models, telemetry};
+use crate::{admin, dashboard, models, telemetry};
 
 /// Which of the two listeners a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,11 @@ where
         {
             // In a box: it is rare, and large, and every request's task would be as large as it.
             Box::pin(admin::serve(&shared, &parts, body, peer)).await
+        }
+        _ if dashboard::is_own(path)
+            && (door == Door::Admin || shared.live.load().config.server.admin_listen.is_none()) =>
+        {
+            Box::pin(dashboard::serve(&shared, &parts, body, peer)).await
         }
         _ if door == Door::Main && (path == "/v1/models" || path.starts_with("/v1/models/")) => {
             models::serve(&shared, &parts, peer)

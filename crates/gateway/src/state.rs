@@ -24,6 +24,7 @@ use crate::budgets::{self, Payers, Question, Spending};
 use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::dashboard::{Hub, Sessions};
 use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
@@ -52,6 +53,9 @@ pub(crate) struct Shared {
     pub(crate) pins: Mutex<Pins>,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
+    /// Who is logged in at the dashboard, and what they look at.
+    pub(crate) sessions: Sessions,
+    pub(crate) hub: Hub,
     pub(crate) buffers: ArcSwap<Buffers>,
     pub(crate) draining: AtomicBool,
     pub(crate) in_flight: AtomicUsize,
@@ -127,6 +131,8 @@ impl Shared {
             pins: Mutex::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
+            sessions: Sessions::default(),
+            hub: Hub::default(),
             buffers: ArcSwap::from_pointee(buffers),
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),

@@ -34,6 +34,7 @@ pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<
         tls: tls(table, environment, log),
         ca_file,
         public_url: table.text("public-url").map(str::to_owned),
+        timezone: table.text("timezone").unwrap_or("UTC").to_owned(),
         log_json: table.text("log-format") == Some("json"),
         body_limit,
         buffer_limit,
