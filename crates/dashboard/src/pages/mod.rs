@@ -11,6 +11,8 @@ mod request;
 mod requests;
 mod runs;
 mod spend;
+#[cfg(test)]
+mod tests;
 
 pub use alerts::{alert, alerts};
 pub use keys::{keys, new_key};
