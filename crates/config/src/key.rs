@@ -10,7 +10,7 @@ use ring::digest;
 use weir_engine::Priority;
 use weir_units::Limits;
 
-use crate::GuardsPart;
+use crate::{CapturePart, GuardsPart};
 
 /// The 64 characters of base64url (RFC 4648, section 5).
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -36,6 +36,8 @@ pub struct Key {
     pub limits: Limits,
     /// Its own guards on agent runs.
     pub guards: GuardsPart,
+    /// What is kept of its prompts and answers.
+    pub capture: CapturePart,
 }
 
 /// Whether `key` may ask for `name`, which is compared as the client said it.
@@ -127,6 +129,7 @@ mod tests {
             priority: Priority::Interactive,
             limits: Limits::NONE,
             guards: GuardsPart::default(),
+            capture: CapturePart::default(),
         };
         assert!(may_use(&key, "smart"));
         assert!(!may_use(&key, "openai/gpt-5.2") && !may_use(&key, "Smart") && !may_use(&key, ""));

@@ -4,6 +4,8 @@
 //! to `written`), which are then cross-checked and given their meaning ([`Config`]). No step stops at the first fault,
 //! so that a person sees all of them at once.
 
+mod admin;
+mod capture;
 mod environment;
 mod fault;
 mod guards;
@@ -14,6 +16,7 @@ mod made;
 mod mean;
 mod meant;
 mod nearest;
+mod notifier;
 mod read;
 mod reference;
 mod resolve;
@@ -22,6 +25,8 @@ mod tag;
 mod url;
 mod written;
 
+pub use admin::{Admin, Right, Role};
+pub use capture::{Capture, CapturePart};
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Place, Report};
 pub use guards::GuardsPart;
@@ -30,9 +35,10 @@ pub use load::{from_environment, load};
 pub use log::{At, Log, shown, shown_within};
 pub use made::{KeyFault, KeySettings};
 pub use meant::{
-    AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Tenant, Timeouts, Tls,
+    AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Telemetry, Tenant, Timeouts, Tls,
 };
 pub use nearest::nearest;
+pub use notifier::{Contact, Notifier, NotifierKind};
 pub use reference::reference_markdown;
 pub use resolve::Resolved;
 pub use secret::Secret;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::log::{Log, shown};
-use crate::mean::{anthropic_root, built_in_mock, mean};
+use crate::mean::{anthropic_root, built_in_mock, mean, telemetry};
 use crate::read::read;
 use crate::url::Url;
 use crate::{Config, Environment, Fault, Provider, Report, Secret, Source};
@@ -40,7 +40,9 @@ pub fn from_environment(environment: &dyn Environment) -> Report {
     let config = read("", Path::new(""), environment, &mut log).map(|root| {
         // What the empty file is warned of is not this config's.
         let mut unsaid = Log::new(Path::new(""), "");
-        mean(&root, Source::Environment, environment, &mut unsaid)
+        let mut config = mean(&root, Source::Environment, environment, &mut unsaid);
+        config.telemetry = telemetry(root.table("telemetry"), environment, &mut log);
+        config
     });
     let config = config.map(|mut config| {
         complete(&mut config, environment, &mut log);
@@ -126,7 +128,7 @@ fn secret(name: &str, environment: &dyn Environment, log: &mut Log<'_>) -> Optio
 }
 
 /// Where programs keep their state (XDG Base Directory Specification 0.8; a relative path there is to be ignored).
-fn state_folder(environment: &dyn Environment) -> Option<PathBuf> {
+pub(crate) fn state_folder(environment: &dyn Environment) -> Option<PathBuf> {
     let folder = |name| variable(name, environment).map(PathBuf::from).filter(|path| path.is_absolute());
     folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")))
 }

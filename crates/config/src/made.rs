@@ -9,7 +9,7 @@ use weir_units::Limits;
 use crate::log::shown;
 use crate::mean::{NAME_FORM, fits_a_name};
 use crate::nearest::nearest;
-use crate::{Config, GuardsPart, Key};
+use crate::{CapturePart, Config, GuardsPart, Key};
 
 /// The tenant that exists without being declared.
 const DEFAULT_TENANT: &str = "default";
@@ -56,6 +56,7 @@ impl KeySettings {
             priority: self.priority,
             limits: Limits::NONE,
             guards: GuardsPart::default(),
+            capture: CapturePart::default(),
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Every step notes its faults and goes on with something harmless in the place of what is wrong; a config that was
 //! noted against never leaves this crate.
 
+mod admins;
+mod alerts;
 mod budgets;
+mod capture;
 mod keys;
 mod limits;
 mod links;
@@ -12,6 +15,7 @@ mod providers;
 mod routes;
 mod runs;
 mod server;
+mod telemetry;
 mod zone;
 
 use std::sync::Arc;
@@ -22,26 +26,33 @@ use crate::{Config, Environment, Source, Timeouts};
 use weir_engine::{BreakerSettings, RetrySettings, Settings};
 
 pub(crate) use providers::{anthropic_root, built_in_mock};
+pub(crate) use telemetry::telemetry;
 
 /// Gives the config as written its meaning.
 pub(crate) fn mean(root: &Table, source: Source, environment: &dyn Environment, log: &mut Log<'_>) -> Config {
     let timeouts = timeouts(root.table("timeouts"));
     let guards = Arc::new(runs::top(root.table("runs")));
+    let zone = zone::zone(root.table("server"), log);
     let config = Config {
         server: server::server(root, environment, log),
-        ledger: server::ledger(root.table("ledger"), &source, log),
+        admins: admins::admins(root, log),
+        ledger: server::ledger(root.table("ledger"), &source, environment, log),
         providers: providers::providers(root, environment, log),
         routes: routes::routes(root, &timeouts, &guards, log),
         keys: keys::keys(root, log),
         tenants: budgets::tenants(root),
         budgets: budgets::budgets(root, log),
         unknown_price: budgets::unknown_price(root.table("prices")),
-        zone: zone::zone(root.table("server"), log),
+        alerts: alerts::settings(root, zone.clone(), log),
+        notifiers: alerts::notifiers(root, log),
+        contacts: alerts::contacts(root),
+        zone,
         engine: engine(root, log),
         max_wait: root.table("queue").span("max-wait"),
         runs: runs::settings(root.table("runs")),
         guards,
         timeouts,
+        telemetry: telemetry(root.table("telemetry"), environment, log),
         source,
     };
     links::check(root, log);
@@ -88,7 +99,8 @@ fn engine(root: &Table, log: &mut Log<'_>) -> Settings {
 fn is_name(what: &str, name: &str, at: crate::log::At, log: &mut Log<'_>) -> bool {
     let fits = fits_a_name(name);
     if !fits {
-        let message = format!("`{}` cannot be the name of a {what}", crate::log::shown(name));
+        let a = if what.starts_with('a') { "an" } else { "a" };
+        let message = format!("`{}` cannot be the name of {a} {what}", crate::log::shown(name));
         log.fault(at, message, format!("a name has {NAME_FORM}"));
     }
     fits

@@ -7,17 +7,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_engine::alerts::AlertSettings;
 use weir_engine::{BudgetScope, BudgetSettings, Guards, RunsSettings, Settings, Strategy, UnknownPrice, Zone};
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::ProviderKind;
 
-use crate::{Key, Secret, Tag};
+use crate::{Admin, CapturePart, Contact, Key, Notifier, Secret, Tag};
 
 /// The whole config of one Weir.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What it listens on and how much it takes in.
     pub server: Server,
+    /// Who may use the admin interface besides `root`, by name.
+    pub admins: BTreeMap<Arc<str>, Admin>,
     /// Where facts are kept.
     pub ledger: Ledger,
     /// The accounts at LLM APIs, by name.
@@ -42,10 +45,26 @@ pub struct Config {
     pub runs: RunsSettings,
     /// The guards on runs of whatever is no route of its own.
     pub guards: Arc<Guards>,
+    /// What is worth an alert, and who hears of it.
+    pub alerts: AlertSettings,
+    /// Where alerts can be sent, by name.
+    pub notifiers: BTreeMap<Arc<str>, Notifier>,
+    /// Whom to ask for more capacity, by provider.
+    pub contacts: BTreeMap<Arc<str>, Contact>,
     /// How long a request waits for capacity, unless it says otherwise.
     pub max_wait: Duration,
+    /// Where traces and metrics go; none where they go nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Where all this was written.
     pub source: Source,
+}
+
+impl Config {
+    /// Whether the admin interface asks for a key.
+    #[must_use]
+    pub fn asks_admins(&self) -> bool {
+        self.server.admin_key.is_some() || !self.admins.is_empty()
+    }
 }
 
 /// Where a config came from.
@@ -64,7 +83,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where admin, dashboard and metrics are, if not on `listen`.
     pub admin_listen: Option<SocketAddr>,
-    /// What the person `root` authenticates with; `None` is a keyless mode.
+    /// What the person `root` authenticates with. Without it and without `admins` the admin interface is keyless.
     pub admin_key: Option<Secret>,
     /// What to speak TLS with.
     pub tls: Option<Tls>,
@@ -72,6 +91,10 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The address that links in alerts and reports carry, without a slash at its end.
     pub public_url: Option<String>,
+    /// The name of the zone that times are shown in.
+    pub timezone: String,
+    /// Whether the log is written as JSON, one object a line.
+    pub log_json: bool,
     /// The largest request body, in bytes, decoded.
     pub body_limit: usize,
     /// What all requests and answers together may buffer, in bytes.
@@ -80,6 +103,29 @@ pub struct Server {
     pub max_connections: usize,
     /// How long running requests have at SIGTERM.
     pub grace: Duration,
+}
+
+/// Where traces and metrics go by OTLP over HTTP, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where spans are sent, the whole address; none if they are not.
+    pub traces: Option<String>,
+    /// Where metrics are sent.
+    pub metrics: Option<String>,
+    /// What is sent with each, names in lower case.
+    pub headers: Vec<(String, Secret)>,
+    /// What the sender calls itself: `service.name` and more.
+    pub resource: Vec<(String, String)>,
+    /// The share of ordinary requests that are traced, in parts per million.
+    pub sample_ppm: u32,
+    /// A request that takes at least so long is always traced.
+    pub slow: Duration,
+    /// How long one export may take.
+    pub timeout: Duration,
+    /// How often metrics are sent.
+    pub interval: Duration,
+    /// Whether what is sent is compressed.
+    pub gzip: bool,
 }
 
 /// A certificate and its key, both PEM.
@@ -94,8 +140,10 @@ pub struct Tls {
 /// Where facts are kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    /// The SQLite file.
+    /// The SQLite file; with Postgres, what the ledger's other files are named after.
     pub path: PathBuf,
+    /// The database in Postgres, as a url, if it is there.
+    pub postgres: Option<Secret>,
     /// How long detail is kept.
     pub retention: Duration,
 }
@@ -161,6 +209,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// The guards on its runs.
     pub guards: Arc<Guards>,
+    /// What is kept of its prompts and answers.
+    pub capture: CapturePart,
 }
 
 /// Who keys belong to.

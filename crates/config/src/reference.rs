@@ -3,6 +3,7 @@
 //! One table serves three readers: the parser takes known keys, types and defaults from it, `docs/config.md` is printed
 //! from it, and so neither can drift from the other.
 
+mod alerting;
 mod page;
 mod shared;
 mod tables;

@@ -9,6 +9,7 @@
 //! arrives; [`Engine::end`] at last, whatever happened. An answer that broke off after content began may be continued by
 //! [`Engine::splice`].
 
+pub mod alerts;
 mod ask;
 mod bench;
 mod breaker;

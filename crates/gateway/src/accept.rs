@@ -16,11 +16,13 @@ use http_body_util::BodyExt;
 use tokio::time::error::Elapsed;
 use weir_config::Tag;
 use weir_engine::Priority;
-use weir_units::{Moment, RequestId, WallTime};
+use weir_units::{Moment, RequestId, TraceContext, WallTime};
 use weir_wire::{Endpoint, Head, Measure};
 
 use crate::headers;
 use crate::reply::{Cause, Refusal};
+use crate::retried::Retried;
+use crate::waste::Content;
 
 /// How long a client may pause while it sends a body.
 const BODY_PAUSE: Duration = Duration::from_secs(30);
@@ -31,6 +33,13 @@ const READ_ON: Duration = Duration::from_secs(30);
 /// A request whose body is here and makes sense.
 pub(crate) struct Accepted {
     pub(crate) id: RequestId,
+    /// The trace that it is in, if anybody traces.
+    pub(crate) trace: Option<TraceContext>,
+    /// When its body was here and read.
+    pub(crate) accepted_at: WallTime,
+    /// What it asks, so that an equal request is found, and what it is a further try of; known when its tenant is.
+    pub(crate) content: Option<Content>,
+    pub(crate) retried: Option<Retried>,
     pub(crate) arrived: Moment,
     /// When the client stops waiting, if it said.
     pub(crate) deadline: Option<Moment>,

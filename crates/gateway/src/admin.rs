@@ -1,36 +1,40 @@
 //! What the operator asks: health, requests, spend, deployments, metrics; and keys, which the operator changes.
 
+mod access;
+mod alerts;
+mod audit;
+mod content;
 mod keys;
 mod members;
+pub(crate) mod people;
+mod requests;
 mod runs;
 mod spend;
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use access::Path;
+pub(crate) use people::{Person, Tries};
+
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, request};
+use http::{Response, StatusCode, request};
 use http_body::Body;
 use serde_json::json as value;
-use weir_config::Secret;
-use weir_ledger::{Query, StoreError};
-use weir_units::{Moment, RequestId, WallTime};
+use weir_config::Right;
+use weir_ledger::StoreError;
+use weir_units::{Moment, RequestId};
 use weir_wire::Dialect;
 
-use crate::admit::{self, shown};
+use crate::admit::shown;
+use crate::audit::did;
 use crate::body::ReplyBody;
 use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, headroom, live};
+use crate::{budgets, follow, headroom, live};
 
-/// Wrong admin keys a peer may try in a minute.
-const TRIES: u32 = 10;
-/// Peers whose tries are remembered.
-const PEERS: usize = 10_000;
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 1_000;
@@ -49,6 +53,7 @@ pub(crate) fn ready(shared: &Shared) -> Response<ReplyBody> {
         "status": if draining { "draining" } else { "ready" },
         "in_flight": shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         "config_refused": refused,
+        "telemetry": shared.telemetry.health(&shared.live.load().config),
         "ledger": { "queued": behind.queued, "spilled": behind.spilled, "error": behind.error },
     });
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -65,21 +70,72 @@ pub(crate) async fn serve<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    match people::authorize(shared, parts, peer) {
+        Ok(person) => serve_person(shared, &person, parts, body).await,
+        Err(refusal) => refusal.render(Dialect::OpenAi, shared.clock.request_id(wall())),
+    }
+}
+
+/// Answers somebody who is known, as far as their role allows; the dashboard asks as well.
+pub(crate) async fn serve_person<B>(
+    shared: &Arc<Shared>,
+    person: &Person,
+    parts: &request::Parts,
+    body: B,
+) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let id = shared.clock.request_id(wall());
     let refused = |refusal: Refusal| refusal.render(Dialect::OpenAi, id);
-    if let Err(refusal) = authorize(shared, parts, peer) {
-        return refused(refusal);
+    let path = match access::find(&parts.method, parts.uri.path()) {
+        Ok(path) => path,
+        Err(refusal) => return refused(refusal),
+    };
+    let answered = match person.check(path.right) {
+        Ok(()) => answer(shared, person, parts, body).await,
+        Err(refusal) => Err(refusal),
+    };
+    if path.right != Right::View {
+        note(shared, person, path, parts.uri.path(), answered.as_ref().err()).await;
     }
+    answered.unwrap_or_else(refused)
+}
+
+/// Puts what was asked on record, where whoever answered it has not.
+async fn note(shared: &Shared, person: &Person, path: &Path, asked: &str, refusal: Option<&Refusal>) {
+    let what = path.name(asked);
+    match refusal {
+        None if path.own_entry => {}
+        None => shared.audit.after(did(person, path.action, &what, "done")).await,
+        Some(refusal) => {
+            let why = if refusal.status == StatusCode::FORBIDDEN { "forbidden" } else { "refused" };
+            let outcome = format!("{why}: {}", refusal.message);
+            shared.audit.refused(shared.clock.now(), person, path.action, &what, &outcome);
+        }
+    }
+}
+
+/// Answers what a person may ask.
+async fn answer<B>(
+    shared: &Arc<Shared>,
+    person: &Person,
+    parts: &request::Parts,
+    body: B,
+) -> Result<Response<ReplyBody>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     if runs::is_own(parts.uri.path()) {
-        return runs::serve(shared, parts, body).await.unwrap_or_else(refused);
+        return runs::serve(shared, person, parts, body).await;
     }
     if keys::is_own(parts.uri.path()) {
-        return keys::serve(shared, parts, body).await.unwrap_or_else(refused);
+        return keys::serve(shared, person, parts, body).await;
     }
-    if parts.method != Method::GET {
-        return refused(Refusal::weir(Cause::MethodNotAllowed, format!("{} takes GET", parts.uri.path())));
+    if alerts::is_own(parts.uri.path()) {
+        return alerts::serve(shared, person, parts, body).await;
     }
-    match parts.uri.path() {
+    Ok(match parts.uri.path() {
         "/metrics" => metrics(shared),
         "/admin/v1/openapi.json" => json(StatusCode::OK, include_str!("openapi.json")),
         "/admin/v1/deployments" => deployments(shared),
@@ -89,82 +145,38 @@ where
         ),
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
-        "/admin/v1/spend" => spend::serve(shared, parts).await.unwrap_or_else(refused),
-        "/admin/v1/requests" => requests(shared, parts).await.unwrap_or_else(refused),
+        "/admin/v1/spend" => spend::serve(shared, parts).await?,
+        "/admin/v1/requests" => requests::list(shared, parts).await?,
+        "/admin/v1/requests/count" => requests::count(shared, parts).await?,
+        "/admin/v1/series" => requests::series(shared, parts).await?,
+        "/admin/v1/facts" => requests::facts(shared, parts).await?,
+        "/admin/v1/audit" => audit::list(shared, person, parts).await?,
+        "/admin/v1/audit/head" => audit::head(shared),
+        "/admin/v1/logs" => follow::serve(shared, person, parts.uri.query().unwrap_or_default())?,
+        path if content::is_own(path) => content::serve(shared, person, path).await?,
         path => match path.strip_prefix("/admin/v1/requests/") {
-            Some(id) => request(shared, id).await.unwrap_or_else(refused),
-            None => refused(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
+            Some(id) => request(shared, id).await?,
+            None => return Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
         },
-    }
-}
-
-/// Wrong tries by peer, in the running minute.
-#[derive(Default)]
-pub(crate) struct Tries(BTreeMap<IpAddr, (Moment, u32)>);
-
-impl Tries {
-    /// Whether `peer` may try; `now` begins a new minute for it where the old one is over.
-    fn allowed(&mut self, now: Moment, peer: IpAddr) -> Result<(), Duration> {
-        let minute = Duration::from_secs(60);
-        self.0.retain(|_, (since, _)| now.since(*since) < minute);
-        match self.0.get(&peer) {
-            Some((since, wrong)) if *wrong >= TRIES => Err(minute.saturating_sub(now.since(*since))),
-            _ => Ok(()),
-        }
-    }
-
-    fn wrong(&mut self, now: Moment, peer: IpAddr) {
-        if self.0.len() < PEERS || self.0.contains_key(&peer) {
-            self.0.entry(peer).or_insert((now, 0)).1 += 1;
-        }
-    }
-}
-
-fn authorize(shared: &Shared, parts: &request::Parts, peer: SocketAddr) -> Result<(), Refusal> {
-    let live = shared.live.load();
-    let Some(admin) = &live.config.server.admin_key else {
-        return match admit::keyless_fault(&parts.headers, &parts.uri, peer) {
-            None => Ok(()),
-            Some(why) => Err(Refusal::weir(
-                Cause::InvalidApiKey,
-                format!("without an `admin-key` this is for programs on the same machine only, and {why}"),
-            )),
-        };
-    };
-    let now = shared.clock.now();
-    let peer = peer.ip().to_canonical();
-    let mut tries = shared.admin_tries.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Err(wait) = tries.allowed(now, peer) {
-        let message = "too many wrong admin keys from this address: wait a minute";
-        return Err(Refusal::weir(Cause::RateLimited, message).retry_after(wait));
-    }
-    match admit::presented(&parts.headers) {
-        Some(key) if matches(admin, key) => Ok(()),
-        presented => {
-            if presented.is_some() {
-                tries.wrong(now, peer);
-            }
-            let message = "send the admin key as `Authorization: Bearer KEY`";
-            Err(Refusal::weir(Cause::InvalidApiKey, message))
-        }
-    }
-}
-
-/// Compares two secrets in a time that tells nothing: their hashes, byte by byte, to the end.
-fn matches(secret: &Secret, presented: &str) -> bool {
-    let (ours, theirs) = (weir_config::hash_key(secret.expose()), weir_config::hash_key(presented));
-    ours.iter().zip(theirs).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    })
 }
 
 fn metrics(shared: &Shared) -> Response<ReplyBody> {
+    let page = seen(shared, |seen| shared.metrics.page(seen));
+    typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+}
+
+/// What is shown beside the counters, as it is now.
+pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
     let now = shared.clock.now();
     let (deployments, pools) = {
         let engine = shared.engine();
         (engine.view(now), engine.headroom(now))
     };
     let budgets = budgets::gauges(shared);
-    let page = shared.metrics.page(&Seen {
+    show(&Seen {
         budgets: &budgets,
+        alerts: &shared.alarms.figures(),
         deployments: &deployments,
         pools: &pools,
         now,
@@ -172,8 +184,10 @@ fn metrics(shared: &Shared) -> Response<ReplyBody> {
         in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         buffered: shared.buffers.load().used(),
         runs: shared.runs.look(weir_engine::Runs::size),
-    });
-    typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+        captured: shared.capture.counts(),
+        telemetry: &shared.telemetry.exported(),
+        reload_refused: shared.reload_refused.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
+    })
 }
 
 fn deployments(shared: &Shared) -> Response<ReplyBody> {
@@ -209,48 +223,6 @@ async fn request(shared: &Shared, id: &str) -> Result<Response<ReplyBody>, Refus
             Err(Refusal::weir(Cause::NotFound, message))
         }
     }
-}
-
-async fn requests(shared: &Shared, parts: &request::Parts) -> Result<Response<ReplyBody>, Refusal> {
-    let query = query(parts.uri.query().unwrap_or_default())?;
-    let records = shared.ledger.requests(&query).await.map_err(unreadable)?;
-    Ok(json(StatusCode::OK, format!("{{\"requests\":[{}]}}\n", records.join(","))))
-}
-
-/// Reads the filters of `/admin/v1/requests`.
-fn query(text: &str) -> Result<Query, Refusal> {
-    let mut query = Query { limit: PAGE, ..Query::default() };
-    for (name, text) in text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
-        let wrong = |expected: &str| {
-            let message = format!("`{}` is not {expected}, which `{name}` takes", shown(text));
-            Refusal::weir(Cause::Malformed, message).param(name)
-        };
-        match name {
-            "limit" => {
-                let limit: u32 = text.parse().map_err(|_| wrong("a number of rows"))?;
-                query.limit = limit.clamp(1, LARGEST_PAGE);
-            }
-            "before" => query.before = Some(text.parse().map_err(|_| wrong("a request id"))?),
-            "status" => query.status = Some(text.parse().map_err(|_| wrong("a status"))?),
-            "key" => query.key = Some(text.into()),
-            "tenant" => query.tenant = Some(text.into()),
-            "route" => query.route = Some(text.into()),
-            "since" => query.since = Some(millis(text).ok_or_else(|| wrong("milliseconds since 1970"))?),
-            "until" => query.until = Some(millis(text).ok_or_else(|| wrong("milliseconds since 1970"))?),
-            other => {
-                let message = format!(
-                    "`{}` is no filter here: limit, before, status, key, tenant, route, since, until are",
-                    shown(other)
-                );
-                return Err(Refusal::weir(Cause::Malformed, message));
-            }
-        }
-    }
-    Ok(query)
-}
-
-fn millis(text: &str) -> Option<WallTime> {
-    text.parse::<i64>().ok().and_then(|ms| ms.checked_mul(1_000)).map(WallTime)
 }
 
 fn unreadable(error: StoreError) -> Refusal {

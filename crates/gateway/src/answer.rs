@@ -78,6 +78,9 @@ pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole:
     } else {
         body
     };
+    if let Some(capture) = journey.capturing() {
+        capture.whole(&body);
+    }
     if let Some(run) = journey.run() {
         run.answered(asked, &body);
         if let Some(id) = facts.id.as_deref().filter(|_| asked == Endpoint::Responses) {
@@ -90,6 +93,7 @@ pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole:
     headers::keep_for_client(response.headers_mut());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     journey.stopped(facts.stop.as_ref());
+    journey.said(facts.id.as_deref(), facts.model.as_deref(), facts.stop.as_ref());
     journey.succeeded(&calling.shared, send);
     calling.decorate(&journey, send, response.headers_mut());
     journey.answered(StatusCode::OK);

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 
 use crate::body::Segments;
 use crate::fault::causes;
@@ -102,7 +103,51 @@ impl Operator {
         }
     }
 
+    /// Asks for a path that answers with Server-Sent Events, and hands over each event's name and data until the stream ends or
+    /// `each` has had enough.
+    ///
+    /// # Errors
+    /// When nobody answers in time, or says no.
+    pub async fn listen(&self, path: &str, mut each: impl FnMut(&str, &str) -> bool) -> Result<(), AskFault> {
+        let late = |_| AskFault::Unreachable(format!("{} does not answer within {} s", self.base, ANSWER.as_secs()));
+        let response = tokio::time::timeout(ANSWER, self.open(Method::GET, path, None)).await.map_err(late)??;
+        let status = response.status();
+        let mut body = response.into_body();
+        if !status.is_success() {
+            let read = Limited::new(body, LARGEST).collect().await.map(http_body_util::Collected::to_bytes);
+            return Err(AskFault::Refused(status, said(&read.unwrap_or_default())));
+        }
+        let mut held: Vec<u8> = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| AskFault::Unreachable(format!("{} broke off: {e}", self.base)))?;
+            held.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
+            // An event ends with an empty line, and may come in pieces.
+            while let Some(end) = held.windows(2).position(|pair| pair == b"\n\n") {
+                let event = String::from_utf8_lossy(&held[..end]).into_owned();
+                held.drain(..end + 2);
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+                if !field("data: ").is_empty() && !each(field("event: "), field("data: ")) {
+                    return Ok(());
+                }
+            }
+            if held.len() > LARGEST {
+                return Err(AskFault::Unreachable(format!("{} sends an event that has no end", self.base)));
+            }
+        }
+        Ok(())
+    }
+
     async fn exchange(&self, method: Method, path: &str, body: Option<String>) -> Result<Bytes, AskFault> {
+        let unreachable = |why: String| AskFault::Unreachable(format!("{} cannot be reached: {why}", self.base));
+        let response = self.open(method, path, body).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), LARGEST).collect().await;
+        let body = body.map_err(|e| unreachable(e.to_string()))?.to_bytes();
+        if status.is_success() { Ok(body) } else { Err(AskFault::Refused(status, said(&body))) }
+    }
+
+    /// Sends a question; the answer's body is still to come.
+    async fn open(&self, method: Method, path: &str, body: Option<String>) -> Result<Response<Incoming>, AskFault> {
         let given = |e: http::Error| AskFault::Given(format!("`{}{path}` cannot be asked for: {e}", self.base));
         let mut request =
             Request::builder().method(method).uri(format!("{}{path}", self.base)).header(HOST, &self.authority);
@@ -115,11 +160,7 @@ impl Operator {
         let body: Vec<Bytes> = body.into_iter().map(Bytes::from).collect();
         let request = request.body(Segments::from(body)).map_err(given)?;
         let unreachable = |why: String| AskFault::Unreachable(format!("{} cannot be reached: {why}", self.base));
-        let response = self.http.request(request).await.map_err(|e| unreachable(causes(&e)))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST).collect().await;
-        let body = body.map_err(|e| unreachable(e.to_string()))?.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(AskFault::Refused(status, said(&body))) }
+        self.http.request(request).await.map_err(|e| unreachable(causes(&e)))
     }
 }
 

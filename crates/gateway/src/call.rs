@@ -93,9 +93,9 @@ impl Calling {
     /// The engine's next step, with a place to sleep where that is to wait in line.
     fn next(&self, journey: &mut Journey) -> (Step, Option<Sleeping>) {
         let now = self.shared.clock.now();
-        self.shared.decide(|engine| {
-            let step = engine.next(now, journey.call());
-            let sleeping = match (&step, journey.call().ticket()) {
+        journey.decide(&self.shared, |engine, call| {
+            let step = engine.next(now, call);
+            let sleeping = match (&step, call.ticket()) {
                 (Step::Queue(queued), Some(ticket)) => Some(Sleeping::new(&self.shared, ticket, queued)),
                 _ => None,
             };
@@ -118,8 +118,9 @@ impl Calling {
         let streamed = self.accepted.head.stream;
         let limit = if streamed { self.routed.timeouts.first_byte } else { self.whole_within() };
         let mut limit = self.limit(limit);
-        let response = self.send(send, &mut limit).await?;
+        let response = self.send(send, journey.attempts(), &mut limit).await?;
         let (parts, body) = response.into_parts();
+        journey.known_upstream(&parts.headers);
         journey.stated(&headers::limits(self.routed.targets[send.candidate].upstream.limit_headers, &parts.headers));
         let mut held = self.shared.buffers.load().hold();
         let target = &self.routed.targets[send.candidate];

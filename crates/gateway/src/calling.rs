@@ -22,6 +22,7 @@ use crate::reply::Refusal;
 use crate::route::{Prepared, Routed, prepare};
 use crate::settle::{Journey, header};
 use crate::state::{Live, Shared};
+use crate::telemetry;
 
 /// An answer's largest size where the whole of it must be held: an embedding batch is tens of MB.
 const LARGEST_ANSWER: usize = 128 * 1024 * 1024;
@@ -95,11 +96,16 @@ impl Calling {
         self.shared.engine().could_fail_over(now, journey.call())
     }
 
-    /// Sends one attempt and waits for the response's headers, as long as `limit` allows.
-    pub(crate) async fn send(&mut self, send: &Send, limit: &mut Limit) -> Result<Response<Incoming>, Fault> {
+    /// Sends one attempt, the `number`th, and waits for the response's headers, as long as `limit` allows.
+    pub(crate) async fn send(
+        &mut self,
+        send: &Send,
+        number: usize,
+        limit: &mut Limit,
+    ) -> Result<Response<Incoming>, Fault> {
         let prepared =
             self.prepare(send.candidate).map_err(|r| Fault::new(FaultClass::Rejected, r.message.as_str()))?;
-        let request = self.request(send.candidate, &prepared)?;
+        let request = self.request(send.candidate, number, &prepared)?;
         let Some(client) = self.live.client(self.routed.timeouts.connect) else {
             return Err(Fault::new(FaultClass::Connect, "no client is configured"));
         };
@@ -118,7 +124,7 @@ impl Calling {
         Limit(Box::pin(tokio::time::sleep_until(self.shared.clock.instant(self.until(span)))))
     }
 
-    fn request(&self, candidate: usize, prepared: &Prepared) -> Result<Request<Segments>, Fault> {
+    fn request(&self, candidate: usize, number: usize, prepared: &Prepared) -> Result<Request<Segments>, Fault> {
         let target = &self.routed.targets[candidate];
         let accepted = &self.accepted;
         let query = headers::upstream_query(accepted.query.as_deref());
@@ -136,6 +142,10 @@ impl Calling {
             target.endpoint.dialect(),
             &target.upstream.headers,
         );
+        if let Some(trace) = accepted.trace {
+            let own = telemetry::is_on(&self.live.config).then(|| telemetry::attempt_span(accepted.id, number));
+            telemetry::tell(trace, own, &accepted.headers, request.headers_mut());
+        }
         Ok(request)
     }
 

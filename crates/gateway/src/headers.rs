@@ -125,6 +125,11 @@ pub(crate) fn upstream_id(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(REQUEST_ID).or_else(|| headers.get(X_REQUEST_ID)).cloned()
 }
 
+/// How often the client's SDK had tried before, if it says so.
+pub(crate) fn sdk_retry(headers: &HeaderMap) -> Option<u32> {
+    text(headers, &X_STAINLESS_RETRY_COUNT).and_then(|text| text.parse().ok())
+}
+
 /// Names the request in an answer that Weir gives itself.
 pub(crate) fn name_request(headers: &mut HeaderMap, dialect: Dialect, request: RequestId) {
     let Ok(id) = HeaderValue::from_str(&request.to_string()) else { return };

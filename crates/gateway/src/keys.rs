@@ -12,9 +12,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 use weir_config::{Config, Key, KeyFault, KeySettings};
 use weir_engine::Priority;
-use weir_ledger::{Event, Fact, FormerSecret, KeyRecord, Stage};
+use weir_ledger::{AuditEntry, Event, Fact, FormerSecret, KeyRecord, Stage};
 use weir_units::WallTime;
 
+use crate::admin::Person;
+use crate::audit::did;
 use crate::clock::wall;
 use crate::reply::{Cause, Refusal};
 use crate::state::Shared;
@@ -200,7 +202,7 @@ pub(crate) async fn make(
     name: &str,
     settings: &KeySettings,
     lasts: Option<Duration>,
-    who: &'static str,
+    person: &Person,
 ) -> Result<Shown, Refusal> {
     let live = shared.live.load_full();
     live.config.check_key(name, settings).map_err(|fault| match fault {
@@ -234,14 +236,14 @@ pub(crate) async fn make(
         former: Vec::new(),
     };
     let first = !live.asks_for_keys();
-    let (name, tenant) = (Arc::clone(&record.name), Arc::clone(&record.tenant));
-    keep(shared, &record, Fact::KeyMade { name, tenant, who }).await?;
+    let (name, tenant, who) = (Arc::clone(&record.name), Arc::clone(&record.tenant), Arc::clone(&person.name));
+    keep(shared, &record, Fact::KeyMade { name, tenant, who }, did(person, "key.make", &record.name, "done")).await?;
     changing.put(record.clone());
     Ok(Shown { record, secret, first })
 }
 
 /// Gives a key a new secret. The one before works on for `grace`, and so do earlier ones, but none for longer than that.
-pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, who: &'static str) -> Result<Shown, Refusal> {
+pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, person: &Person) -> Result<Shown, Refusal> {
     let live = shared.live.load_full();
     let (changing, mut record) = existing(&live.made, &live.config, name)?;
     let now = wall();
@@ -262,14 +264,15 @@ pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, who: &'
     }
     let (secret, hash) = new_secret()?;
     record.hash = hash;
-    let (name, tenant) = (Arc::clone(&record.name), Arc::clone(&record.tenant));
-    keep(shared, &record, Fact::KeyRotated { name, tenant, who }).await?;
+    let (name, tenant, who) = (Arc::clone(&record.name), Arc::clone(&record.tenant), Arc::clone(&person.name));
+    keep(shared, &record, Fact::KeyRotated { name, tenant, who }, did(person, "key.rotate", &record.name, "done"))
+        .await?;
     changing.put(record.clone());
     Ok(Shown { record, secret, first: false })
 }
 
 /// Shuts a key out, at once and for good. Requests that run may end.
-pub(crate) async fn revoke(shared: &Shared, name: &str, who: &'static str) -> Result<KeyRecord, Refusal> {
+pub(crate) async fn revoke(shared: &Shared, name: &str, person: &Person) -> Result<KeyRecord, Refusal> {
     let live = shared.live.load_full();
     let (changing, mut record) = existing(&live.made, &live.config, name)?;
     if record.revoked_at.is_some() && changing.is_saved() {
@@ -282,11 +285,13 @@ pub(crate) async fn revoke(shared: &Shared, name: &str, who: &'static str) -> Re
     });
     record.revoked_at = Some(at);
     record.former.clear();
-    let (name, tenant) = (Arc::clone(&record.name), Arc::clone(&record.tenant));
-    keep(shared, &record, Fact::KeyRevoked { name, tenant, who }).await.map_err(|mut refusal| {
-        refusal.message.push_str("; this process lets the key in no more, but the next one would: revoke it again");
-        refusal
-    })?;
+    let (name, tenant, who) = (Arc::clone(&record.name), Arc::clone(&record.tenant), Arc::clone(&person.name));
+    keep(shared, &record, Fact::KeyRevoked { name, tenant, who }, did(person, "key.revoke", &record.name, "done"))
+        .await
+        .map_err(|mut refusal| {
+            refusal.message.push_str("; this process lets the key in no more, but the next one would: revoke it again");
+            refusal
+        })?;
     changing.put(record.clone());
     Ok(record)
 }
@@ -306,10 +311,10 @@ fn existing(made: &Arc<Keys>, config: &Config, name: &str) -> Result<(Changing, 
     }
 }
 
-/// Puts a record and the fact of its change on disk.
-async fn keep(shared: &Shared, record: &KeyRecord, fact: Fact) -> Result<(), Refusal> {
+/// Puts a record, the fact of its change and the audit log's entry on disk, or none of them.
+async fn keep(shared: &Shared, record: &KeyRecord, fact: Fact, audit: AuditEntry) -> Result<(), Refusal> {
     let event = Event { at: wall(), stage: Stage::Accept, fact };
-    shared.ledger.keep_key(record.clone(), event.clone()).await.map_err(|error| {
+    shared.ledger.keep_key(record.clone(), event.clone(), Some(audit)).await.map_err(|error| {
         tracing::error!(%error, name = %record.name, "a change of a key cannot be written down");
         Refusal::weir(
             Cause::UpstreamError,
@@ -317,6 +322,7 @@ async fn keep(shared: &Shared, record: &KeyRecord, fact: Fact) -> Result<(), Ref
         )
     })?;
     tracing::info!("{}", event.fact.in_words());
+    shared.followers.fact(&event);
     shared.recent.push(event);
     Ok(())
 }

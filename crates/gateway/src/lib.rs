@@ -6,16 +6,21 @@
 mod accept;
 mod admin;
 mod admit;
+mod alerts;
 mod answer;
 mod asking;
+mod audit;
 mod bill;
 mod body;
 mod budgets;
 mod call;
 mod calling;
+mod capture;
 mod changes;
 mod clock;
+mod dashboard;
 mod fault;
+mod follow;
 mod headers;
 mod headroom;
 mod keys;
@@ -30,6 +35,7 @@ mod queue;
 mod recorder;
 mod reload;
 mod reply;
+mod retried;
 mod route;
 mod runs;
 mod serve;
@@ -37,6 +43,7 @@ mod settle;
 mod splice;
 mod state;
 mod stream;
+mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
@@ -60,6 +67,7 @@ use crate::listen::Phase;
 use crate::recorder::Recorder;
 use crate::serve::Door;
 use crate::state::Shared;
+use crate::telemetry::Exporting;
 
 pub use asking::{AskFault, Operator};
 pub use probe::{Probe, probe};
@@ -109,6 +117,12 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// The ledger's database, if it is in Postgres.
+fn postgres(config: &Config) -> Result<Option<weir_ledger::Postgres>, StartError> {
+    let url = config.ledger.postgres.as_ref().map(|url| weir_ledger::Postgres::parse(url.expose())).transpose();
+    url.map_err(|why| StartError::Config(format!("`ledger.url`: {why}")))
+}
+
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -118,6 +132,8 @@ pub struct Gateway {
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
+    watching_alerts: JoinHandle<()>,
+    exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
 
@@ -149,6 +165,7 @@ impl Gateway {
             .transpose()?;
         let options = Options {
             path: config.ledger.path.clone(),
+            postgres: postgres(&config)?,
             retention: config.ledger.retention,
             queue: LEDGER_QUEUE,
             commit_every: COMMIT_EVERY,
@@ -161,7 +178,10 @@ impl Gateway {
         let shared = Arc::new(Shared::new(config, made, ledger, recorder, spending)?);
         let recording = tokio::spawn(budgets::record(Arc::clone(&shared), to_record));
         shared.pay_by(budgets::start(&shared).await);
+        shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
+        alerts::restore(&shared).await;
+        let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -172,8 +192,21 @@ impl Gateway {
             let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
             accepting.push(tokio::spawn(accepted));
         }
+        tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
-        Ok(Self { shared, address, admin_address, phase, accepting, pump, recording, writer })
+        let exporting = Exporting::start(&shared);
+        Ok(Self {
+            shared,
+            address,
+            admin_address,
+            phase,
+            accepting,
+            pump,
+            recording,
+            watching_alerts,
+            exporting,
+            writer,
+        })
     }
 
     /// Where clients reach it.
@@ -238,13 +271,17 @@ impl Gateway {
         }
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
+        self.watching_alerts.abort();
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }
         budgets::close(&self.shared).await;
         self.recording.abort();
+        self.shared.capture.flush().await;
         let why = if whole { "drained" } else { "the grace period was over" }.to_owned();
-        self.shared.ledger.note(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.shared.audit.of_system("stop", &why, "done");
+        self.shared.tell(Event { at: wall(), stage: Stage::Settle, fact: Fact::Stopped { why } });
+        self.exporting.close(&self.shared).await;
         // Other handles live on, with connections that do not let go: the writer is told to end, not waited out.
         self.shared.ledger.clone().close().await;
         self.writer.join().await;

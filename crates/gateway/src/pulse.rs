@@ -319,6 +319,7 @@ mod tests {
             status: Some(200),
             class: None,
             message: None,
+            upstream_id: None,
             started_at: at_time,
             ended_at: at_time,
             usage: None,
@@ -336,6 +337,8 @@ mod tests {
             dialect: "openai",
             endpoint: "chat",
             stream: false,
+            trace: None,
+            sdk_retry: None,
             started_at: at_time,
         };
         let mut entry = Entry::of(intent, Outcome::Answered);

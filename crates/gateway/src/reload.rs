@@ -38,10 +38,15 @@ impl Reloading {
             }
             _ => Err(report.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
         };
+        let source = match &self.shared.live.load().config.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Environment => "the environment".to_owned(),
+        };
         let mut refused = self.shared.reload_refused.lock().unwrap_or_else(PoisonError::into_inner);
         match adopted {
             Ok(questions) => {
                 *refused = None;
+                self.shared.audit.of_system("reload", &source, "done");
                 let shared = Arc::clone(&self.shared);
                 tokio::spawn(async move { budgets::correct(&shared, &shared.ledger, questions).await });
                 tracing::info!("the configuration was reloaded");
@@ -49,6 +54,7 @@ impl Reloading {
             Err(reason) => {
                 tracing::error!("the new configuration is refused, the old one stays in force:\n{reason}");
                 *refused = Some(reason.clone());
+                self.shared.audit.of_system("reload", &source, &format!("refused: {reason}"));
                 self.shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigRefused { reason } });
             }
         }
@@ -61,7 +67,7 @@ impl Reloading {
             ("[server] listen", old.server.listen != new.server.listen),
             ("[server] admin-listen", old.server.admin_listen != new.server.admin_listen),
             ("[server] max-connections", old.server.max_connections != new.server.max_connections),
-            ("[ledger] url", old.ledger.path != new.ledger.path),
+            ("[ledger] url", (&old.ledger.path, &old.ledger.postgres) != (&new.ledger.path, &new.ledger.postgres)),
             ("[server] timezone", old.zone != new.zone),
             ("[ledger] retention", old.ledger.retention != new.ledger.retention),
         ] {

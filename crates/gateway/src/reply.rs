@@ -22,6 +22,7 @@ pub(crate) const WEIR: &str = "weir";
 pub(crate) enum Cause {
     InvalidApiKey,
     RouteNotAllowed,
+    RoleNotAllowed,
     ModelNotFound,
     Malformed,
     TooLarge,
@@ -45,7 +46,7 @@ impl Cause {
     fn status(self) -> StatusCode {
         match self {
             Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Self::RouteNotAllowed => StatusCode::FORBIDDEN,
+            Self::RouteNotAllowed | Self::RoleNotAllowed => StatusCode::FORBIDDEN,
             Self::ModelNotFound | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Malformed | Self::ContextLength | Self::ContentFilter => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -61,10 +62,12 @@ impl Cause {
         }
     }
 
-    fn code(self) -> &'static str {
+    /// What clients and metrics call it.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::InvalidApiKey => "invalid_api_key",
             Self::RouteNotAllowed => "route_not_allowed",
+            Self::RoleNotAllowed => "role_not_allowed",
             Self::ModelNotFound => "model_not_found",
             Self::Malformed | Self::TooLarge | Self::UnsupportedEncoding | Self::MethodNotAllowed => {
                 "invalid_request_error"

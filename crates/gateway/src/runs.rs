@@ -89,18 +89,25 @@ impl AllRuns {
 
     /// Asks for something or tells something; what that changed is written down, and whoever's turn it is is woken.
     pub(crate) fn decide<T>(&self, shared: &Shared, question: impl FnOnce(&mut Runs) -> T) -> T {
+        self.decide_and_tell(shared, question).0
+    }
+
+    /// The same, and what it changed: that belongs into the record of whoever asked, too.
+    fn decide_and_tell<T>(&self, shared: &Shared, question: impl FnOnce(&mut Runs) -> T) -> (T, Vec<Fact>) {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = question(&mut runs);
         let (changes, woken) = (runs.take_changes(), runs.take_woken());
         // The lock must not be held while things are written down.
         drop(runs);
-        for fact in changes.iter().filter_map(fact) {
+        let note = |fact: Fact| {
             tracing::warn!("{}", fact.in_words());
             shared.metrics.run_changed(&fact);
-            shared.tell(Event { at: wall(), stage: Stage::Admit, fact });
-        }
+            shared.tell(Event { at: wall(), stage: Stage::Admit, fact: fact.clone() });
+            fact
+        };
+        let facts = changes.iter().filter_map(fact).map(note).collect();
         self.wake(&woken);
-        answer
+        (answer, facts)
     }
 
     fn wake(&self, tickets: &[u64]) {
@@ -320,8 +327,8 @@ impl InRun {
         }
     }
 
-    /// The request has ended as its record says.
-    pub(crate) fn settle(mut self, outcome: Outcome, entry: &Entry) {
+    /// The request has ended as its record says; returns what that changed.
+    pub(crate) fn settle(mut self, outcome: Outcome, entry: &Entry) -> Vec<Fact> {
         let outcome = match outcome {
             Outcome::Answered => RunOutcome::Answered,
             Outcome::Cancelled => RunOutcome::Left,
@@ -337,14 +344,13 @@ impl InRun {
             cost: entry.attempts.iter().map(|attempt| attempt.cost_usd).sum(),
             response_id: self.response_id,
         };
-        self.end(&settled);
+        self.end(&settled)
     }
 
-    fn end(&mut self, settled: &RunSettled<'_>) {
-        if let Some(ticket) = self.ticket.take() {
-            let now = self.shared.clock.now();
-            self.shared.runs.decide(&self.shared, |runs| runs.settle(now, ticket, settled));
-        }
+    fn end(&mut self, settled: &RunSettled<'_>) -> Vec<Fact> {
+        let Some(ticket) = self.ticket.take() else { return Vec::new() };
+        let now = self.shared.clock.now();
+        self.shared.runs.decide_and_tell(&self.shared, |runs| runs.settle(now, ticket, settled)).1
     }
 
     /// What a halted run's client is told: the evidence, in its own words where there are some, and how to go on.

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, reques
 use http_body::Body;
 use weir_engine::{Ask, Priority};
 use weir_ledger::{Fact, Intent, Stage};
-use weir_units::{Moment, RequestId, Tokens, WallTime, parse_duration};
+use weir_units::{Moment, RequestId, Tokens, TraceContext, WallTime, parse_duration};
 use weir_wire::{Dialect, Endpoint};
 
 use crate::accept::{self, Accepted};
@@ -29,7 +29,7 @@ use crate::route::{Routed, route};
 use crate::runs::{self, Stopped};
 use crate::settle::{self, Journey};
 use crate::state::{Live, Shared};
-use crate::{admin, models};
+use crate::{admin, dashboard, models, telemetry};
 
 /// Which of the two listeners a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ where
     if door == Door::Main
         && let Some(endpoint) = Endpoint::of_path(path)
     {
-        let arrival = Arrival { id: shared.clock.request_id(started_at), arrived, started_at, endpoint, peer };
+        let id = shared.clock.request_id(started_at);
+        let arrival = Arrival { id, trace: None, arrived, started_at, endpoint, peer };
         return model_request(shared, arrival, parts, body).await;
     }
     match (&parts.method, path) {
@@ -86,6 +87,11 @@ where
         {
             // In a box: it is rare, and large, and every request's task would be as large as it.
             Box::pin(admin::serve(&shared, &parts, body, peer)).await
+        }
+        _ if dashboard::is_own(path)
+            && (door == Door::Admin || shared.live.load().config.server.admin_listen.is_none()) =>
+        {
+            Box::pin(dashboard::serve(&shared, &parts, body, peer)).await
         }
         _ if door == Door::Main && (path == "/v1/models" || path.starts_with("/v1/models/")) => {
             models::serve(&shared, &parts, peer)
@@ -108,6 +114,7 @@ pub(crate) fn other_dialect(parts: &request::Parts) -> Dialect {
 #[derive(Clone, Copy)]
 struct Arrival {
     id: RequestId,
+    trace: Option<TraceContext>,
     arrived: Moment,
     started_at: WallTime,
     endpoint: Endpoint,
@@ -116,8 +123,8 @@ struct Arrival {
 
 impl Accepted {
     fn arrival(&self) -> Arrival {
-        let Self { id, arrived, started_at, endpoint, peer, .. } = *self;
-        Arrival { id, arrived, started_at, endpoint, peer }
+        let Self { id, trace, arrived, started_at, endpoint, peer, .. } = *self;
+        Arrival { id, trace, arrived, started_at, endpoint, peer }
     }
 }
 
@@ -127,6 +134,8 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let live = shared.live.load_full();
+    let trace = telemetry::trace(&live.config, &parts.headers, arrival.id);
+    let arrival = Arrival { trace, ..arrival };
     if parts.method != Method::POST {
         let message = format!("{} takes POST, not {}", arrival.endpoint.path(), parts.method);
         return refuse_early(&shared, arrival, &Refusal::weir(Cause::MethodNotAllowed, message));
@@ -136,7 +145,7 @@ where
         Err(refusal) => return refuse_early(&shared, arrival, &refusal),
     };
     let accepted = match accept(&shared, &live, arrival, parts, body).await {
-        Ok(accepted) => accepted,
+        Ok(accepted) => known(&shared, &caller, accepted),
         Err(refusal) => return turn_away(&shared, arrival, &caller, None, &refusal),
     };
     let routed = match admit(&shared, &live, &accepted, &caller) {
@@ -178,6 +187,10 @@ where
     })?;
     Ok(Box::new(Accepted {
         id: arrival.id,
+        trace: arrival.trace,
+        accepted_at: wall(),
+        content: None,
+        retried: None,
         arrived: arrival.arrived,
         deadline,
         firm,
@@ -193,6 +206,15 @@ where
         head,
         _held: held,
     }))
+}
+
+/// Finds what it is a further try of.
+fn known(shared: &Shared, caller: &Caller, mut accepted: Box<Accepted>) -> Box<Accepted> {
+    let path = accepted.endpoint.path();
+    let content = shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body);
+    accepted.retried = shared.tries.begin(shared.clock.now(), content, headers::sdk_retry(&accepted.headers));
+    accepted.content = Some(content);
+    accepted
 }
 
 /// Decides whether it may go on, and where to; none means that Weir answers it itself.
@@ -256,17 +278,19 @@ async fn go(
     let mut intent = intent(&accepted, caller, Arc::clone(&routed.route));
     intent.run = run.as_ref().map(|run| Arc::clone(&run.name)).or(intent.run);
     let mut journey = Journey::begin(&shared, intent, Some(call_state), accepted.arrived);
+    journey.accepted(&live, &accepted);
     journey.state_limits_of(caller.limited());
     if cheaper {
         journey.degraded(&["budget".to_owned()]);
     }
     journey.pays(paying);
-    let path = accepted.endpoint.path();
-    journey.asks_for(shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body));
     // With one deployment there was nothing to choose, and its attempt says the rest.
     if routed.targets.len() > 1 {
         let candidates = routed.targets.iter().map(|t| t.name.to_string()).collect();
         journey.note(Stage::Route, Fact::Routed { candidates, skipped: Vec::new() });
+    }
+    if let Some(plan) = live.captures.of(&live.config, &routed.route, caller.key.as_deref()) {
+        journey.captures(shared.capture.begin(plan, &accepted.body));
     }
     journey.joins(run);
     if let Err(stopped) = turn(&mut journey, &live, &accepted).await {
@@ -293,7 +317,7 @@ async fn turn(journey: &mut Journey, live: &Live, accepted: &Accepted) -> Result
 fn stop(shared: &Shared, caller: &Caller, accepted: &Accepted, stopped: Stopped) -> Response<ReplyBody> {
     let mut intent = intent(accepted, caller, Arc::from(""));
     intent.run = Some(stopped.run).filter(|run| !run.is_empty());
-    refuse_known(shared, accepted.arrival(), intent, true, &stopped.refusal, stopped.fact)
+    refuse_known(shared, accepted.arrival(), intent, Some(accepted), &stopped.refusal, stopped.fact)
 }
 
 /// What the engine is told of a request.
@@ -368,6 +392,8 @@ fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
         dialect: accepted.endpoint.dialect().name(),
         endpoint: accepted.endpoint.path(),
         stream: accepted.head.stream,
+        trace: accepted.trace,
+        sdk_retry: headers::sdk_retry(&accepted.headers),
         started_at: accepted.started_at,
     }
 }
@@ -393,10 +419,12 @@ fn turn_away(
             dialect: arrival.endpoint.dialect().name(),
             endpoint: arrival.endpoint.path(),
             stream: false,
+            trace: arrival.trace,
+            sdk_retry: None,
             started_at: arrival.started_at,
         },
     };
-    refuse_known(shared, arrival, intent, accepted.is_some(), refusal, None)
+    refuse_known(shared, arrival, intent, accepted, refusal, None)
 }
 
 /// Refuses a caller who is known, and writes it down with what led to it.
@@ -404,7 +432,7 @@ fn refuse_known(
     shared: &Shared,
     arrival: Arrival,
     intent: Intent,
-    read: bool,
+    accepted: Option<&Accepted>,
     refusal: &Refusal,
     why: Option<Fact>,
 ) -> Response<ReplyBody> {
@@ -412,7 +440,7 @@ fn refuse_known(
     if let Some(Ok(run)) = intent.run.as_deref().map(HeaderValue::from_str) {
         response.headers_mut().insert(X_WEIR_RUN, run);
     }
-    settle::never_admitted(shared, intent, read, refusal, why);
+    settle::never_admitted(shared, intent, accepted, refusal, why);
     response
 }
 
@@ -432,7 +460,8 @@ fn count_here(shared: &Arc<Shared>, live: &Live, accepted: &Accepted, caller: &C
     let asked = accepted.head.model.as_str();
     let resolved = live.config.resolve(asked, accepted.endpoint.dialect());
     let route = resolved.as_ref().map_or_else(|| Arc::from(asked), |resolved| Arc::clone(&resolved.route_name));
-    let journey = Journey::begin(shared, intent(accepted, caller, route), None, accepted.arrived);
+    let mut journey = Journey::begin(shared, intent(accepted, caller, route), None, accepted.arrived);
+    journey.accepted(live, accepted);
     // What was learned was learned of the model that serves, whatever clients call it.
     let served = resolved.as_ref().and_then(|resolved| resolved.deployments.first());
     let model = served.map_or(asked, |deployment| &*deployment.model);

@@ -5,6 +5,7 @@
 
 mod early;
 mod in_run;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,19 +21,25 @@ use crate::accept::Accepted;
 use crate::bill::{Bill, Cost};
 use crate::body::ReplyBody;
 use crate::budgets::Paying;
+use crate::capture::Capturing;
 use crate::clock::wall;
 use crate::fault::Fault;
 use crate::headers::{self, REQUEST_ID, X_REQUEST_ID};
 use crate::reply::Refusal;
+use crate::retried::Retried;
 use crate::route::Target;
 use crate::runs::InRun;
 use crate::state::{Running, Shared};
+use crate::telemetry::Aside;
 use crate::waste::{Content, Waste};
 
 pub(crate) use early::never_admitted;
 
 /// How many tokens of output go by between two looks at the limits.
 const STEP: u64 = 64;
+
+/// A longer id of a provider's is not kept.
+const LONGEST_ID: usize = 128;
 
 /// One request's way through Weir.
 pub(crate) struct Journey {
@@ -55,8 +62,14 @@ pub(crate) struct Journey {
     last_deployment: Option<Arc<str>>,
     /// What it asks for, so that an equal request is found.
     content: Option<Content>,
+    /// What it is a further try of.
+    retried: Option<Retried>,
+    /// What its spans say beside its record; none where there are none.
+    aside: Option<Box<Aside>>,
     /// The answer ended at a limit.
     truncated: bool,
+    /// What is kept of its prompt and answer. In a box: hardly ever is anything.
+    capture: Option<Box<Capturing>>,
     /// Its place in its run. In a box: a journey is moved from stage to stage.
     run: Option<Box<InRun>>,
     _running: Running,
@@ -82,7 +95,10 @@ impl Journey {
             waited: Duration::ZERO,
             last_deployment: None,
             content: None,
+            retried: None,
+            aside: None,
             truncated: false,
+            capture: None,
             run: None,
             _running: running,
         };
@@ -97,6 +113,19 @@ impl Journey {
     /// Equal requests are found by this.
     pub(crate) fn asks_for(&mut self, content: Content) {
         self.content = Some(content);
+        if let Some(entry) = &mut self.entry {
+            entry.content = Some(content.hash());
+        }
+    }
+
+    /// This is kept of its prompt and answer.
+    pub(crate) fn captures(&mut self, capture: Option<Box<Capturing>>) {
+        self.capture = capture;
+    }
+
+    /// Whoever keeps what is said to the client, if anybody does.
+    pub(crate) fn capturing(&mut self) -> Option<&mut Capturing> {
+        self.capture.as_deref_mut()
     }
 
     /// Every answer states the limits of this key.
@@ -210,6 +239,7 @@ impl Journey {
                 status: None,
                 class: None,
                 message: None,
+                upstream_id: None,
                 started_at: at,
                 ended_at: at,
                 usage: None,
@@ -224,7 +254,7 @@ impl Journey {
         let at = wall();
         let now = shared.clock.now();
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        shared.decide(|engine| engine.report(now, self.call(), fault.outcome(after_content)));
+        self.decide(shared, |engine, call| engine.report(now, call, fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
         let mut deployment = String::new();
         let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
@@ -255,7 +285,7 @@ impl Journey {
         let now = shared.clock.now();
         let after = self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
-        shared.decide(|engine| engine.content(now, self.call(), after));
+        self.decide(shared, |engine, call| engine.content(now, call, after));
         let since_arrival = millis(now.since(self.arrived));
         let overhead = self.overhead_us();
         let Some(entry) = &mut self.entry else { return };
@@ -271,7 +301,7 @@ impl Journey {
     pub(crate) fn succeeded(&mut self, shared: &Shared, send: &Send) {
         let at = wall();
         let now = shared.clock.now();
-        shared.decide(|engine| engine.report(now, self.call(), Reported::Success));
+        self.decide(shared, |engine, call| engine.report(now, call, Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
         let before = self.run.as_ref().map_or(Tokens(0), |run| run.before);
@@ -307,6 +337,15 @@ impl Journey {
         }
     }
 
+    /// The provider's own id of the attempt in hand, if its answer has one.
+    pub(crate) fn known_upstream(&mut self, headers: &HeaderMap) {
+        let id = headers::upstream_id(headers);
+        let id = id.as_ref().and_then(|id| id.to_str().ok()).filter(|id| id.len() <= LONGEST_ID);
+        if let Some(attempt) = self.attempt() {
+            attempt.upstream_id = id.map(Into::into);
+        }
+    }
+
     /// What the provider's answer states of its limits.
     pub(crate) fn stated(&mut self, seen: &LimitsSeen) {
         // What is advisory is good to know, not to hold to.
@@ -317,8 +356,10 @@ impl Journey {
         if stated.iter().any(|limit| limit.dimension.is_of_tokens()) {
             self.shared.tokens_are_limited();
         }
-        if let Some(call) = self.call.as_mut().filter(|_| !stated.is_empty()) {
-            self.shared.decide(|engine| engine.stated(self.shared.clock.now(), call, &stated));
+        if self.call.is_some() && !stated.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            let now = shared.clock.now();
+            self.decide(&shared, |engine, call| engine.stated(now, call, &stated));
         }
     }
 
@@ -337,6 +378,9 @@ impl Journey {
     pub(crate) fn progressed(&mut self, progress: &Progress) {
         if let Some(bill) = &mut self.bill {
             bill.progressed(progress);
+        }
+        if let Some(capture) = &mut self.capture {
+            capture.grew();
         }
     }
 
@@ -466,7 +510,8 @@ impl Journey {
     fn close(&mut self, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
         let now = self.shared.clock.now();
         if let Some(call) = self.call.take() {
-            self.shared.decide(|engine| engine.end(now, *call));
+            let ((), facts) = self.shared.decide_and_tell(|engine| engine.end(now, *call));
+            facts.into_iter().for_each(|fact| self.note(Stage::Settle, fact));
         }
         self.leave_run(outcome);
         let overhead = self.overhead_us();
@@ -478,7 +523,12 @@ impl Journey {
         entry.ended_at = Some(wall());
         entry.overhead_us = Some(overhead);
         entry.sum_costs();
+        if let Some(capture) = self.capture.take() {
+            self.shared.capture.end(*capture, &entry);
+        }
         self.shared.metrics.count(&entry, now.since(self.arrived), now);
+        self.shared.followers.request(&entry);
+        self.tell(&entry, now);
         self.shared.ledger.settle(entry);
     }
 }

@@ -38,15 +38,17 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());
     journey.started(target, &calling.accepted, &send);
     let mut limit = calling.limit(calling.routed.timeouts.first_byte);
-    let fault = match calling.send(&send, &mut limit).await {
+    let fault = match calling.send(&send, journey.attempts(), &mut limit).await {
         Err(fault) => fault,
         Ok(response) if !response.status().is_success() => {
             let (parts, body) = response.into_parts();
+            journey.known_upstream(&parts.headers);
             let mut held = calling.shared.buffers.load().hold();
             let body = collect_within(body, &mut limit, &mut held).await.unwrap_or_default();
             refused(&calling.routed.targets[send.candidate], parts.status, &parts.headers, body)
         }
         Ok(response) => {
+            journey.known_upstream(response.headers());
             let stall = calling.patience(calling.routed.timeouts.stall, send.candidate);
             let mut flow = Upflow::new(response.into_body(), stall, end_of(calling));
             let mut taking = relay.splice(endpoint, model);

@@ -18,16 +18,23 @@ use weir_wire::Calibration;
 
 use crate::accept::Buffers;
 use crate::admin::Tries;
+use crate::alerts::Alarms;
+use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
+use crate::dashboard::{Hub, Sessions};
+use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
-use crate::metrics::Metrics;
+use crate::metrics::{Declared, Metrics};
 use crate::pins::Pins;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
+use crate::retried::ClientTries;
 use crate::runs::AllRuns;
+use crate::telemetry::{self, Telemetry};
 use crate::upstream::{HttpClient, Upstream, client};
 use crate::waste::Answered;
 use crate::{StartError, tls};
@@ -37,11 +44,18 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) live: ArcSwap<Live>,
     pub(crate) ledger: Ledger,
+    pub(crate) audit: AuditLog,
+    pub(crate) capture: Capturer,
+    pub(crate) followers: Followers,
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
+    pub(crate) alarms: Alarms,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
+    /// Who is logged in at the dashboard, and what they look at.
+    pub(crate) sessions: Sessions,
+    pub(crate) hub: Hub,
     pub(crate) buffers: ArcSwap<Buffers>,
     pub(crate) draining: AtomicBool,
     pub(crate) in_flight: AtomicUsize,
@@ -50,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
     pub(crate) spending: Spending,
     pub(crate) answered: Answered,
+    pub(crate) tries: ClientTries,
+    pub(crate) telemetry: Telemetry,
     pub(crate) runs: AllRuns,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
@@ -70,6 +86,8 @@ pub(crate) struct Live {
     /// Keys made at run time, the same for each configuration.
     pub(crate) made: Arc<Keys>,
     pub(crate) payers: Payers,
+    /// What is kept of prompts and answers.
+    pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
 }
@@ -98,15 +116,23 @@ impl Shared {
         let live = Live::new(config, Arc::new(made), None).map_err(StartError::Config)?;
         Ok(Self {
             answered: Answered::new(clock.draw()),
+            tries: ClientTries::default(),
+            telemetry: Telemetry::new(wall(), u128::from(clock.draw()) << 64 | u128::from(clock.draw())),
             runs,
             clock,
             live: ArcSwap::from_pointee(live),
+            audit: AuditLog::new(ledger.clone()),
+            capture: Capturer::default(),
+            followers: Followers::default(),
             ledger,
             metrics,
             recent: Recent::default(),
+            alarms: Alarms::default(),
             pins: Mutex::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
+            sessions: Sessions::default(),
+            hub: Hub::default(),
             buffers: ArcSwap::from_pointee(buffers),
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
@@ -130,6 +156,11 @@ impl Shared {
 
     /// Asks the engine, or tells it something; what that changed for others is written down, and they are woken.
     pub(crate) fn decide<T>(&self, question: impl FnOnce(&mut Engine) -> T) -> T {
+        self.decide_and_tell(question).0
+    }
+
+    /// The same, and what it changed: that belongs into the record of whoever asked, too.
+    pub(crate) fn decide_and_tell<T>(&self, question: impl FnOnce(&mut Engine) -> T) -> (T, Vec<Fact>) {
         let mut engine = self.engine();
         let answer = question(&mut engine);
         let (changes, woken) = (engine.take_changes(), engine.take_woken());
@@ -138,9 +169,9 @@ impl Shared {
         }
         // The lock must not be held while things are written down.
         drop(engine);
-        self.note_all(changes);
+        let facts = self.note_all(changes);
         self.waiters.wake(&woken);
-        answer
+        (answer, facts)
     }
 
     /// The engine, to look at.
@@ -148,17 +179,22 @@ impl Shared {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_all(&self, changes: Vec<Change>) {
-        for change in changes {
+    fn note_all(&self, changes: Vec<Change>) -> Vec<Fact> {
+        let note = |change| {
             let fact = changes::fact(change, &self.clock);
             changes::log(&fact);
-            self.tell(Event { at: wall(), stage: Stage::Call, fact });
-        }
+            self.tell(Event { at: wall(), stage: Stage::Call, fact: fact.clone() });
+            fact
+        };
+        changes.into_iter().map(note).collect()
     }
 
     /// Writes a fact of the system down, and remembers it for the live view.
     pub(crate) fn tell(&self, event: Event) {
+        self.followers.fact(&event);
+        self.alarms.hear(&event.fact);
         self.recent.push(event.clone());
+        telemetry::tell_fact(&self.telemetry, &self.live.load(), &event);
         self.ledger.note(event);
     }
 
@@ -184,6 +220,7 @@ impl Shared {
             Source::Environment => "the environment".to_owned(),
         };
         self.live.store(Arc::new(live));
+        self.telemetry.changed.notify_waiters();
         self.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::ConfigReloaded { path } });
         Ok(questions)
     }
@@ -237,7 +274,8 @@ impl Live {
         let clients = clients(&config, before)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
-        Ok(Self { config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        let captures = Captures::new(&config)?;
+        Ok(Self { captures, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.
@@ -283,7 +321,11 @@ fn declared(config: &Config) -> Vec<DeploymentId> {
 
 fn configure(engine: &mut Engine, metrics: &Metrics, config: &Config) {
     let declared = declared(config);
-    metrics.declare(declared.iter().map(|d| Arc::from(d.to_string())).collect());
+    metrics.declare(&Declared {
+        deployments: declared.iter().map(|d| Arc::from(d.to_string())).collect(),
+        routes: config.routes.keys().cloned().collect(),
+        keys: config.keys.keys().cloned().collect(),
+    });
     let credentials = config
         .providers
         .iter()

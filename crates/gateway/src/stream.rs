@@ -21,6 +21,7 @@ use weir_wire::{Ending, Endpoint, Progress, Relay, RelayOptions};
 
 use crate::body::{ReplyBody, Sink};
 use crate::calling::Calling;
+use crate::capture::Capturing;
 use crate::clock::wall;
 use crate::fault::{Fault, causes};
 use crate::headers;
@@ -132,6 +133,9 @@ pub(crate) async fn open(
     let mut relay = Relay::new(options(calling, send)?);
     if let Some(run) = journey.run() {
         relay = relay.with_addition(run.scope());
+    }
+    if let Some(said) = journey.capturing().and_then(Capturing::said) {
+        relay = relay.with_said(said);
     }
     let mut ready = Vec::new();
     let lost = |message: &str| Fault { status: Some(parts.status), ..Fault::new(FaultClass::Reset, message) };
@@ -302,6 +306,7 @@ fn settle(calling: &Calling, journey: &mut Journey, send: &Send, progress: &Prog
     }
     if whole {
         journey.stopped(progress.stop.as_ref());
+        journey.said(progress.id.as_deref(), progress.model.as_deref(), progress.stop.as_ref());
         journey.succeeded(&calling.shared, send);
     }
 }

@@ -12,7 +12,7 @@ use weir_ledger::Fact;
 use weir_units::Moment;
 
 use crate::bill::Cost;
-use crate::headers::{self, X_STAINLESS_RETRY_COUNT};
+use crate::headers;
 
 /// How long an answered request makes an equal one waste.
 const WINDOW: Duration = Duration::from_secs(600);
@@ -70,6 +70,13 @@ pub(crate) struct Content {
     by_sdk: bool,
 }
 
+impl Content {
+    /// Equal requests have the same.
+    pub(crate) fn hash(self) -> u64 {
+        self.hash
+    }
+}
+
 /// The requests that were answered in the last minutes.
 pub(crate) struct Answered {
     seed: u64,
@@ -93,8 +100,8 @@ impl Answered {
     pub(crate) fn content(&self, tenant: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Content {
         let scope = XxHash3_64::oneshot_with_seed(self.seed, tenant.as_bytes());
         let scope = XxHash3_64::oneshot_with_seed(scope, path.as_bytes());
-        let retries = headers::text(headers, &X_STAINLESS_RETRY_COUNT).and_then(|text| text.parse::<u32>().ok());
-        Content { hash: XxHash3_64::oneshot_with_seed(scope, body), by_sdk: retries.is_some_and(|count| count > 0) }
+        let by_sdk = headers::sdk_retry(headers).is_some_and(|count| count > 0);
+        Content { hash: XxHash3_64::oneshot_with_seed(scope, body), by_sdk }
     }
 
     /// Takes note that `content` is answered, and says why that is waste if it was before.
@@ -114,6 +121,7 @@ impl Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::X_STAINLESS_RETRY_COUNT;
 
     fn at(seconds: u64) -> Moment {
         Moment::default() + Duration::from_secs(seconds)

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use weir_units::{FaultClass, NanoUsd, RequestId, Usage, WallTime};
+use weir_units::{FaultClass, NanoUsd, RequestId, TraceContext, Usage, WallTime};
 
 use crate::fact::Event;
 
@@ -39,6 +39,13 @@ impl Outcome {
             Self::Lost => "lost",
         }
     }
+
+    /// The outcome of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Open, Self::Answered, Self::Refused, Self::Failed, Self::Cancelled, Self::Lost];
+        all.into_iter().find(|outcome| outcome.name() == name)
+    }
 }
 
 /// What is known of a request when it is admitted.
@@ -64,6 +71,10 @@ pub struct Intent {
     pub endpoint: &'static str,
     /// Whether a stream was asked for.
     pub stream: bool,
+    /// The trace that it belongs to: the client's, else the one that Weir began, if traces are exported.
+    pub trace: Option<TraceContext>,
+    /// How often the client's SDK had tried before, where it says so.
+    pub sdk_retry: Option<u32>,
     /// When it arrived.
     pub started_at: WallTime,
 }
@@ -79,6 +90,8 @@ pub struct Attempt {
     pub class: Option<FaultClass>,
     /// What the provider said, cleaned and short.
     pub message: Option<Box<str>>,
+    /// The provider's own id of it.
+    pub upstream_id: Option<Box<str>>,
     /// When the call was sent.
     pub started_at: WallTime,
     /// When it ended.
@@ -114,6 +127,12 @@ pub struct Entry {
     pub endpoint: &'static str,
     /// Whether a stream was asked for.
     pub stream: bool,
+    /// The trace that it belongs to: the client's, else the one that Weir began, if traces are exported.
+    pub trace: Option<TraceContext>,
+    /// How often the client's SDK had tried before, where it says so.
+    pub sdk_retry: Option<u32>,
+    /// A keyed hash of what was asked; equal requests of one tenant have the same as long as the process lives.
+    pub content: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
     /// The status that the client saw; 499 for one that left.
@@ -167,6 +186,9 @@ impl Entry {
             dialect: intent.dialect,
             endpoint: intent.endpoint,
             stream: intent.stream,
+            trace: intent.trace,
+            sdk_retry: intent.sdk_retry,
+            content: None,
             outcome,
             status: None,
             code: None,

@@ -121,6 +121,8 @@ pub enum Fact {
         cost_usd: Option<NanoUsd>,
         estimated: bool,
     },
+    /// It is a further try of a request that came before, `of` where that is known; `by` is `sdk` where the client's SDK says so.
+    ClientRetried { of: Option<String>, count: u32, by: &'static str },
     /// The client went away before the answer ended.
     ClientLeft,
     /// The client was refused; `by` is `weir` or the provider.
@@ -154,11 +156,11 @@ pub enum Fact {
     /// A limit that is kept to changed; `old` is none where there was none.
     LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
     /// A key was made at run time; `who` asked for it.
-    KeyMade { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    KeyMade { name: Arc<str>, tenant: Arc<str>, who: Arc<str> },
     /// A key was given a new secret.
-    KeyRotated { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    KeyRotated { name: Arc<str>, tenant: Arc<str>, who: Arc<str> },
     /// A key was shut out for good.
-    KeyRevoked { name: Arc<str>, tenant: Arc<str>, who: &'static str },
+    KeyRevoked { name: Arc<str>, tenant: Arc<str>, who: Arc<str> },
     /// A share of a budget was spent, for the first time in its period.
     BudgetWarned {
         budget: String,
@@ -181,6 +183,30 @@ pub enum Fact {
         #[serde(serialize_with = "some_wall_time")]
         resets_at: Option<WallTime>,
     },
+    /// Something is the case that a person should hear of.
+    AlertOpened(AlertTold),
+    /// It got worse.
+    AlertWorsened(AlertTold),
+    /// It is over, or was not seen for long enough.
+    AlertClosed { alert: String, rule: &'static str, about: String, lasted_s: u64, words: String },
+    /// Somebody took it on.
+    AlertAcknowledged { alert: String, rule: &'static str, about: String, by: String },
+    /// Nobody is told of it until then.
+    AlertSilenced {
+        alert: String,
+        rule: &'static str,
+        about: String,
+        by: String,
+        why: String,
+        #[serde(serialize_with = "some_wall_time")]
+        until: Option<WallTime>,
+    },
+    /// A silence ended before its time.
+    AlertSilenceEnded { alert: String, rule: &'static str, about: String, by: String },
+    /// A notifier took a message.
+    AlertDelivered { alert: String, to: String, what: String, tries: u32 },
+    /// A message is tried no more.
+    AlertDeliveryFailed { alert: String, to: String, what: String, tries: u32, why: String },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -208,6 +234,23 @@ pub struct RunEvidence {
     pub words: String,
 }
 
+/// What is said of an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are named by what they hold")]
+pub struct AlertTold {
+    pub alert: String,
+    pub rule: &'static str,
+    pub about: String,
+    pub severity: &'static str,
+    #[serde(serialize_with = "some_wall_time")]
+    pub since: Option<WallTime>,
+    pub step: u32,
+    pub subject: String,
+    pub evidence: Vec<String>,
+    pub action: String,
+    pub peak: String,
+}
+
 impl Fact {
     /// The name in records, as the variant is called.
     #[must_use]
@@ -232,6 +275,7 @@ impl Fact {
             Self::RunHalted(_) => "RunHalted",
             Self::RunReleased { .. } => "RunReleased",
             Self::Wasted { .. } => "Wasted",
+            Self::ClientRetried { .. } => "ClientRetried",
             Self::ClientLeft => "ClientLeft",
             Self::Refused { .. } => "Refused",
             Self::Answered { .. } => "Answered",
@@ -248,6 +292,14 @@ impl Fact {
             Self::BudgetWarned { .. } => "BudgetWarned",
             Self::BudgetRefused { .. } => "BudgetRefused",
             Self::TooDear { .. } => "TooDear",
+            Self::AlertOpened(_) => "AlertOpened",
+            Self::AlertWorsened(_) => "AlertWorsened",
+            Self::AlertClosed { .. } => "AlertClosed",
+            Self::AlertAcknowledged { .. } => "AlertAcknowledged",
+            Self::AlertSilenced { .. } => "AlertSilenced",
+            Self::AlertSilenceEnded { .. } => "AlertSilenceEnded",
+            Self::AlertDelivered { .. } => "AlertDelivered",
+            Self::AlertDeliveryFailed { .. } => "AlertDeliveryFailed",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

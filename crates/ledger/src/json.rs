@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use weir_units::{NanoUsd, Usage, WallTime};
+use weir_units::{NanoUsd, TraceContext, Usage, WallTime};
 
 use crate::entry::{Attempt, Entry};
 use crate::fact::{Event, Fact, rfc_3339};
@@ -39,6 +39,9 @@ impl Entry {
             name!(json, "dialect").text(self.dialect);
             name!(json, "endpoint").text(self.endpoint);
             name!(json, "stream").flag(self.stream);
+            name!(json, "trace").trace(self.trace);
+            name!(json, "sdk_retry").some_number(self.sdk_retry.map(u64::from));
+            name!(json, "content").some_hex(self.content);
             name!(json, "outcome").text(self.outcome.name());
             name!(json, "status").some_number(self.status.map(u64::from));
             name!(json, "code").some_text(self.code.as_deref());
@@ -149,6 +152,28 @@ impl Json {
         self.literal(if flag { "true" } else { "false" });
     }
 
+    fn some_hex(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => {
+                // Writing to a text does not fail.
+                let _ = write!(self.0, "\"{number:016x}\"");
+            }
+            None => self.literal("null"),
+        }
+    }
+
+    fn trace(&mut self, trace: Option<TraceContext>) {
+        match trace {
+            Some(TraceContext { trace_id, parent: 0, flags }) => {
+                let _ = write!(self.0, r#"{{"id":"{trace_id:032x}","parent":null,"flags":{flags}}}"#);
+            }
+            Some(TraceContext { trace_id, parent, flags }) => {
+                let _ = write!(self.0, r#"{{"id":"{trace_id:032x}","parent":"{parent:016x}","flags":{flags}}}"#);
+            }
+            None => self.literal("null"),
+        }
+    }
+
     /// Money is a decimal in quotes: most readers would make a float of a number.
     fn dollars(&mut self, amount: Option<NanoUsd>) {
         match amount {
@@ -212,6 +237,7 @@ impl Json {
             name!(json, "status").some_number(attempt.status.map(u64::from));
             name!(json, "class").some_text(attempt.class.map(weir_units::FaultClass::name));
             name!(json, "message").some_text(attempt.message.as_deref());
+            name!(json, "upstream_id").some_text(attempt.upstream_id.as_deref());
             name!(json, "started_at").time(attempt.started_at);
             name!(json, "ended_at").time(attempt.ended_at);
             name!(json, "usage").usage(attempt.usage.as_ref());
@@ -322,16 +348,20 @@ mod tests {
             dialect: "openai",
             endpoint: "/v1/chat/completions",
             stream: true,
+            trace: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            sdk_retry: Some(2),
             started_at: WallTime(1_795_013_223_114_000),
         };
         let mut entry = Entry::of(intent, Outcome::Failed);
         entry.usage = Some(Usage { input: Tokens(u64::MAX), output: Tokens(10), ..Usage::default() });
+        entry.content = Some(0xAB);
         entry.degraded = vec![odd.into(), "dropped:seed".into()];
         entry.attempts.push(Attempt {
             deployment: Arc::from("openai/gpt"),
             status: Some(503),
             class: Some(FaultClass::Overloaded),
             message: Some(odd.into()),
+            upstream_id: Some(odd.into()),
             started_at: WallTime(0),
             ended_at: WallTime(i64::MAX),
             usage: None,
@@ -346,6 +376,12 @@ mod tests {
         assert_eq!(read["key"], json!(null));
         assert_eq!(read["tenant"], "");
         assert_eq!(read["tags"], json!({ "team": "ml", odd: odd }));
+        assert_eq!(
+            read["trace"],
+            json!({ "id": "4bf92f3577b34da6a3ce929d0e0e4736", "parent": "00f067aa0ba902b7", "flags": 1 })
+        );
+        assert_eq!((&read["sdk_retry"], &read["content"]), (&json!(2), &json!("00000000000000ab")));
+        assert_eq!(read["attempts"][0]["upstream_id"], odd);
         assert_eq!(read["started_at"], "2026-11-18T14:47:03.114Z");
         assert_eq!(read["usage"]["input"], u64::MAX);
         assert_eq!(read["degraded"], json!([odd, "dropped:seed"]));

@@ -1,16 +1,18 @@
 //! Keys made at run time, as the ledger keeps them: of each secret only its hash.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use weir_units::WallTime;
 
+use crate::db::{DbRow, Dialect, Statement};
+use crate::lock::beside;
 use crate::query::{Reader, StoreError};
 
 /// A key as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
     /// Its name.
     pub name: Arc<str>,
@@ -31,7 +33,7 @@ pub struct KeyRecord {
 }
 
 /// A secret that works on after another has taken its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerSecret {
     /// SHA-256 of the secret.
     pub hash: [u8; 32],
@@ -48,45 +50,67 @@ struct Grace {
 
 impl KeyRecord {
     /// The statement that writes it, in place of what was there.
-    pub(crate) fn insert(&self) -> sqlx::query::Query<'_, sqlx::Sqlite, SqliteArguments> {
+    pub(crate) fn insert(&self, dialect: Dialect) -> Statement {
         let grace: Vec<Grace> =
             self.former.iter().map(|former| Grace { hash: hex(&former.hash), until: former.until.0 }).collect();
-        sqlx::query(
-            "INSERT OR REPLACE INTO keys (name, tenant, hash, settings, created_at, expires_at, revoked_at, grace) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&*self.name)
-        .bind(&*self.tenant)
-        .bind(self.hash.to_vec())
-        .bind(self.settings.as_str())
-        .bind(self.created_at.0)
-        .bind(self.expires_at.map(|at| at.0))
-        .bind(self.revoked_at.map(|at| at.0))
+        let columns = COLUMNS.split(", ").skip(1).map(|column| format!("{column} = excluded.{column}"));
+        let renewed = columns.collect::<Vec<_>>().join(", ");
+        let mut sql = Statement::new(dialect, &format!("INSERT INTO keys ({COLUMNS}) VALUES ("));
+        sql.bind(&*self.name).push(", ").bind(&*self.tenant).push(", ").bind(self.hash.to_vec()).push(", ");
+        sql.bind(self.settings.as_str()).push(", ").bind(self.created_at.0).push(", ");
+        sql.bind(self.expires_at.map(|at| at.0)).push(", ").bind(self.revoked_at.map(|at| at.0)).push(", ");
         // A list of texts and numbers always serialises.
-        .bind(serde_json::to_string(&grace).unwrap_or_default())
+        sql.bind(serde_json::to_string(&grace).unwrap_or_default().as_str());
+        sql.push(&format!(") ON CONFLICT (name) DO UPDATE SET {renewed}"));
+        sql
     }
 
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+    fn read(row: &DbRow) -> Result<Self, sqlx::Error> {
         let damaged = |what: &str| sqlx::Error::Decode(format!("the `{what}` of a key is damaged").into());
-        let text = |column: &str| row.try_get::<String, _>(column).map(Arc::from);
-        let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|at| at.map(WallTime));
-        let hash: Vec<u8> = row.try_get("hash")?;
-        let grace: Vec<Grace> =
-            serde_json::from_str(&row.try_get::<String, _>("grace")?).map_err(|_| damaged("grace"))?;
+        let hash = row.blob(2)?;
+        let grace: Vec<Grace> = serde_json::from_str(&row.text(7)?).map_err(|_| damaged("grace"))?;
         let former = |grace: Grace| {
             let hash = from_hex(&grace.hash).ok_or_else(|| damaged("grace"))?;
             Ok::<_, sqlx::Error>(FormerSecret { hash, until: WallTime(grace.until) })
         };
         Ok(Self {
-            name: text("name")?,
-            tenant: text("tenant")?,
+            name: row.text(0)?.into(),
+            tenant: row.text(1)?.into(),
             hash: hash.try_into().map_err(|_| damaged("hash"))?,
-            settings: row.try_get("settings")?,
-            created_at: WallTime(row.try_get("created_at")?),
-            expires_at: time("expires_at")?,
-            revoked_at: time("revoked_at")?,
+            settings: row.text(3)?,
+            created_at: WallTime(row.int(4)?),
+            expires_at: row.some_int(5)?.map(WallTime),
+            revoked_at: row.some_int(6)?.map(WallTime),
             former: grace.into_iter().map(former).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// The columns of a key, in the order in which they are bound and read.
+const COLUMNS: &str = "name, tenant, hash, settings, created_at, expires_at, revoked_at, grace";
+
+/// Keys of a database elsewhere, as they were last known, in a file of this machine's.
+#[derive(Debug)]
+pub(crate) struct KeysCopy(PathBuf);
+
+impl KeysCopy {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(beside(path, ".keys"))
+    }
+
+    /// The file is replaced whole, so that a crash leaves the one or the other.
+    pub(crate) fn write(&self, keys: &[KeyRecord]) {
+        let new = beside(&self.0, ".new");
+        let text = serde_json::to_vec(keys).unwrap_or_default();
+        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0));
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %self.0.display(), "the copy of the keys made at run time cannot be written");
+        }
+    }
+
+    /// None, if nothing was ever copied.
+    pub(crate) fn read(&self) -> Vec<KeyRecord> {
+        fs::read(&self.0).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 }
 
@@ -96,7 +120,8 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM keys ORDER BY name").fetch_all(&self.pool).await?;
+        let sql = self.pool.statement(&format!("SELECT {COLUMNS} FROM keys ORDER BY name"));
+        let rows = self.pool.rows(sql).await?;
         Ok(rows.iter().map(KeyRecord::read).collect::<Result<_, _>>()?)
     }
 }

@@ -12,20 +12,31 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
 use weir_units::{NanoUsd, RequestId, WallTime};
 
+use crate::audit::{AuditEntry, AuditHead, AuditQuery, AuditRecord};
+use crate::change::Change;
+use crate::content::Content;
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
-use crate::keys::KeyRecord;
+use crate::filter::Filter;
+use crate::keys::{KeyRecord, KeysCopy};
 use crate::lock::Lock;
-use crate::query::{Payer, Query, Reader, StoreError};
+use crate::place::Postgres;
+use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 use crate::row::FactRow;
+use crate::series::{Series, SeriesQuery};
 use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
+
+/// Captured contents that may wait in memory, in bytes.
+const MOST_CONTENT: usize = 32 << 20;
 
 /// How the ledger is kept.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The database's file. Beside it lie `.lock`, SQLite's own two files, and `.spill` when the database was not to be had.
     pub path: PathBuf,
+    /// The database in Postgres, if it is there and not in the file; what else lies beside the file does so all the same.
+    pub postgres: Option<Postgres>,
     /// How long records are kept.
     pub retention: Duration,
     /// How many messages may wait in memory; what comes on top is spilled.
@@ -39,6 +50,7 @@ impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            postgres: None,
             retention: Duration::from_secs(35 * 86_400),
             queue: 8_192,
             commit_every: Duration::from_millis(50),
@@ -73,19 +85,24 @@ struct Inner {
     spill: Spill,
     state: Arc<State>,
     reader: Reader,
+    copy: Option<KeysCopy>,
     _lock: Arc<Lock>,
 }
 
 /// What goes to the writer.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Intent(Intent),
+    Intent(Box<Intent>),
     Settle(Box<Entry>),
     /// A fact and its id.
     Note(i64, Box<Event>),
-    /// A key as it is from now on, the fact of its change, and who waits for both to be on disk.
-    Key(Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>),
+    /// What must be on disk before it is said to be, and who waits for that.
+    Change(Box<Change>, Option<oneshot::Sender<Result<(), sqlx::Error>>>),
+    /// What was captured of a request.
+    Content(Box<Content>),
     Flush(oneshot::Sender<()>),
+    /// As `Flush`, and all that is committed is counted in roll-ups and found by postings.
+    Roll(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -100,6 +117,10 @@ pub(crate) struct State {
     pub(crate) lost: AtomicU64,
     pub(crate) last_fact: AtomicI64,
     pub(crate) trouble: Mutex<Option<(WallTime, String)>>,
+    /// Bytes of captured contents that wait in memory.
+    pub(crate) waiting_contents: AtomicUsize,
+    /// The newest row of the audit log; none before the database was reached.
+    pub(crate) audit_head: Mutex<Option<AuditHead>>,
 }
 
 impl Ledger {
@@ -108,14 +129,15 @@ impl Ledger {
         spill: Spill,
         state: Arc<State>,
         reader: Reader,
+        copy: Option<KeysCopy>,
         lock: Arc<Lock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { messages, spill, state, reader, _lock: lock }) }
+        Self { inner: Arc::new(Inner { messages, spill, state, reader, copy, _lock: lock }) }
     }
 
     /// Takes down that a request was admitted.
     pub fn intent(&self, intent: Intent) {
-        self.put(Message::Intent(intent));
+        self.put(Message::Intent(Box::new(intent)));
     }
 
     /// Takes down how a request ended, in place of its intent.
@@ -136,30 +158,104 @@ impl Ledger {
         next(last.unwrap_or_default())
     }
 
-    /// Writes a key made at run time as it is from now on, and the fact that says so. It returns when both are on disk, or
-    /// neither will be.
+    /// Writes a key made at run time as it is from now on, the fact that says so, and what the audit log says of it. It returns
+    /// when all are on disk, or none will be.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn keep_key(&self, key: KeyRecord, event: Event) -> Result<(), StoreError> {
+    pub async fn keep_key(&self, key: KeyRecord, event: Event, audit: Option<AuditEntry>) -> Result<(), StoreError> {
         let fact = FactRow::of(self.fact_id(&event), &event);
+        self.change(Change { key: Some((key, fact)), audit }).await
+    }
+
+    /// Adds to the audit log; it returns when the entry is on disk, or never will be.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.change(Change { key: None, audit: Some(entry) }).await
+    }
+
+    /// Adds to the audit log what nobody waits for. While the database fails it is kept in memory.
+    pub fn audit_later(&self, entry: AuditEntry) {
+        let change = Box::new(Change { key: None, audit: Some(entry) });
+        if let Err(error) = self.inner.messages.try_send(Message::Change(change, None)) {
+            tracing::error!(%error, "an entry of the audit log is on no record");
+        }
+    }
+
+    /// The newest row of the audit log that is on disk: a *head* to tell others, so that a log that is cut later is seen to be.
+    #[must_use]
+    pub fn audit_head(&self) -> AuditHead {
+        self.inner.state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
+    /// The rows of the audit log that `query` asks for.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn audited(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, StoreError> {
+        self.inner.reader.audit(query).await
+    }
+
+    /// Keeps what was captured of a request; false if there is no room for it now, and it is kept nowhere.
+    #[must_use]
+    pub fn keep_content(&self, content: Content) -> bool {
+        let waiting = &self.inner.state.waiting_contents;
+        let size = content.content.len();
+        let room = |held: usize| held.checked_add(size).filter(|held| *held <= MOST_CONTENT);
+        if waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            return false;
+        }
+        let kept = self.inner.messages.try_send(Message::Content(Box::new(content))).is_ok();
+        if !kept {
+            waiting.fetch_sub(size, Ordering::Relaxed);
+        }
+        kept
+    }
+
+    /// What was captured of a request, as JSON; none if nothing was, or its time is over.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn content(&self, id: RequestId) -> Result<Option<String>, StoreError> {
+        self.inner.reader.content(id, wall_now()).await
+    }
+
+    async fn change(&self, change: Change) -> Result<(), StoreError> {
         let (done, wait) = oneshot::channel();
         let closed = |_| StoreError::from(sqlx::Error::PoolClosed);
         self.inner
             .messages
-            .send(Message::Key(Box::new((key, fact)), done))
+            .send(Message::Change(Box::new(change), Some(done)))
             .await
             .map_err(|_| sqlx::Error::PoolClosed)?;
         self.inner.state.hurry.notify_one();
-        Ok(wait.await.map_err(closed)??)
+        wait.await.map_err(closed)??;
+        if self.inner.copy.is_some() {
+            // The next start may find the database away.
+            let _ = self.keys().await;
+        }
+        Ok(())
     }
 
-    /// All keys made at run time, by name.
+    /// All keys made at run time, by name. Those of a database that is another machine's are copied to a file of this one, which
+    /// tells them while the database is away.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        self.inner.reader.keys().await
+        match (self.inner.reader.keys().await, &self.inner.copy) {
+            (Ok(keys), Some(copy)) => {
+                copy.write(&keys);
+                Ok(keys)
+            }
+            (Err(error), Some(copy)) => {
+                tracing::error!(%error, "keys made at run time are those that were known here when the ledger's database was last there");
+                Ok(copy.read())
+            }
+            (keys, None) => keys,
+        }
     }
 
     /// What was spent, added up as `query` says.
@@ -208,6 +304,15 @@ impl Ledger {
         }
     }
 
+    /// Waits for that, and until all that is in the database is in roll-ups and postings, which is done every minute anyhow.
+    pub async fn roll(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.inner.messages.send(Message::Roll(done)).await.is_ok() {
+            self.inner.state.hurry.notify_one();
+            let _ = wait.await;
+        }
+    }
+
     /// Writes what is left and closes the database. What other clones take down afterwards goes to the spill, and is read
     /// back at the next start.
     pub async fn close(self) {
@@ -237,6 +342,38 @@ impl Ledger {
     /// When the database cannot be read.
     pub async fn requests(&self, query: &Query) -> Result<Vec<String>, StoreError> {
         self.inner.reader.requests(query).await
+    }
+
+    /// How many requests there are of the kind, counted up to `most`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn count(&self, filter: &Filter, most: u64) -> Result<Count, StoreError> {
+        self.inner.reader.count(filter, most).await
+    }
+
+    /// Counts over time, as `query` says.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        self.inner.reader.series(query).await
+    }
+
+    /// The requests of the same content that arrived in the minute before this one did, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn same_call(&self, id: RequestId) -> Result<Vec<String>, StoreError> {
+        self.inner.reader.same_call(id).await
+    }
+
+    /// The facts about Weir itself that `query` asks for, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn facts_of(&self, query: &FactQuery) -> Result<Vec<FactRecord>, StoreError> {
+        self.inner.reader.facts_of(query).await
     }
 
     /// What the requests that arrived in `from..until` and that `payer` pays for have cost, as far as it is known.

@@ -2,33 +2,58 @@
 //!
 //! [`Fact`] is what happened, [`Entry`] is one request's record, [`Ledger`] takes both without ever making its caller wait,
 //! and [`Reader`] reads them back, in the serving process or in another. [`Slices`] is the record of what strict budgets may
-//! spend.
+//! spend, [`AuditEntry`] what somebody did at the admin interface, [`Content`] a prompt and its answer where they are captured.
 
+mod asked;
+mod audit;
+mod change;
+mod content;
+mod db;
 mod entry;
 mod fact;
+mod filter;
+mod index;
 mod json;
 mod keys;
 mod ledger;
 mod lock;
 mod open;
+mod pack;
+mod place;
 mod query;
+mod rolling;
+mod rollup;
 mod row;
 mod secret;
+mod seen;
+mod series;
 mod slices;
 mod spend;
+mod spend_rolled;
 mod spend_sql;
 mod spill;
 mod store;
+mod sweep;
 mod words;
 mod writer;
 
+pub use asked::time as asked_time;
+pub use audit::{AuditBreak, AuditChain, AuditEntry, AuditHead, AuditQuery, AuditRecord};
+pub use content::Content;
 pub use entry::{Attempt, Entry, Intent, Outcome};
-pub use fact::{Event, Fact, RunEvidence, Stage};
+pub use fact::{AlertTold, Event, Fact, RunEvidence, Stage};
+pub use filter::{Filter, StatusFilter};
 pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, open};
-pub use query::{Payer, Query, Reader, StoreError};
+pub use place::Postgres;
+pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
+pub use rollup::OTHER;
 pub use secret::installation_secret;
+pub use series::{
+    Calls, Histogram, MOST_BUCKETS, Requests, Series, SeriesBy, SeriesQuery, SeriesRow, Step, Tally, WASTE, Wasted,
+    edges,
+};
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use spend::{Spend, SpendBy, SpendError, SpendQuery, SpendRow, Sums};
 pub use words::in_words;

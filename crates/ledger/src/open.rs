@@ -3,21 +3,30 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::db::{Connection, Dialect};
 use crate::fact::{Event, Fact, Stage};
+use crate::keys::KeysCopy;
 use crate::ledger::{Ledger, Options, State, wall_now};
 use crate::lock::{Lock, LockError, beside};
+use crate::place::{Place, Postgres};
 use crate::query::{Reader, readable};
+use crate::row::minutes;
 use crate::spill::{self, Spill};
-use crate::store::{APPLICATION, SCHEMA, Store, migrations, writable};
+use crate::store::{APPLICATION, SCHEMA, SCHEMA_POSTGRES, Store, migrations, writable};
 use crate::writer::Writer;
+
+/// How long a connection to Postgres may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a ledger could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,23 +121,107 @@ impl WriterTask {
 /// When the file is not ours to write, or not a ledger that this version understands.
 pub async fn open(options: Options) -> Result<(Ledger, WriterTask), OpenError> {
     let path = options.path.clone();
+    let place = Place::of(&path, options.postgres.as_ref());
     let lock = Arc::new(take_lock(&path)?);
-    let mut store = open_store(&path).await?;
-    let failed = |source| OpenError::Database { path: path.clone(), source };
-    read_back(&path, &mut store).await?;
-    let event = Event { at: wall_now(), stage: Stage::Settle, fact: Fact::Lost };
-    let lost = store.close_open(&event.to_json()).await.map_err(failed)?;
-    if lost > 0 {
-        tracing::warn!(lost, "requests were open when the process before this one died; they are on record as lost");
-    }
     let state = Arc::new(State::default());
-    state.last_fact.store(store.last_fact().await.map_err(failed)?, Ordering::Relaxed);
+    let mut store = Store::new(place.clone(), None);
+    match connect(&place).await {
+        Ok(connection) => {
+            store.connects(Some(connection));
+            read_back(&path, &mut store).await?;
+            close_open(&mut store, &state).await.map_err(|source| not_opened(&path, source))?;
+        }
+        // It may come back by itself, and what happens meanwhile waits in the spill.
+        Err(OpenError::Database { source, .. }) if options.postgres.is_some() && is_away(&source) => {
+            tracing::error!(%place, error = %source, "the ledger's database cannot be reached; records go to the spill until it can");
+            state.fails(&source);
+        }
+        Err(error) => return Err(error),
+    }
     let spill =
         Spill::start(&path, Arc::clone(&state)).map_err(|source| OpenError::Io { path: path.clone(), source })?;
     let (sender, messages) = mpsc::channel(options.queue.max(2));
     let writer = Writer::new(options, store, messages, spill.clone(), Arc::clone(&state), Arc::clone(&lock));
     let task = tokio::spawn(writer.run());
-    Ok((Ledger::new(sender, spill, state, Reader::lazy(&path), lock), WriterTask(task)))
+    let copy = matches!(place, Place::Postgres(_)).then(|| KeysCopy::new(&path));
+    Ok((Ledger::new(sender, spill, state, Reader::lazy(&place), copy, lock), WriterTask(task)))
+}
+
+/// Closes the requests that a former process left open as lost.
+pub(crate) async fn close_open(store: &mut Store, state: &State) -> Result<(), sqlx::Error> {
+    let event = Event { at: wall_now(), stage: Stage::Settle, fact: Fact::Lost };
+    let lost = store.close_open(&event.to_json()).await?;
+    if lost > 0 {
+        tracing::warn!(lost, "requests were open when the process before this one died; they are on record as lost");
+    }
+    state.last_fact.fetch_max(store.last_fact().await?, Ordering::Relaxed);
+    let head = store.audit_head().await?;
+    // What this process knows already is not taken from a database that somebody may have changed.
+    state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(head);
+    Ok(())
+}
+
+/// A connection to write through, to a database with the current schema.
+pub(crate) fn connect(
+    place: &Place,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<Connection, OpenError>> + Send + '_>> {
+    match place {
+        Place::File(path) => Box::pin(connect_file(path)),
+        Place::Postgres(postgres) => Box::pin(connect_postgres(postgres)),
+    }
+}
+
+async fn connect_postgres(postgres: &Postgres) -> Result<Connection, OpenError> {
+    let shown = || PathBuf::from(postgres.to_string());
+    let failed = |source| OpenError::Database { path: shown(), source };
+    let connecting = tokio::time::timeout(PATIENCE, postgres.options.connect());
+    let late = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s"));
+    let mut connection = connecting.await.map_err(late).and_then(|connected| connected).map_err(failed)?;
+    // It is held as long as the connection is.
+    let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind(APPLICATION)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    if !alone {
+        return Err(OpenError::Served { path: shown(), holder: None });
+    }
+    check_postgres(postgres, &mut connection).await?;
+    let migrated = migrations(Dialect::Postgres).run_direct(None, &mut connection, false).await;
+    migrated.map_err(|source| OpenError::Migrate { path: shown(), source })?;
+    Ok(Connection::Postgres(connection))
+}
+
+/// Refuses a newer ledger.
+pub(crate) async fn check_postgres(postgres: &Postgres, connection: &mut PgConnection) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database { path: postgres.to_string().into(), source };
+    let known: Option<String> = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if known.is_none() {
+        return Ok(());
+    }
+    let found: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed)?;
+    if found > SCHEMA_POSTGRES {
+        return Err(OpenError::Newer { path: postgres.to_string().into(), found, known: SCHEMA_POSTGRES });
+    }
+    Ok(())
+}
+
+/// Whether the database is not there at the moment, rather than there and not ours.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            // Too many connections, not accepting any, starting up, shutting down: classes 53, 55 and 57.
+            error.code().is_some_and(|code| ["53", "55", "57"].iter().any(|class| code.starts_with(class)))
+        }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut => true,
+        _ => false,
+    }
 }
 
 fn take_lock(path: &Path) -> Result<Lock, OpenError> {
@@ -142,7 +235,7 @@ fn take_lock(path: &Path) -> Result<Lock, OpenError> {
     })
 }
 
-async fn open_store(path: &Path) -> Result<Store, OpenError> {
+async fn connect_file(path: &Path) -> Result<Connection, OpenError> {
     // A file that is not ours must stay as it is, so it is looked at before it is opened for writing.
     if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         let mut connection = readable(path).connect().await.map_err(|error| not_opened(path, error))?;
@@ -150,8 +243,11 @@ async fn open_store(path: &Path) -> Result<Store, OpenError> {
         connection.close().await.map_err(|error| not_opened(path, error))?;
     }
     let mut connection = writable(path).connect().await.map_err(|error| not_opened(path, error))?;
-    migrations().run(&mut connection).await.map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
-    Ok(Store::new(connection))
+    migrations(Dialect::Sqlite)
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
+    Ok(Connection::Sqlite(connection))
 }
 
 /// Writes what former processes spilled.
@@ -163,7 +259,7 @@ async fn read_back(path: &Path, store: &mut Store) -> Result<(), OpenError> {
             if lines == 0 {
                 break;
             }
-            store.write(&rows).await.map_err(|error| not_opened(path, error))?;
+            store.write(&rows, &minutes(&rows)).await.map_err(|error| not_opened(path, error))?;
         }
         taken.done().map_err(failed)?;
     }

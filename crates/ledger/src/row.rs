@@ -9,6 +9,7 @@ use weir_units::{NanoUsd, RequestId, Tokens};
 use crate::entry::{Attempt, Entry, Intent, Outcome};
 use crate::fact::Event;
 use crate::ledger::Message;
+use crate::seen::Seen;
 
 /// One row, of either table.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,6 +18,13 @@ pub(crate) enum Row {
     Request(RequestRow),
     /// A fact about Weir itself.
     Fact(FactRow),
+}
+
+/// The minutes, since 1970, of the requests among the rows that have ended.
+pub(crate) fn minutes(rows: &[Row]) -> Vec<i64> {
+    let ended = rows.iter().filter_map(Row::request).filter(|row| !row.is_open());
+    let minutes: std::collections::BTreeSet<i64> = ended.map(|row| row.id.millis() / 60_000).collect();
+    minutes.into_iter().collect()
 }
 
 /// A row of `requests`.
@@ -39,6 +47,9 @@ pub(crate) struct RequestRow {
     pub(crate) spent: Spent,
     #[serde(with = "raw")]
     pub(crate) record: Arc<str>,
+    /// What is counted of it, once it has ended; none if it comes out of the spill.
+    #[serde(skip)]
+    pub(crate) seen: Option<Box<Seen>>,
 }
 
 /// What sums of a request are made of, beside its cost: of all its attempts together.
@@ -58,7 +69,7 @@ pub(crate) struct Spent {
 }
 
 /// The most tokens that one report may count, so that no provider can make a sum overflow.
-const MOST_TOKENS: u64 = 1_000_000_000_000;
+pub(crate) const MOST_TOKENS: u64 = 1_000_000_000_000;
 
 impl Spent {
     fn of(attempts: &[Attempt]) -> Self {
@@ -103,10 +114,12 @@ impl Row {
     /// The row of a message, if it is one that is kept.
     pub(crate) fn of(message: Message) -> Option<Self> {
         Some(match message {
-            Message::Intent(intent) => Self::Request(RequestRow::open(intent)),
+            Message::Intent(intent) => Self::Request(RequestRow::open(*intent)),
             Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
             Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
-            Message::Key(..) | Message::Flush(_) | Message::Close(_) => return None,
+            Message::Change(..) | Message::Content(_) | Message::Flush(_) | Message::Roll(_) | Message::Close(_) => {
+                return None;
+            }
         })
     }
 
@@ -123,6 +136,7 @@ impl RequestRow {
     /// The row of a request that has ended.
     pub(crate) fn settled(entry: Entry) -> Self {
         let record = entry.to_json();
+        let seen = (entry.outcome != Outcome::Open).then(|| Box::new(Seen::of(&entry)));
         Self {
             id: entry.id,
             started_at: entry.started_at.0,
@@ -135,7 +149,13 @@ impl RequestRow {
             run: entry.run,
             spent: Spent::of(&entry.attempts),
             record,
+            seen,
         }
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_open(&self) -> bool {
+        &*self.outcome == Outcome::Open.name()
     }
 
     /// The row of a request that runs.

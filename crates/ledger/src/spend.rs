@@ -1,17 +1,17 @@
 //! What was spent, added up by key, model, run and more: sums that are exact, of whatever the ledger still has.
 //!
-//! The sums are SQLite's, over columns; the few requests whose attempts went to several deployments are taken apart by their
+//! Roll-ups have the sums of all but runs (`spend_rolled.rs`). Those of runs are the database's, over columns; the few requests whose attempts went to several deployments are taken apart by their
 //! records (`spend_sql.rs` writes the statement). What is unknown is counted beside a sum and is never zero in it.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{ConnectOptions, Row};
+use sqlx::ConnectOptions;
 use weir_units::{NanoUsd, WallTime};
 
+use crate::db::{Connection, DbRow, Pool};
 use crate::query::{Reader, StoreError};
-use crate::spend_sql::statement;
+use crate::spend_sql::{SUMS, statement};
 
 /// What can be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,18 +173,36 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read, or not within `patience`.
     pub async fn spend(&self, query: &SpendQuery, patience: Option<Duration>) -> Result<Spend, SpendError> {
-        // A connection of its own, which ends with this question even if nobody waits for the answer.
-        let mut connection = self.pool.connect_options().connect().await?;
-        let deadline = patience.map(|patience| Instant::now() + patience);
-        connection
-            .lock_handle()
-            .await?
-            .set_progress_handler(10_000, move || deadline.is_none_or(|deadline| Instant::now() < deadline));
-        let rows = statement(query).build().fetch_all(&mut connection).await;
+        if !query.by.contains(&SpendBy::Run) {
+            let deadline = patience.map(|patience| Instant::now() + patience);
+            let spend = self.spend_rolled(query, deadline).await?;
+            return spend.ok_or(SpendError::TooLong(patience.unwrap_or_default()));
+        }
+        let sql = statement(self.pool.dialect(), query);
+        let rows = match &self.pool {
+            Pool::Sqlite(pool) => {
+                // A connection of its own, which ends with this question even if nobody waits for the answer.
+                let mut connection = pool.connect_options().connect().await?;
+                let deadline = patience.map(|patience| Instant::now() + patience);
+                connection
+                    .lock_handle()
+                    .await?
+                    .set_progress_handler(10_000, move || deadline.is_none_or(|deadline| Instant::now() < deadline));
+                Connection::Sqlite(connection).rows(sql).await
+            }
+            Pool::Postgres(pool) => {
+                let mut connection = Connection::Postgres(pool.connect_options().connect().await?);
+                if let Some(patience) = patience {
+                    let limit = format!("SET statement_timeout = {}", patience.as_millis().max(1));
+                    connection.execute(connection.statement(&limit)).await?;
+                }
+                connection.rows(sql).await
+            }
+        };
         match rows {
             Ok(rows) => Spend::read(query, &rows).map_err(Into::into),
-            // SQLITE_INTERRUPT.
-            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "9") => {
+            // SQLITE_INTERRUPT, and what Postgres calls query_canceled.
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "9" || code == "57014") => {
                 Err(SpendError::TooLong(patience.unwrap_or_default()))
             }
             Err(error) => Err(error.into()),
@@ -193,12 +211,12 @@ impl Reader {
 }
 
 impl Spend {
-    fn read(query: &SpendQuery, rows: &[SqliteRow]) -> Result<Self, sqlx::Error> {
+    fn read(query: &SpendQuery, rows: &[DbRow]) -> Result<Self, sqlx::Error> {
         let mut spend = Self { rows: Vec::new(), rest: (0, Sums::default()), total: Sums::default() };
+        let names = query.by.len();
         for row in rows {
-            let (own, once) = (Sums::read(row, false)?, Sums::read(row, true)?);
-            let groups: Option<i64> = row.try_get("groups")?;
-            match groups {
+            let (own, once) = (Sums::read(row, names + 1, false)?, Sums::read(row, names + 1, true)?);
+            match row.some_int(names)? {
                 // The row of all groups together.
                 Some(groups) => {
                     let told_apart = !query.by.is_empty();
@@ -206,7 +224,7 @@ impl Spend {
                     spend.total = once;
                 }
                 None => {
-                    let names = (0..query.by.len()).map(|n| row.try_get(format!("by{n}").as_str()));
+                    let names = (0..names).map(|n| row.some_text(n));
                     spend.rows.push(SpendRow { names: names.collect::<Result<_, _>>()?, sums: own });
                 }
             }
@@ -253,12 +271,13 @@ impl SpendRow {
 }
 
 impl Sums {
-    /// Reads the sums of a row; `once` counts a request once, in however many groups it is.
-    fn read(row: &SqliteRow, once: bool) -> Result<Self, sqlx::Error> {
-        let count = |column: &str| row.try_get::<i64, _>(column).map(|count| u64::try_from(count).unwrap_or_default());
+    /// Reads the sums of a row, whose first is in the column `first`; `once` counts a request once, in however many groups it is.
+    fn read(row: &DbRow, first: usize, once: bool) -> Result<Self, sqlx::Error> {
+        let column = |name: &str| SUMS.iter().position(|sum| *sum == name).map_or(first, |place| first + place);
+        let count = |name: &str| row.int(column(name)).map(|count| u64::try_from(count).unwrap_or_default());
         // Dollars and what is over a dollar are added up apart, so that no sum overflows.
         let money = |dollars: &str, nanos: &str| -> Result<NanoUsd, sqlx::Error> {
-            let (dollars, nanos): (i64, i64) = (row.try_get(dollars)?, row.try_get(nanos)?);
+            let (dollars, nanos): (i64, i64) = (row.int(column(dollars))?, row.int(column(nanos))?);
             Ok(NanoUsd(dollars.saturating_mul(1_000_000_000).saturating_add(nanos)))
         };
         Ok(Self {

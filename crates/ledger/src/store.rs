@@ -3,30 +3,38 @@
 //! A statement through the driver costs far more than a row, so a group is written by statements of 64, 8 and 1 rows, each
 //! prepared once. Writing a row twice is harmless: an ended request replaces a running one and never the other way round.
 
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
-use weir_units::{RequestId, WallTime};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlSafeStr};
+use weir_units::WallTime;
 
-use crate::keys::KeyRecord;
+use crate::audit::{self, AuditHead};
+use crate::change::Change;
+use crate::content::{self, Content};
+use crate::db::{Connection, Dialect, Value, places};
+use crate::ledger::State;
+use crate::place::Place;
 use crate::row::{FactRow, RequestRow, Row};
 
 /// `application_id` of a ledger's file: `weir`.
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
-/// The newest schema that this version knows.
-pub(crate) const SCHEMA: i64 = 3;
+/// The newest schemas that this version knows.
+pub(crate) const SCHEMA: i64 = 6;
+pub(crate) const SCHEMA_POSTGRES: i64 = 6;
 
-/// Rows that one step of the retention deletes, so that no group waits long behind it.
-const SWEEP: i64 = 500;
+/// Open requests that are closed at once.
+const CLOSED: i64 = 256;
 
 /// The writer's own connection.
 pub(crate) struct Store {
-    connection: SqliteConnection,
+    place: Place,
+    connection: Option<Connection>,
     requests: Vec<(usize, String)>,
     facts: Vec<(usize, String)>,
 }
@@ -44,110 +52,225 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Migrations that are the same for both.
+const AUDIT: (i64, &str, &str) = (5, "audit", include_str!("../migrations/0005_audit.sql"));
+const CONTENT: (i64, &str, &str) = (6, "content", include_str!("../migrations/0006_content.sql"));
+
 /// All migrations, oldest first. A file once released is never edited: the database remembers its checksum.
-pub(crate) fn migrations() -> Migrator {
-    let requests = include_str!("../migrations/0001_requests.sql").into_sql_str();
-    let cost = include_str!("../migrations/0002_cost.sql").into_sql_str();
-    let keys_and_spend = include_str!("../migrations/0003_keys_and_spend.sql").into_sql_str();
-    Migrator::with_migrations(vec![
-        Migration::new(1, "requests".into(), MigrationType::Simple, requests, false),
-        Migration::new(2, "cost".into(), MigrationType::Simple, cost, false),
-        Migration::new(3, "keys and spend".into(), MigrationType::Simple, keys_and_spend, false),
-    ])
+pub(crate) fn migrations(dialect: Dialect) -> Migrator {
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    let sqlite = [
+        (1, "requests", include_str!("../migrations/0001_requests.sql")),
+        (2, "cost", include_str!("../migrations/0002_cost.sql")),
+        (3, "keys and spend", include_str!("../migrations/0003_keys_and_spend.sql")),
+        (4, "rollups", include_str!("../migrations/0004_rollups.sql")),
+        AUDIT,
+        CONTENT,
+    ];
+    let postgres = [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT];
+    Migrator::with_migrations(match dialect {
+        Dialect::Sqlite => sqlite.into_iter().map(migration).collect(),
+        Dialect::Postgres => postgres.into_iter().map(migration).collect(),
+    })
 }
 
 impl Store {
-    /// Takes over a connection whose database has the current schema.
-    pub(crate) fn new(connection: SqliteConnection) -> Self {
+    /// Writes to the database at `place`, through a connection whose database has the current schema, once there is one.
+    pub(crate) fn new(place: Place, connection: Option<Connection>) -> Self {
         let sizes = [64, 8, 1];
+        let dialect = if matches!(place, Place::File(_)) { Dialect::Sqlite } else { Dialect::Postgres };
         Self {
+            place,
             connection,
-            requests: sizes.map(|rows| (rows, insert_requests(rows))).into(),
-            facts: sizes.map(|rows| (rows, insert_facts(rows))).into(),
+            requests: sizes.map(|rows| (rows, insert_requests(dialect, rows))).into(),
+            facts: sizes.map(|rows| (rows, insert_facts(dialect, rows))).into(),
         }
     }
 
-    /// Writes all rows in one transaction, or none.
-    pub(crate) async fn write(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
+    /// Where it writes to.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether there is a connection.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Takes another connection from now on, or none.
+    pub(crate) fn connects(&mut self, connection: Option<Connection>) {
+        self.connection = connection;
+    }
+
+    /// The connection.
+    pub(crate) fn on(&mut self) -> Result<&mut Connection, sqlx::Error> {
+        let gone =
+            || sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, "there is no connection to the database"));
+        self.connection.as_mut().ok_or_else(gone)
+    }
+
+    /// Writes all rows in one transaction, or none; minutes in `dirty` are marked with them.
+    pub(crate) async fn write(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
+        self.on()?.begin().await?;
+        let written = self.write_all(rows, dirty).await;
+        self.on()?.end(written).await
+    }
+
+    async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
         let mut requests: Vec<&RequestRow> = rows.iter().filter_map(Row::request).collect();
         // As they lie in the table: neighbours share a page, and the page of the newest is filled before the next is begun.
         requests.sort_by_key(|row| row.id);
+        // Of a request that is there twice, what came last, unless only what came first has ended.
+        requests.dedup_by(|later, earlier| {
+            let same = later.id == earlier.id;
+            if same && !later.is_open() {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
         let facts: Vec<&FactRow> = rows.iter().filter_map(Row::fact).collect();
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let connection = self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         let mut rest = requests.as_slice();
         for (size, sql) in &self.requests {
             while let Some((now, later)) = rest.split_at_checked(*size) {
-                let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
-                for row in now {
-                    query = bind_request(query, row);
-                }
-                transaction.execute(query).await?;
+                let mut values = Vec::with_capacity(size * COLUMNS.len());
+                now.iter().for_each(|row| bind_request(&mut values, row));
+                connection.insert(sql, values).await?;
                 rest = later;
             }
         }
         let mut rest = facts.as_slice();
         for (size, sql) in &self.facts {
             while let Some((now, later)) = rest.split_at_checked(*size) {
-                let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.as_str()));
-                for row in now {
-                    query = bind_fact(query, row);
-                }
-                transaction.execute(query).await?;
+                let mut values = Vec::with_capacity(size * 4);
+                now.iter().for_each(|row| bind_fact(&mut values, row));
+                connection.insert(sql, values).await?;
                 rest = later;
             }
         }
-        transaction.commit().await
+        for minute in dirty {
+            let mut sql = connection.statement("INSERT INTO dirty (minute) VALUES (");
+            sql.bind(*minute).push(") ON CONFLICT (minute) DO NOTHING");
+            connection.execute(sql).await?;
+        }
+        Ok(())
     }
 
     /// Closes every running request as lost, with `event` as its last; returns how many there were.
     pub(crate) async fn close_open(&mut self, event: &str) -> Result<u64, sqlx::Error> {
-        let sql = "UPDATE requests SET outcome = 'lost', \
-                   record = json_insert(json_set(record, '$.outcome', 'lost'), '$.events[#]', json(?)) \
-                   WHERE outcome = 'open'";
-        let done = sqlx::query(sql).bind(event).execute(&mut self.connection).await?;
-        Ok(done.rows_affected())
+        let mut closed = 0;
+        loop {
+            let on = self.on()?;
+            on.begin().await?;
+            let some = close_some(on, event).await;
+            match on.end(some).await? {
+                0 => return Ok(closed),
+                some => closed += some,
+            }
+        }
     }
 
     /// The highest id of a fact, zero if there is none.
     pub(crate) async fn last_fact(&mut self) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM facts").fetch_one(&mut self.connection).await
+        let on = self.on()?;
+        let rows = on.rows(on.statement("SELECT coalesce(max(id), 0) FROM facts")).await?;
+        rows.first().map_or(Ok(0), |row| row.int(0))
     }
 
-    /// Deletes some of what is older than `before`; returns whether there may be more.
-    pub(crate) async fn sweep(&mut self, before: WallTime) -> Result<bool, sqlx::Error> {
-        let bound = RequestId::new(before.millis().max(0), 0).0.to_be_bytes().to_vec();
-        let sql = "DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id < ? ORDER BY id LIMIT ?)";
-        let requests = sqlx::query(sql).bind(bound).bind(SWEEP).execute(&mut self.connection).await?;
-        // The id of a fact is never below its time, so the facts to delete are the first ones.
-        let sql = "DELETE FROM facts WHERE id IN (SELECT id FROM facts ORDER BY id LIMIT ?) AND at < ?";
-        let facts = sqlx::query(sql).bind(SWEEP).bind(before.0).execute(&mut self.connection).await?;
-        // The last key stays: that one was ever made means that keys are asked for.
-        let sql = "DELETE FROM keys WHERE coalesce(revoked_at, expires_at) < ? \
-                   AND name <> (SELECT name FROM keys ORDER BY created_at DESC, name LIMIT 1)";
-        sqlx::query(sql).bind(before.0).execute(&mut self.connection).await?;
-        Ok(requests.rows_affected() + facts.rows_affected() >= SWEEP.unsigned_abs())
+    /// The newest row of the audit log.
+    pub(crate) async fn audit_head(&mut self) -> Result<AuditHead, sqlx::Error> {
+        audit::head(self.on()?).await
     }
 
-    /// Writes a key as it is from now on, and the fact of its change; it survives a loss of power, too.
-    pub(crate) async fn keep_key(&mut self, key: &KeyRecord, fact: &FactRow) -> Result<(), sqlx::Error> {
-        self.connection.execute("PRAGMA synchronous = FULL").await?;
-        let kept = self.keep_key_now(key, fact).await;
-        // What is written is written, even if later writes take longer.
-        let _ = self.connection.execute("PRAGMA synchronous = NORMAL").await;
-        kept
+    /// Writes contents that were captured.
+    pub(crate) async fn keep_contents(&mut self, contents: &[Content]) -> Result<(), sqlx::Error> {
+        content::write(self.on()?, contents).await
     }
 
-    async fn keep_key_now(&mut self, key: &KeyRecord, fact: &FactRow) -> Result<(), sqlx::Error> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        transaction.execute(key.insert()).await?;
-        transaction.execute(bind_fact(sqlx::query(sqlx::AssertSqlSafe(insert_facts(1))), fact)).await?;
-        transaction.commit().await
+    /// Deletes some of the contents that are over at `now`; returns whether there may be more.
+    pub(crate) async fn sweep_contents(&mut self, now: WallTime) -> Result<bool, sqlx::Error> {
+        content::sweep(self.on()?, now).await
+    }
+
+    /// Writes changes, all or none; they survive a loss of power, too.
+    pub(crate) async fn keep(&mut self, changes: &[Change], state: &State) -> Result<(), sqlx::Error> {
+        let on = self.on()?;
+        // Postgres syncs each commit unless it is told not to.
+        let sqlite = on.dialect() == Dialect::Sqlite;
+        if sqlite {
+            on.execute(on.statement("PRAGMA synchronous = FULL")).await?;
+        }
+        on.begin().await?;
+        let known = state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = keep_all(on, changes, known.unwrap_or_default()).await;
+        let kept = on.end(kept).await;
+        if sqlite {
+            // What is written is written, even if later writes take longer.
+            let _ = on.execute(on.statement("PRAGMA synchronous = NORMAL")).await;
+        }
+        *state.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept?);
+        Ok(())
     }
 
     /// Closes the database, which moves what is in its log into the file.
     pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
-        self.connection.close().await
+        match self.connection {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        }
     }
+}
+
+/// Writes changes one after the other; the head of the audit log after them.
+async fn keep_all(on: &mut Connection, changes: &[Change], mut head: AuditHead) -> Result<AuditHead, sqlx::Error> {
+    for change in changes {
+        if let Some((key, fact)) = &change.key {
+            on.execute(key.insert(on.dialect())).await?;
+            let (sql, mut values) = (insert_facts(on.dialect(), 1), Vec::new());
+            bind_fact(&mut values, fact);
+            on.insert(&sql, values).await?;
+        }
+        if let Some(entry) = &change.audit {
+            let record = head.link(entry.clone());
+            on.execute(record.insert(on.dialect())).await?;
+            head = AuditHead { sequence: record.sequence, hash: record.hash };
+        }
+    }
+    Ok(head)
+}
+
+async fn close_some(on: &mut Connection, event: &str) -> Result<u64, sqlx::Error> {
+    let mut sql = on.statement("SELECT id, record FROM requests WHERE outcome = 'open' LIMIT ");
+    sql.bind(CLOSED);
+    let rows = on.rows(sql).await?;
+    for row in &rows {
+        let (id, record) = (row.blob(0)?, row.text(1)?);
+        let mut sql = on.statement("UPDATE requests SET outcome = 'lost', record = ");
+        sql.bind(&*lost(&record, event)).push(" WHERE id = ").bind(id.clone());
+        on.execute(sql).await?;
+        let millis = i64::try_from(id.try_into().map_or(0, u128::from_be_bytes) >> 80).unwrap_or(0);
+        let mut sql = on.statement("INSERT INTO dirty (minute) VALUES (");
+        sql.bind(millis / 60_000).push(") ON CONFLICT (minute) DO NOTHING");
+        on.execute(sql).await?;
+    }
+    Ok(rows.len() as u64)
+}
+
+/// The record of a running request as that of a lost one. Both members are of fixed form, and no text that the record holds
+/// comes after them.
+fn lost(record: &str, event: &str) -> String {
+    let mut record = record.to_owned();
+    for (from, to) in [
+        (r#""outcome":"open""#, r#""outcome":"lost""#.to_owned()),
+        (r#""events":[]"#, format!(r#""events":[{event}]"#)),
+    ] {
+        if let Some(place) = record.rfind(from) {
+            record.replace_range(place..place + from.len(), &to);
+        }
+    }
+    record
 }
 
 /// The columns of a request, in the order in which they are bound.
@@ -172,9 +295,8 @@ const COLUMNS: [&str; 18] = [
     "unreported",
 ];
 
-fn insert_requests(rows: usize) -> String {
-    let places = format!("({})", vec!["?"; COLUMNS.len()].join(","));
-    let values = vec![places.as_str(); rows].join(",");
+fn insert_requests(dialect: Dialect, rows: usize) -> String {
+    let values = places(dialect, COLUMNS.len(), rows);
     let renewed: Vec<String> = COLUMNS[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
     format!(
         "INSERT INTO requests ({}) VALUES {values} ON CONFLICT (id) DO UPDATE SET {} WHERE excluded.outcome <> 'open'",
@@ -183,54 +305,71 @@ fn insert_requests(rows: usize) -> String {
     )
 }
 
-fn insert_facts(rows: usize) -> String {
-    let values = vec!["(?,?,?,?)"; rows].join(",");
+fn insert_facts(dialect: Dialect, rows: usize) -> String {
+    let values = places(dialect, 4, rows);
     format!("INSERT INTO facts (id, at, fact, record) VALUES {values} ON CONFLICT (id) DO NOTHING")
 }
 
-type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
-fn bind_fact<'q>(query: Insert<'q>, row: &'q FactRow) -> Insert<'q> {
-    query.bind(row.id).bind(row.at).bind(&*row.fact).bind(Arc::clone(&row.record))
+fn bind_fact(values: &mut Vec<Value>, row: &FactRow) {
+    values.extend([row.id.into(), row.at.into(), (&*row.fact).into(), Arc::clone(&row.record).into()]);
 }
 
-fn bind_request<'q>(query: Insert<'q>, row: &'q RequestRow) -> Insert<'q> {
-    query
-        .bind(row.id.0.to_be_bytes().to_vec())
-        .bind(row.started_at)
-        // Shared, so that no text is copied on its way to SQLite's thread.
-        .bind(Arc::clone(&row.outcome))
-        .bind(row.status)
-        .bind(row.tenant.clone())
-        .bind(row.key.clone())
-        .bind(row.route.clone())
-        .bind(row.cost_nano)
-        .bind(Arc::clone(&row.record))
-        .bind(row.run.clone())
-        .bind(row.spent.deployment.clone())
-        .bind(row.spent.attempts)
-        .bind(row.spent.estimated_nano)
-        .bind(row.spent.input)
-        .bind(row.spent.cached_input)
-        .bind(row.spent.output)
-        .bind(row.spent.reasoning)
-        .bind(row.spent.unreported)
+/// Texts are shared, so that none is copied on its way to SQLite's thread.
+fn bind_request(values: &mut Vec<Value>, row: &RequestRow) {
+    values.extend([
+        Value::from(row.id.0.to_be_bytes().to_vec()),
+        row.started_at.into(),
+        Arc::clone(&row.outcome).into(),
+        row.status.map(i64::from).into(),
+        row.tenant.clone().into(),
+        row.key.clone().into(),
+        row.route.clone().into(),
+        row.cost_nano.into(),
+        Arc::clone(&row.record).into(),
+        row.run.clone().into(),
+        row.spent.deployment.clone().into(),
+        i64::from(row.spent.attempts).into(),
+        row.spent.estimated_nano.into(),
+        row.spent.input.into(),
+        row.spent.cached_input.into(),
+        row.spent.output.into(),
+        row.spent.reasoning.into(),
+        i64::from(row.spent.unreported).into(),
+    ]);
 }
 
 #[cfg(test)]
 mod tests {
-    use weir_units::{NanoUsd, Tokens, Usage};
+    use weir_units::{NanoUsd, RequestId, Tokens, Usage, WallTime};
+
+    use sqlx::{Connection as _, Executor};
 
     use super::*;
     use crate::entry::{Attempt, Entry, Intent, Outcome};
     use crate::fact::{Event, Fact, Stage};
+
+    impl Store {
+        async fn pragma(&mut self, text: &str) {
+            let on = self.on().unwrap();
+            on.rows(on.statement(text)).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn a_lost_request_says_so_whatever_its_tags_say() {
+        let record = r#"{"tags":{"outcome":"open","events":"[]"},"outcome":"open","status":null,"events":[]}"#;
+        assert_eq!(
+            lost(record, "{}"),
+            r#"{"tags":{"outcome":"open","events":"[]"},"outcome":"lost","status":null,"events":[{}]}"#
+        );
+    }
 
     #[tokio::test]
     async fn a_ledger_that_knew_no_prices_is_brought_up_to_date_and_keeps_its_records() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weir.db");
         let mut old = writable(&path).connect().await.unwrap();
-        let first = migrations().iter().take(1).cloned().collect();
+        let first = migrations(Dialect::Sqlite).iter().take(1).cloned().collect();
         Migrator::with_migrations(first).run(&mut old).await.unwrap();
         let sql = "INSERT INTO requests (id, started_at, outcome, record) VALUES (x'00000000000000000000000000000007', 0, 'answered', '{}')";
         old.execute(sql).await.unwrap();
@@ -252,7 +391,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weir.db");
         let mut old = writable(&path).connect().await.unwrap();
-        let first = migrations().iter().take(2).cloned().collect();
+        let first = migrations(Dialect::Sqlite).iter().take(2).cloned().collect();
         Migrator::with_migrations(first).run(&mut old).await.unwrap();
         let rows: Vec<RequestRow> = (1..5).map(request).collect();
         for row in &rows {
@@ -262,7 +401,7 @@ mod tests {
             let query = query.bind(row.tenant.clone()).bind(row.cost_nano).bind(Arc::clone(&row.record));
             old.execute(query).await.unwrap();
         }
-        migrations().run(&mut old).await.unwrap();
+        migrations(Dialect::Sqlite).run(&mut old).await.unwrap();
         let columns = "SELECT run, deployment, attempts, estimated_nano, input, cached_input, output, reasoning, unreported \
                        FROM requests ORDER BY id";
         type Columns = (Option<String>, Option<String>, i64, i64, i64, i64, i64, i64, i64);
@@ -273,10 +412,12 @@ mod tests {
         );
         let path = folder.path().join("new.db");
         let mut new = writable(&path).connect().await.unwrap();
-        migrations().run(&mut new).await.unwrap();
-        let mut store = Store::new(new);
-        store.write(&rows.into_iter().map(Row::Request).collect::<Vec<_>>()).await.unwrap();
-        let written: Vec<Columns> = sqlx::query_as(columns).fetch_all(&mut store.connection).await.unwrap();
+        migrations(Dialect::Sqlite).run(&mut new).await.unwrap();
+        let mut store = Store::new(Place::File(path.clone()), Some(Connection::Sqlite(new)));
+        store.write(&rows.into_iter().map(Row::Request).collect::<Vec<_>>(), &[]).await.unwrap();
+        store.close().await.unwrap();
+        let mut new = writable(&path).connect().await.unwrap();
+        let written: Vec<Columns> = sqlx::query_as(columns).fetch_all(&mut new).await.unwrap();
         assert_eq!(migrated, written);
     }
 
@@ -293,6 +434,8 @@ mod tests {
             dialect: "openai",
             endpoint: "chat",
             stream: false,
+            trace: None,
+            sdk_retry: None,
             started_at: WallTime(0),
         };
         let mut entry = Entry::of(intent, Outcome::Answered);
@@ -309,6 +452,7 @@ mod tests {
                 status: None,
                 class: None,
                 message: None,
+                upstream_id: None,
                 started_at: WallTime(0),
                 ended_at: WallTime(0),
                 usage: (k % 2 == 0).then_some(usage),
@@ -323,9 +467,10 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_fails_the_group_and_leaves_the_connection_usable() {
         let folder = tempfile::tempdir().unwrap();
-        let mut connection = writable(&folder.path().join("weir.db")).connect().await.unwrap();
-        migrations().run(&mut connection).await.unwrap();
-        let mut store = Store::new(connection);
+        let path = folder.path().join("weir.db");
+        let mut connection = writable(&path).connect().await.unwrap();
+        migrations(Dialect::Sqlite).run(&mut connection).await.unwrap();
+        let mut store = Store::new(Place::File(path), Some(Connection::Sqlite(connection)));
         let rows: Vec<Row> = (1..200)
             .map(|id| {
                 let fact = Fact::ConfigRefused { reason: "x".repeat(4_096) };
@@ -333,11 +478,11 @@ mod tests {
                 Row::Fact(FactRow::of(id, &event))
             })
             .collect();
-        store.connection.execute("PRAGMA max_page_count = 8").await.unwrap();
-        assert!(store.write(&rows).await.unwrap_err().to_string().contains("full"));
+        store.pragma("PRAGMA max_page_count = 8").await;
+        assert!(store.write(&rows, &[]).await.unwrap_err().to_string().contains("full"));
         assert_eq!(store.last_fact().await.unwrap(), 0, "all of a group, or none of it");
-        store.connection.execute("PRAGMA max_page_count = 100000").await.unwrap();
-        store.write(&rows).await.unwrap();
+        store.pragma("PRAGMA max_page_count = 100000").await;
+        store.write(&rows, &[]).await.unwrap();
         assert_eq!(store.last_fact().await.unwrap(), 199);
     }
 }

@@ -59,11 +59,29 @@ pub fn in_words(fact: &Value) -> String {
         "RunHalted" => format!("run {} halted: {}", get("run"), get("words")),
         "RunReleased" => format!("run {} released by {}", get("run"), get("by")),
         "Wasted" => wasted(fact),
+        "ClientRetried" => client_retried(fact),
         "ClientLeft" => "the client went away".to_owned(),
         "Refused" => format!("refused by {} with {} {}", get("by"), get("status"), get("code")),
         "Answered" => format!("answered with {}", get("status")),
         "Lost" => "Weir died with this request open; found at the next start".to_owned(),
         _ => of_the_system(fact),
+    }
+}
+
+fn client_retried(fact: &Value) -> String {
+    let tries = fact["count"].as_u64().unwrap_or(0).saturating_add(1);
+    let nth = match tries {
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        4 => "fourth".to_owned(),
+        5 => "fifth".to_owned(),
+        more => format!("try number {more}"),
+    };
+    let nth = if tries > 5 { nth } else { format!("{nth} try") };
+    let by = if fact["by"] == "sdk" { "its SDK" } else { "its client" };
+    match fact["of"].as_str() {
+        Some(first) => format!("{nth} of the same call by {by}; the first was {first}"),
+        None => format!("{nth} of the same call by {by}"),
     }
 }
 
@@ -86,6 +104,23 @@ fn of_the_system(fact: &Value) -> String {
         "BudgetWarned" => {
             let percent = fact["share"].as_f64().unwrap_or_default() * 100.0;
             format!("{percent} % of budget {} are spent: ${} of ${}", get("budget"), get("spent_usd"), get("limit_usd"))
+        }
+        "AlertOpened" => format!("alert: {}", get("subject")),
+        "AlertWorsened" => format!("alert got worse: {}", get("subject")),
+        "AlertClosed" => get("words"),
+        "AlertAcknowledged" => format!("alert {} about {} acknowledged by {}", get("rule"), get("about"), get("by")),
+        "AlertSilenced" => format!(
+            "alert {} about {} silenced by {} until {}: {}",
+            get("rule"),
+            get("about"),
+            get("by"),
+            get("until"),
+            get("why")
+        ),
+        "AlertSilenceEnded" => format!("silence over {} about {} ended by {}", get("rule"), get("about"), get("by")),
+        "AlertDelivered" => format!("{} told of {}: {}", get("to"), get("alert"), get("what")),
+        "AlertDeliveryFailed" => {
+            format!("{} not told of {}: {}: {}", get("to"), get("alert"), get("what"), get("why"))
         }
         "ConfigReloaded" => format!("config reloaded from {}", get("path")),
         "ConfigRefused" => format!("new config refused, the old one stays: {}", get("reason")),
@@ -230,6 +265,11 @@ mod tests {
                 "wasted about $0.000051, 12 tokens in and 3 out, on an answer that the client did not wait for",
             ),
             (Fact::ClientLeft, "the client went away"),
+            (
+                Fact::ClientRetried { of: Some("req_0".into()), count: 2, by: "sdk" },
+                "third try of the same call by its SDK; the first was req_0",
+            ),
+            (Fact::ClientRetried { of: None, count: 7, by: "client" }, "try number 8 of the same call by its client"),
             (
                 Fact::SpliceFailed { from: "a/m".into(), to: None, why: "tool call".into() },
                 "answer cut by a/m could not be carried on: tool call",

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use weir_units::{RequestId, WallTime};
 
-use crate::keys::KeyRecord;
+use crate::change::{Asked, Changes};
+use crate::content::Content;
 use crate::ledger::{Message, Options, State, wall_now};
 use crate::lock::Lock;
-use crate::row::{FactRow, Row};
+use crate::open::{OpenError, close_open, connect};
+use crate::rolling::Rolling;
+use crate::row::{Row, minutes};
 use crate::spill::{Ask, Spill, Taken};
-use crate::store::{Store, writable};
+use crate::store::Store;
 
 /// Messages that one transaction takes at most.
 const GROUP: usize = 2_048;
@@ -38,8 +40,13 @@ pub(crate) struct Writer {
     state: Arc<State>,
     _lock: Arc<Lock>,
     group: Vec<Message>,
+    /// Whether the database was ready before: what a former process left open is closed once.
+    prepared: bool,
+    /// What is committed and not counted yet.
+    rolling: Rolling,
     /// When a database that fails is tried again.
     retry_at: Option<Instant>,
+    changes: Changes,
     /// The spill file that is being read back, and the rows of it that are next.
     back: Option<(Taken, Vec<Row>, u64)>,
     sweep_at: Instant,
@@ -56,24 +63,49 @@ impl Writer {
     ) -> Self {
         let window = options.commit_every.mul_f32(0.8);
         let sweep_at = Instant::now();
-        let (group, retry_at, back) = (Vec::new(), None, None);
-        Self { options, window, store, messages, spill, state, _lock: lock, group, retry_at, back, sweep_at }
+        let prepared = store.is_connected();
+        let rolling = Rolling::new();
+        let (group, retry_at, changes, back) = (Vec::new(), None, Changes::default(), None);
+        Self {
+            options,
+            window,
+            store,
+            messages,
+            spill,
+            state,
+            _lock: lock,
+            group,
+            prepared,
+            rolling,
+            retry_at,
+            changes,
+            back,
+            sweep_at,
+        }
     }
 
     pub(crate) async fn run(mut self) {
+        if self.prepared
+            && let Ok(on) = self.store.on()
+            && let Err(error) = self.rolling.take_over(on).await
+        {
+            self.fails(error).await;
+        }
         loop {
             let open = self.gather().await;
-            let (rows, keys, flushes, closes) = rows_of(&mut self.group);
+            let Parts { rows, changes, contents, flushes, rolls, closes } = parts_of(&mut self.group);
             let now = Instant::now();
-            let all = !open || !flushes.is_empty() || !closes.is_empty();
+            let all = !open || !flushes.is_empty() || !rolls.is_empty() || !closes.is_empty();
             if all || self.retry_at.is_some_and(|at| at <= now) {
                 self.retry_at = None;
             }
             self.commit(rows).await;
-            self.keep_keys(keys).await;
+            self.keep(changes, false).await;
+            self.keep_contents(contents).await;
             self.read_back(all).await;
+            while self.roll(!rolls.is_empty()).await && !rolls.is_empty() {}
             self.sweep().await;
-            for done in flushes {
+            for done in flushes.into_iter().chain(rolls) {
                 let _ = done.send(());
             }
             if !open || !closes.is_empty() {
@@ -88,7 +120,8 @@ impl Writer {
         if self.retry_at.is_none() && backlog {
             return self.drain();
         }
-        let wake_at = self.retry_at.map_or(self.sweep_at, |at| at.min(self.sweep_at));
+        let retries = [self.retry_at, self.changes.retry_at()].into_iter().flatten();
+        let wake_at = retries.fold(self.sweep_at.min(self.rolling.at), Instant::min);
         tokio::select! {
             message = self.messages.recv() => {
                 let Some(message) = message else { return false };
@@ -123,8 +156,11 @@ impl Writer {
             return;
         }
         if self.retry_at.is_none() {
-            match self.store.write(&rows).await {
-                Ok(()) => return self.works(),
+            match self.write(&rows).await {
+                Ok(minutes) => {
+                    self.rolling.committed(rows, &minutes);
+                    return self.works();
+                }
                 Err(error) => self.fails(error).await,
             }
         }
@@ -133,12 +169,28 @@ impl Writer {
         let _ = kept.await;
     }
 
-    /// Writes changes of keys, each by itself. What cannot be written now is not kept for later: whoever asked for it is told.
-    async fn keep_keys(&mut self, keys: Vec<KeyChange>) {
-        for (change, done) in keys {
-            let kept = self.store.keep_key(&change.0, &change.1).await;
-            let _ = done.send(kept);
+    /// Writes changes that must be on disk before anybody may say that they are made.
+    async fn keep(&mut self, asked: Vec<Asked>, last: bool) {
+        if self.changes.is_due(&asked, last) {
+            let ready = self.ready().await;
+            self.changes.write(&mut self.store, &self.state, ready, asked, last).await;
         }
+    }
+
+    /// Writes contents that were captured. What cannot be written is gone: no other file may have it.
+    async fn keep_contents(&mut self, contents: Vec<Content>) {
+        if contents.is_empty() {
+            return;
+        }
+        let size = contents.iter().map(|content| content.content.len()).sum();
+        let kept = match self.retry_at {
+            None => self.store.keep_contents(&contents).await,
+            Some(_) => Err(sqlx::Error::PoolClosed),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(contents = contents.len(), %error, "captured contents are not kept: the database does not take them");
+        }
+        self.state.waiting_contents.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Brings rows back from the spill: the next some, or all.
@@ -169,8 +221,9 @@ impl Writer {
             taken.done()?;
             return Ok(true);
         }
-        let written = self.store.write(&rows).await;
-        if written.is_ok() {
+        let written = self.write(&rows).await;
+        if let Ok(minutes) = &written {
+            self.rolling.committed(rows, minutes);
             // A file that had to be begun again is counted twice, so this must not wrap.
             let less = |spilled: u64| Some(spilled.saturating_sub(lines));
             let _ = self.state.spilled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -179,20 +232,29 @@ impl Writer {
         } else {
             self.back = Some((taken, rows, lines));
         }
-        written.map(|()| true)
+        written.map(|_| true)
     }
 
     async fn sweep(&mut self) {
         if self.retry_at.is_some() || Instant::now() < self.sweep_at {
             return;
         }
-        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
-        let before = WallTime(wall_now().0.saturating_sub(retention));
-        match self.store.sweep(before).await {
+        let before = self.kept();
+        let swept = match self.store.sweep(before).await {
+            Ok(more) => self.store.sweep_contents(wall_now()).await.map(|contents| more || contents),
+            Err(error) => Err(error),
+        };
+        match swept {
             Ok(true) => self.sweep_at = Instant::now() + self.window,
             Ok(false) => self.sweep_at = Instant::now() + SWEEP_EVERY,
             Err(error) => self.fails(error).await,
         }
+    }
+
+    /// Since when detail is kept.
+    fn kept(&self) -> WallTime {
+        let retention = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
+        WallTime(wall_now().0.saturating_sub(retention))
     }
 
     fn works(&self) {
@@ -205,12 +267,62 @@ impl Writer {
         self.retry_at = Some(Instant::now() + RETRY);
         self.state.fails(&error);
         tracing::error!(%error, "the ledger's database fails; records go to the spill until it works");
-        // A connection whose worker is gone will not come back by itself.
-        if matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_))
-            && let Ok(connection) = writable(&self.options.path).connect().await
-        {
-            self.store = Store::new(connection);
+        // A connection whose worker or server is gone will not come back by itself.
+        let gone = matches!(error, sqlx::Error::WorkerCrashed | sqlx::Error::Io(_));
+        if gone || self.options.postgres.is_some() {
+            self.store.connects(None);
         }
+    }
+
+    /// Writes rows, and marks their minutes, which it returns.
+    async fn write(&mut self, rows: &[Row]) -> Result<Vec<i64>, sqlx::Error> {
+        self.ready().await?;
+        let minutes = minutes(rows);
+        self.store.write(rows, &self.rolling.to_mark(&minutes)).await?;
+        Ok(minutes)
+    }
+
+    /// Counts what was committed, when it is time or `now`; true if there is more.
+    async fn roll(&mut self, now: bool) -> bool {
+        if self.retry_at.is_some() || (!now && Instant::now() < self.rolling.at) {
+            return false;
+        }
+        let kept = self.kept().0.div_euclid(60_000_000) + 1;
+        let rolled = match self.ready().await.and_then(|()| self.store.on()) {
+            Ok(on) => self.rolling.roll(on, kept).await,
+            Err(error) => Err(error),
+        };
+        match rolled {
+            Ok(more) => more,
+            Err(error) => {
+                self.fails(error).await;
+                false
+            }
+        }
+    }
+
+    /// Connects again, if need be.
+    async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        if self.store.is_connected() {
+            return Ok(());
+        }
+        let connected = connect(self.store.place()).await.map_err(|error| match error {
+            OpenError::Database { source, .. } => source,
+            other => sqlx::Error::Configuration(other.to_string().into()),
+        });
+        self.store.connects(Some(connected?));
+        let mut taken = match self.prepared {
+            true => Ok(()),
+            false => close_open(&mut self.store, &self.state).await,
+        };
+        if taken.is_ok() {
+            // Whether the last commit came through is not known.
+            self.rolling.forget();
+            taken = self.rolling.take_over(self.store.on()?).await;
+        }
+        taken.inspect_err(|_| self.store.connects(None))?;
+        self.prepared = true;
+        Ok(())
     }
 
     async fn end(mut self, mut closes: Waiting) {
@@ -219,11 +331,11 @@ impl Writer {
         while let Some(message) = self.messages.recv().await {
             self.group.push(message);
         }
-        let (rows, keys, flushes, late) = rows_of(&mut self.group);
+        let Parts { rows, changes, contents, closes: late, .. } = parts_of(&mut self.group);
         closes.extend(late);
         self.commit(rows).await;
-        self.keep_keys(keys).await;
-        drop(flushes);
+        self.keep(changes, true).await;
+        self.keep_contents(contents).await;
         let Self { store, _lock: lock, .. } = self;
         if let Err(error) = store.close().await {
             tracing::error!(%error, "the ledger's database did not close cleanly");
@@ -241,25 +353,37 @@ async fn read_some(mut taken: Taken) -> Result<(Taken, Vec<Row>, u64), sqlx::Err
 }
 
 type Waiting = Vec<oneshot::Sender<()>>;
-type KeyChange = (Box<(KeyRecord, FactRow)>, oneshot::Sender<Result<(), sqlx::Error>>);
 
-/// The rows of a group, without the intents whose entry is in it as well, changes of keys, and who waits for the commit.
-fn rows_of(group: &mut Vec<Message>) -> (Vec<Row>, Vec<KeyChange>, Waiting, Waiting) {
+/// A group, taken apart.
+#[derive(Default)]
+struct Parts {
+    /// Rows, without the intents whose entry is in the group as well.
+    rows: Vec<Row>,
+    changes: Vec<Asked>,
+    contents: Vec<Content>,
+    /// Who waits for the commit, for all to be counted, and for the end.
+    flushes: Waiting,
+    rolls: Waiting,
+    closes: Waiting,
+}
+
+fn parts_of(group: &mut Vec<Message>) -> Parts {
     let mut settled: Vec<RequestId> = group
         .iter()
         .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
         .collect();
     settled.sort_unstable();
-    let (mut rows, mut keys) = (Vec::with_capacity(group.len()), Vec::new());
-    let (mut flushes, mut closes) = (Vec::new(), Vec::new());
+    let mut parts = Parts { rows: Vec::with_capacity(group.len()), ..Parts::default() };
     for message in group.drain(..) {
         match message {
             Message::Intent(intent) if settled.binary_search(&intent.id).is_ok() => {}
-            Message::Key(change, done) => keys.push((change, done)),
-            Message::Flush(done) => flushes.push(done),
-            Message::Close(done) => closes.push(done),
-            message => rows.extend(Row::of(message)),
+            Message::Change(change, waits) => parts.changes.push((change, waits)),
+            Message::Content(content) => parts.contents.push(*content),
+            Message::Flush(done) => parts.flushes.push(done),
+            Message::Roll(done) => parts.rolls.push(done),
+            Message::Close(done) => parts.closes.push(done),
+            message => parts.rows.extend(Row::of(message)),
         }
     }
-    (rows, keys, flushes, closes)
+    parts
 }

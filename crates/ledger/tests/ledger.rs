@@ -1,19 +1,38 @@
 //! The ledger from outside: what was taken down is there exactly once, whatever became of the database or the process.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
 mod common;
+#[expect(dead_code, reason = "these tests need not all of it")]
+#[path = "common/home.rs"]
+mod home;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use both::on_both;
 use common::{COST, START, entry, intent};
+use home::Home;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
-use weir_ledger::{Event, Fact, Ledger, OpenError, Options, Payer, Query, Reader, Stage, open};
+use weir_ledger::{Event, Fact, Filter, Ledger, OpenError, Options, Payer, Query, Reader, Stage, StatusFilter, open};
 use weir_units::{FaultClass, WallTime};
+
+on_both! {
+    an_entry_reads_back_as_the_contract_has_it,
+    an_entry_replaces_its_intent_and_never_the_other_way_round,
+    without_a_flush_an_entry_is_readable_within_a_second,
+    pages_and_filters_choose_what_they_say,
+    twenty_thousand_entries_are_there_exactly_once,
+    what_the_queue_has_no_room_for_is_spilled_and_comes_back,
+    what_is_older_than_the_retention_is_deleted,
+    facts_about_weir_itself_are_kept_in_order_and_once,
+    what_was_spent_is_summed_by_whoever_pays_and_each_request_once,
+}
 
 /// The made-up requests lie in a fixed past, which must not fall out of the retention.
 fn options(path: &Path) -> Options {
@@ -44,10 +63,8 @@ async fn plain(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
 }
 
-#[tokio::test]
-async fn an_entry_reads_back_as_the_contract_has_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("new/weir.db")).await;
+async fn an_entry_reads_back_as_the_contract_has_it(home: Home) {
+    let ledger = home.open().await;
     ledger.intent(intent(7));
     ledger.settle(entry(7));
     ledger.flush().await;
@@ -101,10 +118,8 @@ async fn costs_sum_exactly_in_the_database_and_what_is_unknown_is_not_zero_there
     assert_eq!((sum, unknown), (1_000 * COST.0, 2));
 }
 
-#[tokio::test]
-async fn an_entry_replaces_its_intent_and_never_the_other_way_round() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn an_entry_replaces_its_intent_and_never_the_other_way_round(home: Home) {
+    let ledger = home.open().await;
     ledger.intent(intent(1));
     ledger.flush().await;
     assert_eq!(record(&ledger, 1).await["outcome"], "open");
@@ -116,10 +131,8 @@ async fn an_entry_replaces_its_intent_and_never_the_other_way_round() {
     assert_eq!(on_record(&ledger).await, [1]);
 }
 
-#[tokio::test]
-async fn without_a_flush_an_entry_is_readable_within_a_second() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn without_a_flush_an_entry_is_readable_within_a_second(home: Home) {
+    let ledger = home.open().await;
     ledger.settle(entry(1));
     let seen = async {
         while ledger.request(intent(1).id).await.unwrap().is_none() {
@@ -129,24 +142,23 @@ async fn without_a_flush_an_entry_is_readable_within_a_second() {
     tokio::time::timeout(Duration::from_secs(1), seen).await.unwrap();
 }
 
-#[tokio::test]
-async fn pages_and_filters_choose_what_they_say() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn pages_and_filters_choose_what_they_say(home: Home) {
+    let ledger = home.open().await;
     for n in 0..10 {
         ledger.settle(entry(n));
     }
     ledger.flush().await;
-    let all = Query::default();
     let at = |ms: i64| Some(WallTime(START + ms * 1_000));
+    let of = |limit: u32, filter: Filter| Query { filter, limit, before: None };
+    let any = Filter::default();
     for (query, expected) in [
-        (Query { limit: 3, ..all.clone() }, vec![9, 8, 7]),
-        (Query { limit: 2, before: Some(intent(7).id), ..all.clone() }, vec![6, 5]),
-        (Query { key: Some("odd".into()), limit: 2, ..all.clone() }, vec![9, 7]),
-        (Query { since: at(4), until: at(6), ..all.clone() }, vec![5, 4]),
-        (Query { status: Some(200), tenant: Some("team-a".into()), limit: 1, ..all.clone() }, vec![9]),
-        (Query { status: Some(500), ..all.clone() }, vec![]),
-        (Query { route: Some("' OR 1=1 --".into()), ..all.clone() }, vec![]),
+        (of(3, any.clone()), vec![9, 8, 7]),
+        (Query { before: Some(intent(7).id), ..of(2, any.clone()) }, vec![6, 5]),
+        (of(2, Filter { key: Some("odd".into()), ..any.clone() }), vec![9, 7]),
+        (of(100, Filter { since: at(4), until: at(6), ..any.clone() }), vec![5, 4]),
+        (of(1, Filter { status: StatusFilter::parse("200"), tenant: Some("team-a".into()), ..any.clone() }), vec![9]),
+        (of(9, Filter { status: StatusFilter::parse("500"), ..any.clone() }), vec![]),
+        (of(9, Filter { route: Some("' OR 1=1 --".into()), ..any }), vec![]),
     ] {
         let found = ledger.requests(&query).await.unwrap();
         let ids: Vec<Value> =
@@ -156,10 +168,8 @@ async fn pages_and_filters_choose_what_they_say() {
     }
 }
 
-#[tokio::test]
-async fn twenty_thousand_entries_are_there_exactly_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn twenty_thousand_entries_are_there_exactly_once(home: Home) {
+    let ledger = home.open().await;
     for n in 0..20_000 {
         ledger.intent(intent(n));
         ledger.settle(entry(n));
@@ -172,11 +182,9 @@ async fn twenty_thousand_entries_are_there_exactly_once() {
     assert_eq!(ledger.behind(), weir_ledger::Behind::default());
 }
 
-#[tokio::test]
-async fn what_the_queue_has_no_room_for_is_spilled_and_comes_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let (ledger, _) = open(Options { queue: 4, ..options(&path) }).await.unwrap();
+async fn what_the_queue_has_no_room_for_is_spilled_and_comes_back(home: Home) {
+    let path = home.path();
+    let (ledger, _) = open(Options { queue: 4, ..home.options() }).await.unwrap();
     // The runtime has one thread and nothing here awaits, so the writer cannot make room.
     for n in 0..1_000 {
         ledger.intent(intent(n));
@@ -334,11 +342,8 @@ async fn what_is_no_ledger_is_refused_and_left_alone() {
     }
 }
 
-#[tokio::test]
-async fn what_is_older_than_the_retention_is_deleted() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn what_is_older_than_the_retention_is_deleted(home: Home) {
+    let ledger = home.open().await;
     for n in 0..1_200 {
         ledger.settle(entry(n));
     }
@@ -348,7 +353,7 @@ async fn what_is_older_than_the_retention_is_deleted() {
     let age = now.as_micros().saturating_sub(START.unsigned_abs().into());
     // Everything of the past is older than this, by a minute or more.
     let cut = Duration::from_micros(u64::try_from(age).unwrap()).saturating_sub(Duration::from_secs(60));
-    let (ledger, _) = open(Options { retention: cut, ..Options::new(&path) }).await.unwrap();
+    let (ledger, _) = open(Options { retention: cut, ..home.options() }).await.unwrap();
     let gone = async {
         while !on_record(&ledger).await.is_empty() || !ledger.facts(10).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
@@ -357,18 +362,15 @@ async fn what_is_older_than_the_retention_is_deleted() {
     tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
 }
 
-#[tokio::test]
-async fn facts_about_weir_itself_are_kept_in_order_and_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn facts_about_weir_itself_are_kept_in_order_and_once(home: Home) {
+    let ledger = home.open().await;
     // One instant, and then a clock that was set back: neither may cost a fact.
     for (n, at) in [(0, START), (1, START), (2, START - 5_000_000)] {
         let fact = Fact::CredentialBenched { provider: format!("p{n}"), class: FaultClass::Billing, until: None };
         ledger.note(Event { at: WallTime(at), stage: Stage::Call, fact });
     }
     ledger.close().await;
-    let ledger = opened(&path).await;
+    let ledger = home.open().await;
     ledger.note(Event {
         at: WallTime(1),
         stage: Stage::Call,
@@ -381,10 +383,8 @@ async fn facts_about_weir_itself_are_kept_in_order_and_once() {
     assert_eq!(providers, ["p3", "p2", "p1", "p0"]);
 }
 
-#[tokio::test]
-async fn what_was_spent_is_summed_by_whoever_pays_and_each_request_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn what_was_spent_is_summed_by_whoever_pays_and_each_request_once(home: Home) {
+    let ledger = home.open().await;
     for n in 0..10 {
         let mut entry = entry(n);
         if n < 3 {

@@ -1,26 +1,35 @@
 //! Sums of what was spent, beside sums made the simple way from the same entries; and keys made at run time.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+#[path = "common/both.rs"]
+mod both;
 #[expect(dead_code, reason = "these tests make up entries of their own")]
 mod common;
+#[expect(dead_code, reason = "these tests need not all of it")]
+#[path = "common/home.rs"]
+mod home;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
+use both::on_both;
 use common::{START, intent};
+use home::Home;
 use weir_ledger::{
-    Attempt, Entry, Event, Fact, FormerSecret, KeyRecord, Ledger, Options, Outcome, Reader, SpendBy, SpendError,
-    SpendQuery, Stage, Sums, open,
+    Attempt, Entry, Event, Fact, FormerSecret, KeyRecord, Options, Outcome, SpendBy, SpendError, SpendQuery, Stage,
+    Sums, open,
 };
 use weir_units::{NanoUsd, Tokens, Usage, WallTime};
 
-const DAY: i64 = 86_400_000_000;
-
-async fn opened(path: &Path) -> Ledger {
-    let retention = Duration::from_secs(100 * 365 * 86_400);
-    open(Options { retention, ..Options::new(path) }).await.unwrap().0
+on_both! {
+    sums_are_those_of_the_entries_whatever_is_told_apart,
+    sums_of_amounts_without_measure_do_not_overflow,
+    of_nothing_the_sum_is_nothing_and_who_cannot_wait_is_told_so,
+    a_key_is_on_disk_with_its_fact_when_it_is_said_to_be,
+    keys_that_ended_go_with_the_retention_but_the_last_one_stays,
 }
+
+const DAY: i64 = 86_400_000_000;
 
 fn all(by: &[SpendBy], top: u32) -> SpendQuery {
     SpendQuery { by: by.to_vec(), since: WallTime(0), until: WallTime(i64::MAX), tenant: None, top }
@@ -63,6 +72,7 @@ fn made_up(n: u64, draw: &mut Draw) -> Entry {
             status: None,
             class: None,
             message: None,
+            upstream_id: None,
             started_at: entry.started_at,
             ended_at: entry.started_at,
             usage: (draw.below(3) > 0).then_some(usage),
@@ -132,10 +142,8 @@ fn add(sums: &mut Sums, part: Option<&Attempt>) {
     }
 }
 
-#[tokio::test]
-async fn sums_are_those_of_the_entries_whatever_is_told_apart() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn sums_are_those_of_the_entries_whatever_is_told_apart(home: Home) {
+    let ledger = home.open().await;
     let mut draw = Draw(7);
     let entries: Vec<Entry> = (0..600).map(|n| made_up(n, &mut draw)).collect();
     for entry in &entries {
@@ -144,6 +152,15 @@ async fn sums_are_those_of_the_entries_whatever_is_told_apart() {
     // What still runs has cost nothing yet that anybody knows.
     ledger.intent(intent(10_000));
     ledger.flush().await;
+    for counted in [false, true] {
+        if counted {
+            ledger.roll().await;
+        }
+        check(&home, &ledger, &entries).await;
+    }
+}
+
+async fn check(home: &Home, ledger: &weir_ledger::Ledger, entries: &[Entry]) {
     let mut asked: Vec<Vec<SpendBy>> = SpendBy::ALL.iter().map(|by| vec![*by]).collect();
     asked.extend([
         vec![],
@@ -154,7 +171,7 @@ async fn sums_are_those_of_the_entries_whatever_is_told_apart() {
     ]);
     for by in asked {
         let spend = ledger.spend(&all(&by, 100_000), None).await.unwrap();
-        let (groups, total) = added_up(&entries, &by);
+        let (groups, total) = added_up(entries, &by);
         assert_eq!(spend.total, total, "{by:?}");
         assert_eq!(spend.rest.0, 0);
         if by.is_empty() {
@@ -182,14 +199,12 @@ async fn sums_are_those_of_the_entries_whatever_is_told_apart() {
     let told = ledger.spend(&SpendQuery { since, until, ..all(&[], 1) }, None).await.unwrap();
     assert!(!within.is_empty() && told.total == added_up(&within, &[]).1);
     // Another process sees the same.
-    let reader = Reader::open(&folder.path().join("weir.db")).await.unwrap();
+    let reader = home.reader().await;
     assert_eq!(reader.spend(&all(&by, 100), None).await.unwrap(), whole);
 }
 
-#[tokio::test]
-async fn sums_of_amounts_without_measure_do_not_overflow() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn sums_of_amounts_without_measure_do_not_overflow(home: Home) {
+    let ledger = home.open().await;
     for n in 0..20 {
         let mut entry = made_up(n, &mut Draw(n));
         let usage = Usage { input: Tokens(u64::MAX), output: Tokens(u64::MAX), ..Usage::default() };
@@ -198,6 +213,7 @@ async fn sums_of_amounts_without_measure_do_not_overflow() {
             status: None,
             class: None,
             message: None,
+            upstream_id: None,
             started_at: WallTime(0),
             ended_at: WallTime(0),
             usage: Some(usage),
@@ -213,10 +229,8 @@ async fn sums_of_amounts_without_measure_do_not_overflow() {
     assert_eq!((spend.total.cost, spend.total.input), (NanoUsd(i64::MAX), 40_000_000_000_000));
 }
 
-#[tokio::test]
-async fn of_nothing_the_sum_is_nothing_and_who_cannot_wait_is_told_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = opened(&folder.path().join("weir.db")).await;
+async fn of_nothing_the_sum_is_nothing_and_who_cannot_wait_is_told_so(home: Home) {
+    let ledger = home.open().await;
     for by in [vec![], vec![SpendBy::Key]] {
         let spend = ledger.spend(&all(&by, 10), None).await.unwrap();
         assert_eq!((spend.rows.len(), spend.rest.0, spend.total), (0, 0, Sums::default()));
@@ -256,15 +270,12 @@ fn record(name: &str) -> KeyRecord {
 }
 
 fn made(name: &str) -> Event {
-    let fact = Fact::KeyMade { name: name.into(), tenant: "team-a".into(), who: "root" };
+    let fact = Fact::KeyMade { name: name.into(), tenant: "team-a".into(), who: "root".into() };
     Event { at: WallTime(START), stage: Stage::Accept, fact }
 }
 
-#[tokio::test]
-async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be(home: Home) {
+    let ledger = home.open().await;
     let full = KeyRecord {
         hash: [0xAB; 32],
         expires_at: Some(WallTime(START + 5)),
@@ -273,9 +284,9 @@ async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
         ..record("b")
     };
     for key in [record("b"), record("a"), full.clone()] {
-        ledger.keep_key(key, made("b")).await.unwrap();
+        ledger.keep_key(key, made("b"), None).await.unwrap();
     }
-    let other = Reader::open(&path).await.unwrap();
+    let other = home.reader().await;
     assert_eq!(other.keys().await.unwrap(), [record("a"), full.clone()]);
     let facts = other.facts(10).await.unwrap();
     assert_eq!(
@@ -286,27 +297,24 @@ async fn a_key_is_on_disk_with_its_fact_when_it_is_said_to_be() {
         3
     );
     ledger.close().await;
-    let ledger = opened(&path).await;
+    let ledger = home.open().await;
     assert_eq!(ledger.keys().await.unwrap(), [record("a"), full]);
     let gone = ledger.clone();
     ledger.close().await;
-    assert!(gone.keep_key(record("c"), made("c")).await.is_err(), "nobody writes any more");
+    assert!(gone.keep_key(record("c"), made("c"), None).await.is_err(), "nobody writes any more");
 }
 
-#[tokio::test]
-async fn keys_that_ended_go_with_the_retention_but_the_last_one_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weir.db");
-    let ledger = opened(&path).await;
+async fn keys_that_ended_go_with_the_retention_but_the_last_one_stays(home: Home) {
+    let ledger = home.open().await;
     let ended =
         |name: &str, at: i64| KeyRecord { revoked_at: Some(WallTime(START)), created_at: WallTime(at), ..record(name) };
     for key in [ended("old", START - 2), ended("newest", START), record("valid"), ended("older", START - 3)] {
         let key = if &*key.name == "valid" { KeyRecord { created_at: WallTime(START - 1), ..key } } else { key };
-        ledger.keep_key(key, made("x")).await.unwrap();
+        ledger.keep_key(key, made("x"), None).await.unwrap();
     }
     ledger.close().await;
     // A second of retention, and what happened is long ago; sweeping is the first thing that a writer does.
-    let (ledger, _) = open(Options { retention: Duration::from_secs(1), ..Options::new(&path) }).await.unwrap();
+    let (ledger, _) = open(Options { retention: Duration::from_secs(1), ..home.options() }).await.unwrap();
     ledger.flush().await;
     let names: Vec<String> = ledger.keys().await.unwrap().iter().map(|key| key.name.to_string()).collect();
     assert_eq!(names, ["newest", "valid"]);

@@ -13,6 +13,7 @@ pub mod numbers;
 mod price;
 mod time;
 mod tokens;
+mod trace;
 
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use fault::FaultClass;
@@ -21,5 +22,6 @@ pub use ids::{DeploymentId, IdError, RequestId};
 pub use limits::{Dimension, Limits};
 pub use money::{DecimalError, NanoUsd};
 pub use price::{LongContext, Price, Rates, Tier, TokenPrice};
-pub use time::{Moment, WallTime};
+pub use time::{Moment, NoTime, WallTime};
 pub use tokens::{Tokens, Usage};
+pub use trace::TraceContext;

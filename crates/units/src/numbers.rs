@@ -86,18 +86,18 @@ pub fn share(part: u64, of: u64) -> String {
     }
 }
 
-/// What share of `of` was answered, rounded down to a tenth of a percent: `100 %` only if all were.
+/// What share of `of` was answered, rounded down to a tenth of a percent, from 99 % on to a hundredth: `97.3 %`, `99.94 %`;
+/// `100 %` only if all were.
 #[must_use]
 pub fn availability(answered: u64, of: u64) -> String {
-    match of {
-        0 => "—".to_owned(),
-        _ => {
-            let tenths = u128::from(answered) * 1_000 / u128::from(of);
-            match tenths {
-                0 | 1_000 => format!("{}{GAP}%", tenths / 10),
-                _ => format!("{}.{}{GAP}%", tenths / 10, tenths % 10),
-            }
-        }
+    let hundredths = match of {
+        0 => return "—".to_owned(),
+        _ => u128::from(answered) * 10_000 / u128::from(of),
+    };
+    match hundredths {
+        0..10 | 10_000 => format!("{}{GAP}%", hundredths / 100),
+        10..9_900 => format!("{}.{}{GAP}%", hundredths / 100, hundredths / 10 % 10),
+        _ => format!("{}.{:02}{GAP}%", hundredths / 100, hundredths % 100),
     }
 }
 
@@ -166,7 +166,8 @@ mod tests {
             (share(99_999, 100_000), "> 99.9 %"),
             (share(0, 9), "0 %"),
             (share(0, 0), "—"),
-            (availability(9_994, 10_000), "99.9 %"),
+            (availability(9_994, 10_000), "99.94 %"),
+            (availability(9_736, 10_000), "97.3 %"),
             (availability(9, 9), "100 %"),
             (micros(340), "340 µs"),
             (micros(4_250), "4.2 ms"),

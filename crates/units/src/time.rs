@@ -3,7 +3,8 @@
 //! `std::time::Instant` has no zero, so it can be neither written to a trace nor compared in a snapshot; `Moment` can.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, Range, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,48 @@ impl fmt::Display for WallTime {
     }
 }
 
+/// Reads what `Display` writes: RFC 3339 in UTC, with or without a fraction of a second; finer than a microsecond is cut off.
+impl FromStr for WallTime {
+    type Err = NoTime;
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        let number = |range: Range<usize>, least: i64, most: i64| {
+            let digits = text.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|digits| digits.parse::<i64>().ok()).filter(|n| (least..=most).contains(n)).ok_or(NoTime)
+        };
+        let marks = [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")];
+        if marks.into_iter().any(|(at, mark)| text.get(at..at + 1) != Some(mark)) {
+            return Err(NoTime);
+        }
+        let fraction = text.get(19..).and_then(|rest| rest.strip_suffix('Z')).ok_or(NoTime)?;
+        let micros = match fraction.strip_prefix('.') {
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("{digits:0<6.6}").parse::<i64>().map_err(|_| NoTime)?
+            }
+            None if fraction.is_empty() => 0,
+            _ => return Err(NoTime),
+        };
+        let date = (number(0..4, 0, 9_999)?, number(5..7, 1, 12)?, number(8..10, 1, 31)?);
+        let day = Self::day_of(date.0, date.1, date.2);
+        if Self::date_of(day) != date {
+            return Err(NoTime);
+        }
+        let seconds = (number(11..13, 0, 23)? * 60 + number(14..16, 0, 59)?) * 60 + number(17..19, 0, 59)?;
+        Ok(Self((day * 86_400 + seconds) * 1_000_000 + micros))
+    }
+}
+
+/// A text that is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoTime;
+
+impl fmt::Display for NoTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no time in UTC like `2026-11-18T14:47:03.114Z`")
+    }
+}
+
+impl std::error::Error for NoTime {}
+
 /// The Gregorian date of a day counted from 1970-01-01 (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 fn civil(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
@@ -107,6 +150,19 @@ mod tests {
             (-1_000, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(WallTime(micros).to_string(), text);
+            assert_eq!(text.parse(), Ok(WallTime(micros)));
+        }
+        assert_eq!("2026-11-18T14:47:03.1234567Z".parse(), Ok(WallTime(1_795_013_223_123_456)));
+        assert_eq!("2026-11-18T14:47:03Z".parse(), Ok(WallTime(1_795_013_223_000_000)));
+        for text in [
+            "",
+            "2026-11-18",
+            "2026-02-30T00:00:00Z",
+            "2026-11-18T24:00:00Z",
+            "2026-11-18T14:47:03.Z",
+            "２026-11-18T14:47:03Z",
+        ] {
+            assert_eq!(text.parse::<WallTime>(), Err(NoTime), "{text}");
         }
     }
 

@@ -1,10 +1,16 @@
 //! The `weir` command: what it can be asked, and who answers. `weir serve` is the default.
 
+mod alerts;
+mod audit;
 mod check;
 mod demo;
+mod export;
 mod headroom;
 mod keys;
+mod ledger;
+mod logs;
 mod mock;
+mod reading;
 mod replay;
 mod runs;
 mod serve;
@@ -14,6 +20,7 @@ mod spend;
 mod terminal;
 mod top;
 mod trace;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,6 +65,8 @@ enum Command {
     Mock(Box<mock::Arguments>),
     /// Show what happened to one request, as a timeline
     Trace(trace::Arguments),
+    /// Show requests as they end and facts as they happen
+    Logs(logs::Arguments),
     /// Watch the gateway live: what users get, deployments, limits, queues
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
@@ -66,8 +75,14 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Write requests as JSON Lines or CSV
+    Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
+    /// Show who did what at the admin interface, or check that nobody has changed the log of it
+    Audit(audit::Arguments),
+    /// List alerts, take one on, silence it, or try a notifier out
+    Alerts(alerts::Arguments),
     /// List the keys of a running gateway, and make, rotate or revoke them
     Keys(keys::Arguments),
 }
@@ -77,14 +92,18 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
         Command::Serve(arguments) => serve::run(&cli.common, &arguments),
         Command::Check(arguments) => check::run(&cli.common, &arguments),
+        Command::Export(arguments) => export::run(&cli.common, &arguments),
         Command::Demo(arguments) => demo::run(&cli.common, &arguments),
         Command::Mock(arguments) => mock::run(&arguments),
         Command::Trace(arguments) => trace::run(&cli.common, &arguments),
+        Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
+        Command::Audit(arguments) => audit::run(&cli.common, &arguments),
+        Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
 }

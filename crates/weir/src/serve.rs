@@ -27,12 +27,16 @@ pub(crate) struct Arguments {
     /// Write every question to the engine, and its answer, to this new file, for `weir simulate --replay`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// How the log is written to stderr: text, or json, one object a line; [server] log-format where it is not said
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    log_format: Option<String>,
 }
 
 /// Runs the gateway.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    start_log();
     let report = read_config(common.config.as_deref(), &ProcessEnvironment);
+    let written = report.config.as_ref().is_some_and(|config| config.server.log_json);
+    start_log(arguments.log_format.as_deref().map_or(written, |format| format == "json"));
     for warning in &report.warnings {
         tracing::warn!("{}", warning.as_warning());
     }
@@ -187,15 +191,15 @@ fn welcome(gateway: &Gateway, config: &weir_config::Config) {
     }
 }
 
-fn start_log() {
+fn start_log(json: bool) {
     let filter = EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let rich = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(rich)
-        .with_target(false)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if json {
+        log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+    } else {
+        log.with_ansi(rich).init();
+    }
 }
 
 /// One worker a core; on a single core no second thread is needed to move work between.

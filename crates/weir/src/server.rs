@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use weir_gateway::{AskFault, Operator};
 
-use crate::terminal::{UNREACHABLE, USAGE, fail, say};
+use crate::terminal::{NO, UNREACHABLE, USAGE, fail, say};
 
 /// The variable that holds the admin key.
 const ADMIN_KEY: &str = "WEIR_ADMIN_KEY";
@@ -50,6 +50,9 @@ pub(crate) fn no_answer(fault: &AskFault) -> ExitCode {
         AskFault::Unreachable(_) => (UNREACHABLE, Some("is `weir serve` running there? `--url` names another address")),
         AskFault::Refused(status, _) if status.as_u16() == 401 => {
             (USAGE, Some("put the server's `admin-key` into the environment as WEIR_ADMIN_KEY"))
+        }
+        AskFault::Refused(status, _) if status.as_u16() == 403 => {
+            (NO, Some("WEIR_ADMIN_KEY is the key of somebody whose role is another: `[admins]` says who may what"))
         }
         AskFault::Refused(status, _) if status.as_u16() == 404 => {
             (UNREACHABLE, Some("with `admin-listen`, `--url` is that address; an older Weir has no such page"))

@@ -2,18 +2,17 @@
 
 mod table;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use weir_config::ProcessEnvironment;
 use weir_gateway::{AskFault, Operator};
-use weir_ledger::{Reader, SpendBy, SpendQuery};
+use weir_ledger::{SpendBy, SpendQuery};
 use weir_units::{WallTime, parse_duration};
 
 use crate::Common;
-use crate::serve::{read_config, runtime};
+use crate::ledger::Place;
+use crate::serve::runtime;
 use crate::server::{Server, encoded, no_answer};
 use crate::terminal::{UNREACHABLE, USAGE, fail, print, say};
 use crate::top::not_understood;
@@ -41,9 +40,9 @@ pub(crate) struct Arguments {
     /// The dearest so many, at most 1,000; the others are one sum
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     top: u32,
-    /// Read this ledger's file, and ask no gateway
+    /// Read this ledger, its file or url, and ask no gateway
     #[arg(long, value_name = "FILE")]
-    ledger: Option<PathBuf>,
+    ledger: Option<String>,
 }
 
 /// Prints the sums.
@@ -61,7 +60,10 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
     let answer = match &arguments.ledger {
-        Some(path) => runtime.block_on(read(path, arguments, by, since)).map_err(|why| fail(UNREACHABLE, why)),
+        Some(named) => match Place::named(named) {
+            Ok(place) => runtime.block_on(read(&place, arguments, by, since)).map_err(|why| fail(UNREACHABLE, why)),
+            Err(why) => Err(fail(USAGE, why)),
+        },
         None => runtime.block_on(ask(common, arguments, by, since)),
     };
     let answer = match answer {
@@ -91,12 +93,12 @@ async fn ask(common: &Common, arguments: &Arguments, by: Vec<SpendBy>, since: Du
         Ok(answer) => return Ok(answer),
         Err(fault) => fault,
     };
-    let config = read_config(common.config.as_deref(), &ProcessEnvironment).config;
-    let path = config.map(|config| config.ledger.path).filter(|path| path.exists());
-    match (&fault, path) {
-        (AskFault::Unreachable(why), Some(path)) if arguments.server.is_default() => {
-            say(format_args!("{why}; these are the sums of {}", path.display()));
-            read(&path, arguments, by, since).await.map_err(|why| fail(UNREACHABLE, why))
+    let there = |place: &Place| !matches!(place, Place::File(path) if !path.exists());
+    let place = Place::of(common, None).ok().filter(there);
+    match (&fault, place) {
+        (AskFault::Unreachable(why), Some(place)) if arguments.server.is_default() => {
+            say(format_args!("{why}; these are the sums of {place}"));
+            read(&place, arguments, by, since).await.map_err(|why| fail(UNREACHABLE, why))
         }
         _ => Err(no_answer(&fault)),
     }
@@ -118,13 +120,13 @@ async fn ask_gateway(operator: &Operator, arguments: &Arguments) -> Result<Strin
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Adds up what a ledger's file holds, however long that takes.
-async fn read(path: &Path, arguments: &Arguments, by: Vec<SpendBy>, since: Duration) -> Result<String, String> {
+/// Adds up what a ledger holds, however long that takes.
+async fn read(place: &Place, arguments: &Arguments, by: Vec<SpendBy>, since: Duration) -> Result<String, String> {
     let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     let now = WallTime(micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
     let since = WallTime(now.0.saturating_sub(micros(since)));
     let query = SpendQuery { by, since, until: now, tenant: arguments.tenant.clone(), top: arguments.top };
-    let reader = Reader::open(path).await.map_err(|error| error.to_string())?;
+    let reader = place.open().await?;
     let spend = reader.spend(&query, None).await.map_err(|error| error.to_string())?;
     Ok(spend.to_json(&query).to_string())
 }

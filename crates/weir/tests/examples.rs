@@ -16,7 +16,8 @@ use weir_mock::{Mock, Options};
 const CHECKOUT_KEY: &str = "weir_checkout_0123456789abcdef";
 
 /// What the examples take from the environment.
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 7] = [
+    ("ALERTS_SECRET", "0123456789abcdef0123456789abcdef"),
     ("OPENAI_API_KEY", "sk-openai"),
     ("ANTHROPIC_API_KEY", "sk-ant"),
     ("OPENAI_EAST_KEY", "sk-east"),
@@ -35,6 +36,7 @@ fn every_example_has_a_story_and_a_test() {
         .collect();
     found.sort();
     let all = [
+        "alerts",
         "balance",
         "budgets",
         "failover",
@@ -52,6 +54,11 @@ fn every_example_has_a_story_and_a_test() {
         assert!(examples().join(&name).join("README.md").exists(), "examples/{name} has no story");
         assert!(index.contains(&format!("({name}/README.md)")), "examples/README.md does not name {name}");
     }
+}
+
+#[test]
+fn alerts() {
+    Example::start("alerts").answers(&["flaky"]);
 }
 
 #[test]

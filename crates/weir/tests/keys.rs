@@ -173,7 +173,7 @@ async fn what_makes_no_sense_is_refused_with_words_and_changes_nothing() {
         ("GET", "/admin/v1/keys/app", "", 405),
         ("GET", "/admin/v1/keys/app/rotate", "", 405),
         ("POST", "/admin/v1/keys/app/burn", "{}", 404),
-        ("POST", "/admin/v1/keysapp", "{}", 405),
+        ("POST", "/admin/v1/keysapp", "{}", 404),
     ] {
         let (got, said) = raw(&weir, method, path, &admin, body).await;
         assert_eq!(got, status, "{method} {path} {body}: {said}");

@@ -192,7 +192,7 @@ async fn headroom_and_metrics_agree_and_need_the_admin_key() {
         "weir_limit{pool=\"m\",kind=\"provider\",dimension=\"requests-per-minute\"} 600",
         "weir_limit_peak{pool=\"bot\",kind=\"key\",dimension=\"requests-per-minute\"} 1",
         "weir_queue_waiting{pool=\"m\",kind=\"provider\",class=\"interactive\"} 0",
-        "weir_queue_wait_seconds_count 1",
+        "weir_queue_wait_seconds_count{route=\"other\"} 1",
         "weir_limit_factor{pool=\"m\",kind=\"provider\"} 1",
         "weir_pool_gated{pool=\"m\",kind=\"provider\"} 0",
     ] {

@@ -49,7 +49,7 @@ pub fn clean_message(text: &str) -> String {
             } else {
                 kept.push_str(token);
             }
-            after_bearer = ["bearer", "basic", "x-api-key", "api-key"].iter().any(|w| bare.eq_ignore_ascii_case(w));
+            after_bearer = precedes_a_key(bare);
             rest = tail;
         } else {
             push_plain(&mut kept, first);
@@ -57,6 +57,36 @@ pub fn clean_message(text: &str) -> String {
         }
     }
     shorten(kept.trim())
+}
+
+/// `text` with `by` in the place of whatever looks like a key, and how often that was; all else stays as it is.
+#[must_use]
+pub fn remove_keys(text: &str, by: &str) -> (String, u64) {
+    let (mut kept, mut removed) = (String::with_capacity(text.len()), 0);
+    let mut after_bearer = false;
+    let mut rest = text;
+    while let Some(begin) = rest.find(is_token) {
+        let (plain, from) = rest.split_at(begin);
+        let end = from.find(|c| !is_token(c)).unwrap_or(from.len());
+        let (token, tail) = from.split_at(end);
+        let bare = token.trim_end_matches(['.', '/', '+']);
+        kept.push_str(plain);
+        if is_secret(bare) || (after_bearer && bare.len() >= 6) {
+            kept.push_str(by);
+            kept.push_str(&token[bare.len()..]);
+            removed += 1;
+        } else {
+            kept.push_str(token);
+        }
+        after_bearer = precedes_a_key(bare);
+        rest = tail;
+    }
+    kept.push_str(rest);
+    (kept, removed)
+}
+
+fn precedes_a_key(word: &str) -> bool {
+    ["bearer", "basic", "x-api-key", "api-key"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// `text` with a `?` in place of whatever a terminal or a page would obey, or hide.
@@ -132,6 +162,19 @@ mod tests {
         ] {
             assert_eq!(clean_message(text), clean, "{text}");
         }
+    }
+
+    #[test]
+    fn keys_are_removed_from_a_text_of_any_length_that_is_otherwise_as_it_was() {
+        let text = format!(
+            "{} use sk-proj-ab12cdef99.\n\tBearer abc.def-ghi, é {}",
+            "x ".repeat(5_000),
+            "QUJD".repeat(20) + "9a"
+        );
+        let (clean, removed) = remove_keys(&text, "[key]");
+        let expected = format!("{} use [key].\n\tBearer [key], é [key]", "x ".repeat(5_000));
+        assert_eq!((clean, removed), (expected, 3));
+        assert_eq!(remove_keys("nothing here, é\r\n", "[key]"), ("nothing here, é\r\n".to_owned(), 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod catalogue;
 mod classify;
 mod clean;
 mod dialect;
+mod escapes;
 mod estimate;
 mod faults;
 mod head;
@@ -24,8 +25,9 @@ mod usage;
 pub use answer::Stop;
 pub use catalogue::{Capabilities, Model, model, models_of, price, provider_of};
 pub use classify::{ProviderKind, Reply, UpstreamFault, classify, classify_stream_error};
-pub use clean::{clean_message, shown};
+pub use clean::{clean_message, remove_keys, shown};
 pub use dialect::{Dialect, Endpoint};
+pub use escapes::unescape;
 pub use estimate::{Calibration, Measure, count_tokens_answer, measure};
 pub use head::{BadRequest, Head, Rewrite, Sessions, points_elsewhere, read_head, rewrite};
 pub use history::{HistoryKey, Room, Scope, quote, read_addition, read_history};
@@ -33,7 +35,7 @@ pub use limits_seen::{HeaderDialect, LimitSeen, LimitsSeen, limits_seen};
 pub use models::{ModelItem, model_object, models_page};
 pub use refusal::{Refusal, error_frame, refusal_body, responses_error_frame};
 pub use retry_after::retry_after;
-pub use stream::{Ending, Progress, Relay, RelayOptions, SpliceState, keep_alive};
+pub use stream::{Ending, Progress, Relay, RelayOptions, Said, SpliceState, Spoken, keep_alive};
 pub use translate::{
     AnswerContext, AnthropicVersion, CannotExpress, Malformed, RequestError, Target, TargetCapabilities, Translated,
     translate_answer, translate_request,

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-for name in ("openai", "anthropic", "httpx", "h2", "cryptography", "zstandard", "pydantic"):
+for name in ("openai", "anthropic", "httpx", "h2", "cryptography", "zstandard", "pydantic", "opentelemetry.proto"):
     if importlib.util.find_spec(name) is None:
         raise pytest.UsageError(f"`{name}` is not installed here: ./scripts/test installs what these tests need, and runs them")
 

@@ -52,7 +52,8 @@ def test_the_provider_sees_its_own_credential_and_nothing_of_the_clients(world, 
     assert MAIN_KEY not in str(seen) and "secret" not in str(seen["headers"])
     assert seen["path"] == "/v1/chat/completions?beta=true"
     allowed = {"accept", "accept-encoding", "authorization", "content-length", "content-type", "host", "idempotency-key"}
-    assert set(seen["headers"]) <= allowed | {"openai-beta", "user-agent", "x-team"}
+    assert set(seen["headers"]) <= allowed | {"openai-beta", "user-agent", "x-team", "traceparent"}
+    assert seen["headers"]["traceparent"] == hostile["traceparent"], "a trace goes on to the provider"
     assert seen["headers"]["accept-encoding"] == "identity" and seen["headers"]["x-team"] == "river"
 
 

@@ -15,7 +15,7 @@ use crate::written::Table;
 const SHORTEST: usize = 24;
 
 pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
-    let admin = root.table("server").secret("admin-key").map(|key| hash_key(key.expose()));
+    let admins = admins(root);
     let mut keys: BTreeMap<Arc<str>, Key> = BTreeMap::new();
     for (name, table, at) in root.named("keys") {
         if !is_name("key", name, at, log) {
@@ -30,9 +30,9 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
             let message = format!("keys `{}` and `{name}` are the same key", twin.name);
             log.fault(at, message, "a request could not be told to be one's or the other's".to_owned());
         }
-        if admin == Some(hash) {
+        if let Some(whose) = admins.get(&hash) {
             let hint = "a client's key must not open the admin interface".to_owned();
-            log.fault(at, format!("key `{name}` is the admin key"), hint);
+            log.fault(at, format!("key `{name}` is {whose}"), hint);
         }
         let key = Key {
             name: name.into(),
@@ -44,10 +44,21 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
             priority: table.text("priority").and_then(Priority::from_name).unwrap_or_default(),
             limits: super::limits::limits(table.table("limits")),
             guards: super::runs::guards(table.table("runs")),
+            capture: super::capture::capture(&format!("key `{name}`"), table, log),
         };
         keys.insert(Arc::clone(&key.name), key);
     }
     keys
+}
+
+/// The keys of the admin interface, and whose they are.
+fn admins(root: &Table) -> BTreeMap<[u8; 32], String> {
+    let people = root.named("admins").filter_map(|(name, table, _)| {
+        let whose = format!("the key of admin `{}`", shown(name));
+        table.secret("key").map(|key| (hash_key(key.expose()), whose))
+    });
+    let owner = root.table("server").secret("admin-key");
+    people.chain(owner.map(|key| (hash_key(key.expose()), "the admin key".to_owned()))).collect()
 }
 
 fn hash(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<[u8; 32]> {

@@ -198,6 +198,6 @@ fn headers(name: &str, kind: ProviderKind, table: &Table, log: &mut Log<'_>) -> 
 }
 
 /// RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -34,6 +34,7 @@ pub(super) fn routes(
             critical: table.flag("critical"),
             timeouts: overridden(timeouts, table.table("timeouts")),
             guards: own_guards(guards, table),
+            capture: super::capture::capture(&format!("route `{}`", shown(name)), table, log),
         };
         routes.insert(Arc::clone(&route.name), route);
     }

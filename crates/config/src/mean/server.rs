@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::load::state_folder;
 use crate::log::{Log, shown};
 use crate::written::Table;
-use crate::{Environment, Ledger, Server, Source, Tls};
+use crate::{Environment, Ledger, Secret, Server, Source, Tls};
 
 pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<'_>) -> Server {
     let table = root.table("server");
@@ -33,6 +34,8 @@ pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<
         tls: tls(table, environment, log),
         ca_file,
         public_url: table.text("public-url").map(str::to_owned),
+        timezone: table.text("timezone").unwrap_or("UTC").to_owned(),
+        log_json: table.text("log-format") == Some("json"),
         body_limit,
         buffer_limit,
         max_connections: size("max-connections"),
@@ -42,7 +45,7 @@ pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<
 
 /// What others can reach needs credentials on both of its doors.
 fn check_addresses(root: &Table, table: &Table, log: &mut Log<'_>) {
-    let has_admin_key = table.get("admin-key").is_some();
+    let has_admin_key = table.get("admin-key").is_some() || !root.table("admins").0.is_empty();
     let admin_hint = || Some("add `admin-key = { env = \"WEIR_ADMIN_KEY\" }` under `[server]`".to_owned());
     let reachable = |key| table.address(key).filter(|address| !address.ip().is_loopback());
     if let Some(listen) = reachable("listen") {
@@ -105,14 +108,15 @@ fn check_pem(path: &Path, what: &str, table: &Table, key: &str, environment: &dy
     }
 }
 
-/// The ledger, which in this version is a file of SQLite's.
-pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledger {
+/// The ledger: a file of SQLite's, or a database of Postgres's.
+pub(super) fn ledger(table: &Table, source: &Source, environment: &dyn Environment, log: &mut Log<'_>) -> Ledger {
     let (url, at) = (table.text("url").unwrap_or_default(), table.at("url"));
     let folder = match source {
         Source::File(file) => file.parent().map(PathBuf::from).unwrap_or_default(),
         Source::Environment => PathBuf::new(),
     };
     let hint = || Some("write `\"sqlite:weir.db\"`".to_owned());
+    let mut postgres = None;
     let path = match url.split_once(':') {
         Some(("sqlite", rest)) => {
             let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -122,8 +126,14 @@ pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledge
             folder.join(rest)
         }
         Some(("postgres" | "postgresql", _)) => {
-            log.fault(at, "`ledger.url` names Postgres, which is not in this version", hint());
-            folder
+            // What is not in the database lies where programs keep their state, not beside the configuration.
+            let state = state_folder(environment);
+            if state.is_none() {
+                let message = "there is no folder for what is kept beside a ledger in Postgres: neither `XDG_STATE_HOME` nor `HOME` is an absolute path";
+                log.fault(at, message, None);
+            }
+            postgres = Some(Secret::new(url));
+            state.unwrap_or(folder).join("weir").join("postgres")
         }
         _ => {
             // A broken url has been noted already.
@@ -133,7 +143,7 @@ pub(super) fn ledger(table: &Table, source: &Source, log: &mut Log<'_>) -> Ledge
             folder
         }
     };
-    Ledger { path, retention: table.span("retention") }
+    Ledger { path, postgres, retention: table.span("retention") }
 }
 
 /// The quota, which in this version is this process's own.

@@ -53,6 +53,20 @@ pub(super) const TIMEOUTS: &[Setting] = &[
     acted("total", Shape::Span(1), r#""10m""#, "For the whole call."),
 ];
 
+/// What is kept of prompts and answers.
+pub(super) const CAPTURE: &[Setting] = &[
+    acted("requests", Shape::Flag, "", "Whether prompts are kept. Default: `false`."),
+    acted("answers", Shape::Flag, "", "Whether answers are kept. Default: `false`."),
+    acted("max", Shape::Size, "", "At most so much of each, and at most `4MiB`. Default: `64KiB`."),
+    acted("retention", Shape::Span(60_000), "", "For how long. Default: `7d`."),
+    acted(
+        "redact",
+        Shape::Names,
+        "",
+        "Regular expressions of what is taken out before anything is written; keys, e-mail addresses and card numbers always are.",
+    ),
+];
+
 /// Agent runs: how much is remembered of them, and what guards them.
 pub(super) const RUNS: &[Setting] = &[
     acted(

@@ -1,16 +1,23 @@
 //! The tables of `weir.toml`, in the order in which a reader meets them.
 
-use super::shared::{GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed, later};
+use super::alerting::{ALERTS, CONTACT, NOTIFIERS, OWNER, TIER, UPGRADE_URL};
+use super::shared::{CAPTURE, GUARDS, LIMITS, PRICE, RUNS, TIMEOUTS, acted, fixed};
 use super::{Setting, Shape};
 
 /// The whole file.
 pub(crate) const ROOT: &[Setting] = &[
     acted("server", Shape::Table(SERVER), "", "What Weir listens on and how much it takes in."),
-    later("admins", Shape::Named(ADMINS), "", "People besides `root` who may use the admin interface."),
+    acted(
+        "admins",
+        Shape::Named(ADMINS),
+        "",
+        "People besides `root` who may use the admin interface, each by name. The audit log names them.",
+    ),
     acted("ledger", Shape::Table(LEDGER), "", "Where facts are kept."),
     acted("quota", Shape::Table(QUOTA), "", "Where limits, budgets and breakers are counted."),
-    later("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts, forecasts and escalations go there."),
-    later("notifiers", Shape::Named(NOTIFIERS), "", "Where alerts can be sent."),
+    acted("owner", Shape::Partial(OWNER), "", "Who owns LLM capacity: alerts and escalations go there."),
+    acted("notifiers", Shape::Named(NOTIFIERS), "", "Where alerts can be sent."),
+    acted("alerts", Shape::Table(ALERTS), "", "From when on somebody is told, and of what nobody is."),
     acted(
         "providers",
         Shape::Named(PROVIDERS),
@@ -40,6 +47,13 @@ pub(crate) const ROOT: &[Setting] = &[
         "",
         "Agent runs: how they are remembered, and guards against loops and runaways.",
     ),
+    acted(
+        "telemetry",
+        Shape::Partial(TELEMETRY),
+        "",
+        "OpenTelemetry: traces and metrics by OTLP over HTTP, to where `endpoint` says. What is not written here is as the usual \
+         variables have it; with neither an `endpoint` here nor one there, nothing is sent.",
+    ),
     acted("prices", Shape::Table(PRICES), "", "What happens where a price is unknown."),
     acted(
         "budgets",
@@ -66,7 +80,7 @@ const SERVER: &[Setting] = &[
         "listen",
         Shape::Address,
         r#""127.0.0.1:4141""#,
-        "Where clients reach it. Other than loopback needs `[keys]` and `admin-key`.",
+        "Where clients reach it. Other than loopback needs `[keys]`, and an `admin-key` or `[admins]`.",
     ),
     acted("admin-listen", Shape::Address, "", "Moves admin, dashboard and metrics to an address of their own."),
     acted("admin-key", Shape::Secret, "", "What the person `root` authenticates with."),
@@ -77,6 +91,13 @@ const SERVER: &[Setting] = &[
         "Where budgets' periods begin and end, by its name in the IANA database (`Europe/Berlin`); the ledger stores UTC.",
     ),
     acted("public-url", Shape::Url, "", "The address that links in alerts and reports carry."),
+    acted(
+        "log-format",
+        Shape::Choice(&["text", "json"]),
+        r#""text""#,
+        "How the log is written to stderr: `json` is one object a line. `weir serve --log-format` counts before it; a reload does not \
+         change it.",
+    ),
     acted("body-limit", Shape::Size, r#""32MiB""#, "The largest request body, decoded. Larger is a 413."),
     acted(
         "buffer-limit",
@@ -102,12 +123,28 @@ const TLS: &[Setting] = &[
 ];
 
 const ADMINS: &[Setting] = &[
-    later("key", Shape::Secret, "", "What this person authenticates with."),
-    later("role", Shape::Choice(&["viewer", "operator", "auditor"]), r#""viewer""#, "What this person may do."),
+    acted(
+        "key",
+        Shape::Secret,
+        "",
+        "What this person authenticates with, at least 24 characters. No two have the same.",
+    ),
+    acted(
+        "role",
+        Shape::Choice(&["viewer", "operator", "auditor"]),
+        r#""viewer""#,
+        "What this person may do. A `viewer` sees figures and records; an `operator` also makes changes; an `auditor` also reads the \
+         audit log and captured content, and changes nothing.",
+    ),
 ];
 
 const LEDGER: &[Setting] = &[
-    acted("url", Shape::Text, r#""sqlite:weir.db""#, "The SQLite file. `postgres://…` is a fault in this version."),
+    acted(
+        "url",
+        Shape::Text,
+        r#""sqlite:weir.db""#,
+        "The SQLite file, or `postgres://USER@HOST/DATABASE`; a password is better in `PGPASSWORD` or `.pgpass` than here.",
+    ),
     acted("retention", Shape::Span(3_600_000), r#""35d""#, "How long detail is kept; roll-ups stay."),
 ];
 
@@ -117,24 +154,6 @@ const QUOTA: &[Setting] = &[acted(
     r#""local""#,
     "`local` is this process. Any other (`redis://…`) is a fault in this version.",
 )];
-
-const OWNER: &[Setting] = &[
-    later("name", Shape::Text, "", "Who it is."),
-    later("notify", Shape::Names, "", "Notifiers that hear of everything."),
-    later("escalate", Shape::List(ESCALATE), "", "Who hears of what stays open."),
-    later("lead-time", Shape::Span(1), r#""10d""#, "How long a tier upgrade takes."),
-];
-
-const ESCALATE: &[Setting] = &[
-    later("after", Shape::Span(1), "", "How long an alert has been open."),
-    later("notify", Shape::Names, "", "Notifiers that hear of it then."),
-];
-
-const NOTIFIERS: &[Setting] = &[
-    later("kind", Shape::Choice(&["slack", "pagerduty", "webhook"]), "", "What takes the message."),
-    later("url", Shape::TextOrSecret, "", "Where it is sent."),
-    later("secret", Shape::Secret, "", "What a webhook's messages are signed with."),
-];
 
 const PROVIDERS: &[Setting] = &[
     acted(
@@ -165,9 +184,9 @@ const PROVIDERS: &[Setting] = &[
          kept to.",
     ),
     acted("headers", Shape::Headers, "", "Sent on each call. A value may be a secret by reference."),
-    later("tier", Shape::Text, "", "The account's tier, as the provider calls it."),
-    later("contact", Shape::Text, "", "Whom capacity alerts name."),
-    later("upgrade-url", Shape::Url, "", "Where a higher tier is asked for."),
+    TIER,
+    CONTACT,
+    UPGRADE_URL,
     acted(
         "models",
         Shape::Named(MODELS),
@@ -237,6 +256,12 @@ const ROUTES: &[Setting] = &[
         "",
         "Guards on agent runs on this route; what is not written is as `[runs]` has it.",
     ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of prompts and answers on this route. Without it nothing is.",
+    ),
 ];
 
 const RETRY: &[Setting] = &[
@@ -288,6 +313,73 @@ const QUEUE: &[Setting] = &[
         "How many requests may wait. When they are that many, batch is sent away first.",
     ),
     acted("max-bytes", Shape::Size, r#""256MiB""#, "How large the bodies of all that wait may be together."),
+];
+
+const TELEMETRY: &[Setting] = &[
+    acted(
+        "endpoint",
+        Shape::Url,
+        "",
+        "The receiver, as `http://collector:4318`; `/v1/traces` and `/v1/metrics` are added. Default: `OTEL_EXPORTER_OTLP_ENDPOINT`.",
+    ),
+    acted(
+        "traces-endpoint",
+        Shape::Url,
+        "",
+        "Where traces go, the whole address. Default: from `endpoint`, else `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`.",
+    ),
+    acted(
+        "metrics-endpoint",
+        Shape::Url,
+        "",
+        "Where metrics go, the whole address. Default: from `endpoint`, else `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`.",
+    ),
+    acted(
+        "protocol",
+        Shape::Choice(&["http/protobuf"]),
+        "",
+        "OTLP over HTTP with protobuf is the one protocol: gRPC is not spoken. Receivers take it on port 4318.",
+    ),
+    acted(
+        "compression",
+        Shape::Choice(&["none", "gzip"]),
+        "",
+        "Default: `OTEL_EXPORTER_OTLP_COMPRESSION`, else `none`.",
+    ),
+    acted(
+        "headers",
+        Shape::Headers,
+        "",
+        "Sent with each export. A value may be a secret by reference. Default: `OTEL_EXPORTER_OTLP_HEADERS`.",
+    ),
+    acted("service-name", Shape::Text, "", "What Weir calls itself there. Default: `OTEL_SERVICE_NAME`, else `weir`."),
+    acted(
+        "resource",
+        Shape::Headers,
+        "",
+        "Further attributes of the sender, as `{ \"deployment.environment.name\" = \"production\" }`. Those of `OTEL_RESOURCE_ATTRIBUTES` \
+         are kept beside them.",
+    ),
+    acted(
+        "sample",
+        Shape::Share,
+        "",
+        "The share of ordinary requests that are traced, where the client's own trace does not say. Errors, refusals, slow, retried, \
+         failed-over and halted ones always are. Default: `OTEL_TRACES_SAMPLER_ARG`, else 1.",
+    ),
+    acted("slow", Shape::Span(1), "", "A request that takes at least so long is always traced. Default: `30s`."),
+    acted(
+        "timeout",
+        Shape::Span(1),
+        "",
+        "How long one export may take. Default: `OTEL_EXPORTER_OTLP_TIMEOUT`, else `10s`.",
+    ),
+    acted(
+        "interval",
+        Shape::Span(100),
+        "",
+        "How often metrics are sent. Default: `OTEL_METRIC_EXPORT_INTERVAL`, else `60s`.",
+    ),
 ];
 
 const PRICES: &[Setting] = &[
@@ -359,5 +451,11 @@ const KEYS: &[Setting] = &[
         Shape::Partial(GUARDS),
         "",
         "Guards on agent runs of this key; what is not written is as the route or `[runs]` has it.",
+    ),
+    acted(
+        "capture",
+        Shape::Partial(CAPTURE),
+        "",
+        "What is kept of this key's prompts and answers; it counts before what the route says, except that the rules of both hold.",
     ),
 ];

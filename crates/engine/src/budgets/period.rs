@@ -94,8 +94,14 @@ impl Zone {
         Self { first: i64::from(first) * SECOND, changes }
     }
 
+    /// How many seconds its clocks are ahead of UTC at a time.
+    #[must_use]
+    pub fn seconds_ahead(&self, at: WallTime) -> i64 {
+        self.offset(at) / SECOND
+    }
+
     /// Microseconds ahead of UTC.
-    fn offset(&self, at: WallTime) -> i64 {
+    pub(crate) fn offset(&self, at: WallTime) -> i64 {
         let past = self.changes.partition_point(|(since, _)| *since <= at);
         past.checked_sub(1).map_or(self.first, |last| self.changes[last].1)
     }

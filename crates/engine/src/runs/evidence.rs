@@ -38,6 +38,23 @@ pub enum Detector {
 }
 
 impl Detector {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::IdenticalActions,
+        Self::Cycles,
+        Self::RepeatedErrors,
+        Self::NoProgress,
+        Self::SimilarTexts,
+        Self::PingPong,
+        Self::Velocity,
+        Self::Retries,
+        Self::MaxRequests,
+        Self::MaxAge,
+        Self::MaxCost,
+        Self::MaxDepth,
+        Self::MaxContextGrowth,
+    ];
+
     /// The name in facts, metrics and pages.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -12,6 +12,7 @@ use weir_engine::Priority;
 use weir_ledger::KeyRecord;
 use weir_units::WallTime;
 
+use super::Person;
 use super::members::{Members, members, wrong};
 use crate::admit::shown;
 use crate::body::ReplyBody;
@@ -33,6 +34,7 @@ pub(super) fn is_own(path: &str) -> bool {
 /// Answers the paths about keys.
 pub(super) async fn serve<B>(
     shared: &Arc<Shared>,
+    person: &Person,
     parts: &request::Parts,
     body: B,
 ) -> Result<Response<ReplyBody>, Refusal>
@@ -45,19 +47,16 @@ where
     let taken = |methods: &str| Err(Refusal::weir(Cause::MethodNotAllowed, format!("this path takes {methods}")));
     match (name.is_empty(), action, &parts.method) {
         (true, None, &Method::GET) => Ok(list(&shared.live.load())),
-        (true, None, &Method::POST) => make(shared, members(shared, parts, body).await?).await,
+        (true, None, &Method::POST) => make(shared, person, members(shared, parts, body).await?).await,
         (true, None, _) => taken("GET and POST"),
-        (false, Some("rotate"), &Method::POST) => rotate(shared, name, members(shared, parts, body).await?).await,
+        (false, Some("rotate"), &Method::POST) => {
+            rotate(shared, person, name, members(shared, parts, body).await?).await
+        }
         (false, Some("rotate"), _) => taken("POST"),
-        (false, None, &Method::DELETE) => revoke(shared, name).await,
+        (false, None, &Method::DELETE) => revoke(shared, person, name).await,
         (false, None, _) => taken("DELETE"),
         _ => Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(parts.uri.path())))),
     }
-}
-
-/// Who asks, as facts name them.
-pub(super) fn who(live: &Live) -> &'static str {
-    if live.config.server.admin_key.is_some() { "root" } else { "this machine" }
 }
 
 fn list(live: &Live) -> Response<ReplyBody> {
@@ -103,7 +102,7 @@ fn made(live: &Live, record: &KeyRecord, now: WallTime) -> Value {
     })
 }
 
-async fn make(shared: &Arc<Shared>, mut asked: Members) -> Result<Response<ReplyBody>, Refusal> {
+async fn make(shared: &Arc<Shared>, person: &Person, mut asked: Members) -> Result<Response<ReplyBody>, Refusal> {
     let name =
         asked.text("name")?.ok_or_else(|| wrong("name", "`name` is missing: say what the key is to be called"))?;
     let mut settings = KeySettings {
@@ -125,22 +124,34 @@ async fn make(shared: &Arc<Shared>, mut asked: Members) -> Result<Response<Reply
     }
     asked.done()?;
     let shown =
-        whole(shared, move |shared, who| async move { keys::make(&shared, &name, &settings, lasts, who).await })
-            .await?;
+        whole(
+            shared,
+            person,
+            move |shared, who| async move { keys::make(&shared, &name, &settings, lasts, &who).await },
+        )
+        .await?;
     let mut answer = told(shared, &shown);
     answer["keyless_ended"] = shown.first.into();
     Ok(json(StatusCode::CREATED, format!("{answer}\n")))
 }
 
-async fn rotate(shared: &Arc<Shared>, name: String, mut asked: Members) -> Result<Response<ReplyBody>, Refusal> {
+async fn rotate(
+    shared: &Arc<Shared>,
+    person: &Person,
+    name: String,
+    mut asked: Members,
+) -> Result<Response<ReplyBody>, Refusal> {
     let grace = asked.span("grace")?.unwrap_or(GRACE);
     asked.done()?;
-    let shown = whole(shared, move |shared, who| async move { keys::rotate(&shared, &name, grace, who).await }).await?;
+    let shown =
+        whole(shared, person, move |shared, who| async move { keys::rotate(&shared, &name, grace, &who).await })
+            .await?;
     Ok(json(StatusCode::OK, format!("{}\n", told(shared, &shown))))
 }
 
-async fn revoke(shared: &Arc<Shared>, name: String) -> Result<Response<ReplyBody>, Refusal> {
-    let record = whole(shared, move |shared, who| async move { keys::revoke(&shared, &name, who).await }).await?;
+async fn revoke(shared: &Arc<Shared>, person: &Person, name: String) -> Result<Response<ReplyBody>, Refusal> {
+    let record =
+        whole(shared, person, move |shared, who| async move { keys::revoke(&shared, &name, &who).await }).await?;
     Ok(json(StatusCode::OK, format!("{}\n", made(&shared.live.load(), &record, wall()))))
 }
 
@@ -154,12 +165,12 @@ fn told(shared: &Shared, shown: &Shown) -> Value {
 /// Makes a change in a task of its own: a client that leaves must not leave half of it.
 async fn whole<T: Send + 'static, F>(
     shared: &Arc<Shared>,
-    change: impl FnOnce(Arc<Shared>, &'static str) -> F,
+    person: &Person,
+    change: impl FnOnce(Arc<Shared>, Person) -> F,
 ) -> Result<T, Refusal>
 where
     F: Future<Output = Result<T, Refusal>> + Send + 'static,
 {
-    let who = who(&shared.live.load());
     let failed = |_| Refusal::weir(Cause::UpstreamError, "the change did not come to its end: see the log");
-    tokio::spawn(change(Arc::clone(shared), who)).await.map_err(failed)?
+    tokio::spawn(change(Arc::clone(shared), person.clone())).await.map_err(failed)?
 }

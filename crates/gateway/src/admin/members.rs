@@ -27,7 +27,7 @@ where
 {
     let live = shared.live.load_full();
     // Where no key is asked for, a page in a browser must not be able to ask.
-    if live.config.server.admin_key.is_none() && !accept::is_json(&parts.headers) {
+    if !live.config.asks_admins() && !accept::is_json(&parts.headers) {
         let message = "without an `admin-key` a body must be JSON: send `content-type: application/json`";
         return Err(Refusal::weir(Cause::Malformed, message));
     }

@@ -10,9 +10,8 @@ use serde_json::{Value, json as value};
 use weir_engine::{Evidence, ReleaseCaps, ReleaseError, RunState, RunTree, RunView, RunsFilter};
 use weir_ledger::{Event, Fact, Stage};
 
-use super::LARGEST_PAGE;
-use super::keys::who;
 use super::members::{Members, members};
+use super::{LARGEST_PAGE, Person};
 use crate::admit::shown;
 use crate::body::ReplyBody;
 use crate::clock::wall;
@@ -32,6 +31,7 @@ pub(super) fn is_own(path: &str) -> bool {
 /// Answers the paths about runs.
 pub(super) async fn serve<B>(
     shared: &Arc<Shared>,
+    person: &Person,
     parts: &request::Parts,
     body: B,
 ) -> Result<Response<ReplyBody>, Refusal>
@@ -46,7 +46,7 @@ where
         (true, None, &Method::GET) => list(shared, parts.uri.query().unwrap_or_default()),
         (false, None, &Method::GET) => tree(shared, &name, parts.uri.query().unwrap_or_default()),
         (_, None, _) => taken("GET"),
-        (false, Some("release"), &Method::POST) => release(shared, &name, members(shared, parts, body).await?),
+        (false, Some("release"), &Method::POST) => release(shared, person, &name, members(shared, parts, body).await?),
         (false, Some("release"), _) => taken("POST"),
         _ => Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(parts.uri.path())))),
     }
@@ -114,7 +114,7 @@ fn tree(shared: &Shared, name: &str, query: &str) -> Result<Response<ReplyBody>,
     Ok(json(StatusCode::OK, format!("{}\n", branches(&found))))
 }
 
-fn release(shared: &Shared, name: &str, mut members: Members) -> Result<Response<ReplyBody>, Refusal> {
+fn release(shared: &Shared, person: &Person, name: &str, mut members: Members) -> Result<Response<ReplyBody>, Refusal> {
     let wanted = members.text("tenant")?;
     let caps = ReleaseCaps {
         max_requests: members.count("max_requests")?,
@@ -129,7 +129,7 @@ fn release(shared: &Shared, name: &str, mut members: Members) -> Result<Response
         ReleaseError::Unknown => unknown(name),
         _ => Refusal::weir(Cause::Conflict, error.to_string()),
     })?;
-    let by = who(&shared.live.load()).to_owned();
+    let by = person.name.to_string();
     let fact = Fact::RunReleased { run: view.run.to_string(), tenant: tenant.to_string(), by };
     tracing::info!("{}", fact.in_words());
     shared.tell(Event { at: wall(), stage: Stage::Admit, fact });

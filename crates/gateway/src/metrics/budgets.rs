@@ -3,7 +3,7 @@
 use weir_engine::BudgetView;
 use weir_units::NanoUsd;
 
-use super::{head, line};
+use super::page::{head, line};
 
 /// A figure of a budget.
 type Value = fn(&BudgetView) -> NanoUsd;

@@ -5,7 +5,7 @@
 use weir_engine::{Gauge, PoolId, PoolView};
 use weir_units::{Dimension, Moment};
 
-use super::{head, line};
+use super::page::{head, line};
 use crate::headroom::{share, waiting};
 
 /// A limit's value as it is written.

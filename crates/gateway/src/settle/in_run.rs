@@ -31,7 +31,9 @@ impl Journey {
     /// Its run is told how it ended.
     pub(crate) fn leave_run(&mut self, outcome: Outcome) {
         if let (Some(run), Some(entry)) = (self.run.take(), &self.entry) {
-            run.settle(outcome, entry);
+            for fact in run.settle(outcome, entry) {
+                self.note(Stage::Settle, fact);
+            }
         }
     }
 

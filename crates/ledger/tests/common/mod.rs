@@ -25,6 +25,8 @@ pub(crate) fn intent(n: u64) -> Intent {
         dialect: "openai",
         endpoint: "chat",
         stream: true,
+        trace: None,
+        sdk_retry: None,
         started_at,
     }
 }
@@ -40,6 +42,7 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
         status: Some(200),
         class: None,
         message: None,
+        upstream_id: None,
         started_at: at(from),
         ended_at: at(to),
         usage: None,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
-use weir_ledger::{Ledger, Query};
+use weir_ledger::{Filter, Ledger, Query};
 use weir_mock::Stats;
 use weir_units::WallTime;
 
@@ -186,7 +186,8 @@ pub(super) async fn is_calm(ledger: &Ledger, since: WallTime) -> Result<bool, St
 
 async fn records(ledger: &Ledger, since: WallTime) -> Result<Vec<Value>, String> {
     ledger.flush().await;
-    let mut query = Query { limit: PAGE, since: Some(since), ..Query::default() };
+    let filter = Filter { since: Some(since), ..Filter::default() };
+    let mut query = Query { filter, limit: PAGE, before: None };
     let mut records = Vec::new();
     loop {
         let page = ledger.requests(&query).await.map_err(|error| error.to_string())?;

@@ -6,6 +6,7 @@ use weir_units::Usage;
 use super::chat_writer::ChatWriter;
 use super::delta::{Delta, Literal};
 use super::messages_writer::MessagesWriter;
+use super::said::Said;
 use super::splice::{Fit, Splice, SpliceState};
 use super::{Ending, RelayOptions};
 use crate::history::AdditionSoFar;
@@ -100,6 +101,8 @@ pub(super) struct Core {
     buffer: Vec<u8>,
     /// What the client is sent, as an addition to its history, where that is asked for.
     addition: Option<AdditionSoFar>,
+    /// What the client is sent, where somebody keeps it.
+    said: Option<Said>,
 }
 
 impl Writer {
@@ -159,6 +162,7 @@ impl Core {
             bound: false,
             buffer: Vec::new(),
             addition: None,
+            said: None,
         }
     }
 
@@ -181,9 +185,13 @@ impl Core {
         kept && !self.bound && !self.progress.finished && self.splice.is_none()
     }
 
-    /// The writer, the text that was sent, and what it is as an addition.
-    pub(super) fn into_sent(self) -> (Writer, String, Option<AdditionSoFar>) {
-        (self.writer, self.kept, self.addition)
+    /// The writer, the text that was sent, and who else reads what is sent.
+    pub(super) fn into_sent(self) -> (Writer, String, Option<AdditionSoFar>, Option<Said>) {
+        (self.writer, self.kept, self.addition, self.said)
+    }
+
+    pub(super) fn keep_said(&mut self, said: Option<Said>) {
+        self.said = said;
     }
 
     pub(super) fn read_addition(&mut self, addition: Option<AdditionSoFar>) {
@@ -251,6 +259,9 @@ impl Core {
     fn add(&mut self, delta: &Delta<'_>) {
         if let Some(addition) = &mut self.addition {
             addition.take(delta);
+        }
+        if let Some(said) = &self.said {
+            said.take(delta);
         }
     }
 

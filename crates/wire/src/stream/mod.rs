@@ -12,6 +12,7 @@ mod messages;
 mod messages_writer;
 mod openai;
 mod responses;
+mod said;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use self::delta::Reading;
 use self::messages::MessagesReader;
 use self::openai::OpenAiReader;
 use self::responses::ResponsesReader;
+pub use self::said::{Said, Spoken};
 use self::splice::Splice;
 pub use self::splice::SpliceState;
 use weir_units::Addition;
@@ -114,6 +116,13 @@ impl Relay {
         self
     }
 
+    /// This relay, which also tells `said` what the client is sent.
+    #[must_use]
+    pub fn with_said(mut self, said: Said) -> Self {
+        self.core.keep_said(Some(said));
+        self
+    }
+
     /// What the answer adds to its request's history, once it is finished; `None` where that cannot be told or was not asked
     /// for.
     #[must_use]
@@ -190,13 +199,14 @@ impl Relay {
     /// dialect, in the same message. Progress begins anew: usage and finish are the second answer's.
     #[must_use]
     pub fn splice(mut self, provider: Endpoint, served_model: String) -> Self {
-        let (mut writer, sent, addition) = self.core.into_sent();
+        let (mut writer, sent, addition, said) = self.core.into_sent();
         writer.resume(&served_model);
         self.options.provider = provider;
         self.options.served_model = served_model;
         let mut core = Core::new(Mode::Translate, writer, None);
         core.splice(Splice::new(sent));
         core.read_addition(addition);
+        core.keep_said(said);
         Self { framer: Framer::new(), reader: Reader::new(provider), core, options: self.options }
     }
 

@@ -1,0 +1,173 @@
+//! `[alerts]`, `[owner]` and `[notifiers]`: what is worth telling, and to whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_engine::Zone;
+use weir_engine::alerts::{AlertRule, AlertSettings, Escalation, Owner};
+
+use crate::log::{At, Log, shown};
+use crate::nearest::nearest;
+use crate::url::Url;
+use crate::written::{Table, Value};
+use crate::{Contact, Notifier, NotifierKind, Secret};
+
+/// Where PagerDuty takes events.
+const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+/// A shorter secret can be guessed.
+const SHORTEST_SECRET: usize = 16;
+const LEAD_TIME: Duration = Duration::from_secs(10 * 86_400);
+
+pub(super) fn settings(root: &Table, zone: Zone, log: &mut Log<'_>) -> AlertSettings {
+    let table = root.table("alerts");
+    let count = |key| table.count(key).unwrap_or(1);
+    AlertSettings {
+        check_every: table.span("check-every"),
+        window: table.span("window"),
+        least_attempts: count("least-attempts"),
+        throttled_ppm: table.parts_per_million("throttled"),
+        headroom_ppm: table.parts_per_million("headroom"),
+        headroom_ahead: table.span("headroom-ahead"),
+        down_after: table.span("down-after"),
+        down_attempts: count("down-attempts"),
+        ledger_rows: count("ledger-rows"),
+        limit_changed_for: table.span("limit-changed-for"),
+        resolve_after: table.span("resolve-after"),
+        repeat: table.optional_span("repeat"),
+        silenced: silenced(table, log),
+        owner: owner(root, log),
+        zone,
+    }
+}
+
+fn silenced(table: &Table, log: &mut Log<'_>) -> BTreeSet<AlertRule> {
+    let mut silenced = BTreeSet::new();
+    for (name, at) in table.names("silence") {
+        match AlertRule::from_name(name) {
+            Some(rule) => {
+                silenced.insert(rule);
+            }
+            None => {
+                let known = AlertRule::ALL.map(AlertRule::name);
+                let hint = match nearest(name, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the rules are {}", known.join(", ")),
+                };
+                log.fault(at, format!("`alerts.silence` names `{}`, which is no rule", shown(name)), hint);
+            }
+        }
+    }
+    silenced
+}
+
+fn owner(root: &Table, log: &mut Log<'_>) -> Owner {
+    let table = root.table("owner");
+    let names = |table: &Table| -> Vec<Arc<str>> { table.names("notify").map(|(name, _)| name.into()).collect() };
+    let mut escalate = Vec::new();
+    for item in table.items("escalate") {
+        let Some(step) = item.table() else { continue };
+        for (key, example) in [("after", "after = \"15m\""), ("notify", "notify = [\"pager\"]")] {
+            if step.get(key).is_none() {
+                log.fault(item.at, format!("a step of `owner.escalate` has no `{key}`"), format!("add `{example}`"));
+            }
+        }
+        escalate.push(Escalation { after: step.span("after"), notify: names(step) });
+    }
+    escalate.sort_by_key(|step| step.after);
+    let notify = names(table);
+    if notify.is_empty() && escalate.is_empty() && !root.table("notifiers").0.is_empty() {
+        let hint = "name one: `[owner]` with `notify = [\"…\"]`".to_owned();
+        log.warn(None, "there are notifiers, and no alert is sent to any", hint);
+    }
+    Owner {
+        name: table.text("name").map(Arc::from),
+        notify,
+        escalate,
+        lead_time: table.optional_span("lead-time").unwrap_or(LEAD_TIME),
+    }
+}
+
+pub(super) fn notifiers(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Notifier> {
+    let mut notifiers = BTreeMap::new();
+    for (name, table, at) in root.named("notifiers") {
+        if let Some(notifier) = notifier(name, table, at, log) {
+            notifiers.insert(Arc::clone(&notifier.name), notifier);
+        }
+    }
+    notifiers
+}
+
+fn notifier(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<Notifier> {
+    let kind = match table.text("kind") {
+        Some("slack") => NotifierKind::Slack,
+        Some("pagerduty") => NotifierKind::PagerDuty,
+        Some("webhook") => NotifierKind::Webhook,
+        _ => {
+            if table.get("kind").is_none() {
+                let message = format!("notifier `{}` has no `kind`", shown(name));
+                log.fault(at, message, "add `kind = \"slack\"`, `\"pagerduty\"` or `\"webhook\"`".to_owned());
+            }
+            return None;
+        }
+    };
+    let missing = |key: &str, example: &str, log: &mut Log<'_>| {
+        if table.get(key).is_none() {
+            log.fault(at, format!("notifier `{}` has no `{key}`", shown(name)), format!("add `{key} = {example}`"));
+        }
+    };
+    let url = match table.get("url").map(|written| &written.value) {
+        Some(Value::Text(text)) => Some(Secret::new(text.as_str())),
+        Some(Value::Secret(secret)) => Some(secret.clone()),
+        Some(_) => None,
+        None if kind == NotifierKind::PagerDuty => Some(Secret::new(PAGERDUTY)),
+        None => {
+            missing("url", "{ env = \"ALERTS_URL\" }", log);
+            None
+        }
+    };
+    let url = url.filter(|url| check_url(name, url, table.at("url"), log));
+    let secret = table.secret("secret").cloned();
+    if kind != NotifierKind::Slack {
+        missing("secret", "{ env = \"ALERTS_SECRET\" }", log);
+    }
+    if let Some(secret) = &secret
+        && kind == NotifierKind::Webhook
+        && secret.expose().len() < SHORTEST_SECRET
+    {
+        let message = format!("the secret of notifier `{}` has {} characters", shown(name), secret.expose().len());
+        let hint = format!("{SHORTEST_SECRET} or more are hard to guess: `openssl rand -hex 32`");
+        log.fault(table.at("secret"), message, hint);
+    }
+    Some(Notifier { name: name.into(), kind, url: url?, secret })
+}
+
+/// Whether something can be sent there. The address may itself be a credential, so it is never part of a message.
+fn check_url(name: &str, url: &Secret, at: At, log: &mut Log<'_>) -> bool {
+    let whole = url.expose();
+    let address = whole.split(['?', '#']).next().unwrap_or_default();
+    let why = match Url::parse(address) {
+        Err(why) => why,
+        Ok(_) if whole.contains('#') => "has a fragment",
+        Ok(_) if !whole.bytes().all(|byte| byte.is_ascii_graphic()) => "holds a character that no URL may",
+        Ok(parsed) => {
+            if !parsed.encrypted && !parsed.is_loopback() {
+                let message = format!("notifier `{}` sends what it says over plain http", shown(name));
+                log.warn(at, message, "write an address that begins with `https://`".to_owned());
+            }
+            return true;
+        }
+    };
+    let message = format!("the `url` of notifier `{}` {why}", shown(name));
+    log.fault(at, message, "write it as `https://host/path`".to_owned());
+    false
+}
+
+/// Whom alerts of a provider's capacity name, by provider.
+pub(super) fn contacts(root: &Table) -> BTreeMap<Arc<str>, Contact> {
+    let contact = |table: &Table| Contact {
+        contact: table.text("contact").map(Arc::from),
+        upgrade_url: table.text("upgrade-url").map(Arc::from),
+    };
+    root.named("providers").map(|(name, table, _)| (name.into(), contact(table))).collect()
+}

@@ -1,0 +1,27 @@
+//! The pages, a file each: from figures to what is shown. Each is a pure function, so a page can be tested without a server.
+
+mod alerts;
+mod keys;
+mod limits;
+mod login;
+mod overview;
+mod parts;
+mod providers;
+mod request;
+mod requests;
+mod runs;
+mod spend;
+#[cfg(test)]
+mod tests;
+
+pub use alerts::{alert, alerts};
+pub use keys::{keys, new_key};
+pub use limits::limits;
+pub use login::{Refused, login};
+pub use overview::{OverviewFigures, overview};
+pub use parts::{fault, not_found};
+pub use providers::{ProvidersFigures, providers};
+pub use request::request;
+pub use requests::{FIELDS, RequestsFigures, requests};
+pub use runs::{run, runs};
+pub use spend::{SpendFigures, spend, waste};

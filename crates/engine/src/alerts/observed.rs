@@ -1,0 +1,165 @@
+//! What is the case now, as alerts are handed it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_units::{DeploymentId, Dimension, FaultClass, NanoUsd, WallTime};
+
+use crate::budgets::Span;
+use crate::change::BreakerState;
+use crate::limits::PoolId;
+
+/// Everything that alerts look at.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Deployments that have names of their own.
+    pub deployments: Vec<DeploymentSeen>,
+    /// Limits of providers, pools and models.
+    pub limits: Vec<LimitSeen>,
+    /// Budgets of the config.
+    pub budgets: Vec<BudgetSeen>,
+    /// Runs that are halted.
+    pub runs: Vec<HaltedRun>,
+    /// Limits that changed since the last look.
+    pub moved: Vec<LimitMoved>,
+    /// How far the ledger is behind.
+    pub ledger: LedgerSeen,
+    /// How notifiers fare.
+    pub notifiers: Vec<NotifierSeen>,
+}
+
+/// Attempts since the process began that have ended, those that a client broke off left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttemptCounts {
+    /// All of them.
+    pub all: u64,
+    /// Those that a 429 answered.
+    pub throttled: u64,
+    /// Those that the provider failed: no connection, a broken or empty answer, a 5xx, silence.
+    pub failed: u64,
+}
+
+impl AttemptCounts {
+    /// How many more than at an earlier time.
+    #[must_use]
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(earlier.all),
+            throttled: self.throttled.saturating_sub(earlier.throttled),
+            failed: self.failed.saturating_sub(earlier.failed),
+        }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.all += more.all;
+        self.throttled += more.throttled;
+        self.failed += more.failed;
+    }
+
+    /// Those that led to an answer, if only to a refusal.
+    #[must_use]
+    pub(super) fn answered(self) -> u64 {
+        self.all.saturating_sub(self.throttled).saturating_sub(self.failed)
+    }
+}
+
+/// A deployment.
+#[derive(Clone, Debug)]
+pub struct DeploymentSeen {
+    /// Which one.
+    pub deployment: DeploymentId,
+    /// Its breaker.
+    pub breaker: BreakerState,
+    /// The fault for which its provider's credential is benched.
+    pub refused: Option<FaultClass>,
+    /// Attempts at it.
+    pub attempts: AttemptCounts,
+    /// A route that it is on, and the provider that serves that one now; the provider is none where none is left.
+    pub instead: Option<(Arc<str>, Option<Arc<str>>)>,
+}
+
+/// A limit.
+#[derive(Clone, Debug)]
+pub struct LimitSeen {
+    /// Whose it is.
+    pub pool: PoolId,
+    /// What it limits.
+    pub dimension: Dimension,
+    /// The limit in force.
+    pub limit: u64,
+    /// Used in the last minute, today, or right now, by dimension.
+    pub used: u64,
+    /// How long until a daily limit begins anew.
+    pub reset: Duration,
+    /// How many wait for it.
+    pub waiting: usize,
+}
+
+/// A budget.
+#[derive(Clone, Debug)]
+pub struct BudgetSeen {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its limit.
+    pub limit: NanoUsd,
+    /// What counts as spent of it.
+    pub spent: NanoUsd,
+    /// The current period.
+    pub span: Span,
+    /// The shares at which to warn, in parts per million.
+    pub warn_at_ppm: Vec<u32>,
+}
+
+/// A run that is halted.
+#[derive(Clone, Debug)]
+pub struct HaltedRun {
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// The run.
+    pub run: Arc<str>,
+    /// Why, in one sentence of figures.
+    pub why: Arc<str>,
+    /// What it has cost, as far as that is known.
+    pub cost: Option<NanoUsd>,
+}
+
+/// A limit that changed.
+#[derive(Clone, Debug)]
+pub struct LimitMoved {
+    /// Whose it is.
+    pub pool: Arc<str>,
+    /// What it limits.
+    pub dimension: Dimension,
+    /// What was kept to before.
+    pub old: u64,
+    /// What is kept to now.
+    pub new: u64,
+    /// How that was learned.
+    pub how: Arc<str>,
+}
+
+/// How far the ledger is behind.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerSeen {
+    /// Rows that wait, in memory and in the spill.
+    pub waiting: u64,
+    /// Rows that are on no record at all, since the process began.
+    pub lost: u64,
+    /// Since when the database fails.
+    pub failing_since: Option<WallTime>,
+    /// Why.
+    pub why: Option<Arc<str>>,
+}
+
+/// A notifier.
+#[derive(Clone, Debug)]
+pub struct NotifierSeen {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Since when it takes no message.
+    pub failing_since: Option<WallTime>,
+    /// Why not.
+    pub why: Arc<str>,
+    /// Messages that wait for it.
+    pub waiting: usize,
+}

@@ -1,0 +1,9 @@
+//! Stories of alerts, with literal times.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+
+mod anything;
+mod life;
+mod restarts;
+mod rules;
+mod world;

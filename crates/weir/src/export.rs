@@ -1,0 +1,191 @@
+//! `weir export`: the requests of a ledger as JSON Lines or CSV, one after the other, so that memory stays the same for any number.
+
+mod csv;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, ValueEnum};
+use weir_ledger::{Filter, Query, Reader};
+use weir_units::WallTime;
+
+use crate::Common;
+use crate::ledger::Place;
+use crate::serve::runtime;
+use crate::terminal::{UNREACHABLE, USAGE, draw, fail, say};
+
+/// Requests that are read at once.
+const PAGE: u32 = 1_000;
+/// When the first word of progress is said, and how often from then on.
+const FIRST_WORD: Duration = Duration::from_millis(300);
+const NEXT_WORD: Duration = Duration::from_millis(500);
+
+#[derive(Args)]
+#[command(
+    after_help = "The newest request comes first. JSON Lines are the records as `weir trace --json` shows them; CSV has a row for each, and a quote (')\n\
+before what a spreadsheet would take for a formula. The ledger may be served meanwhile; it is read directly, and no gateway is asked.\n\n\
+Exit codes: 0 done · 2 wrong usage · 4 the ledger cannot be read, or the file not be written"
+)]
+pub(crate) struct Arguments {
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// Only what arrived then or later: a duration before now (7d), or 2026-11-18T14:47:03Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what arrived before
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only what has this: key=…, tenant=…, route=…, deployment=…, provider=…, model=…, status=5xx, errors=true, refused-by=…,
+    /// outcome=…, run=…, tag=NAME=VALUE, cost=0.25, trace=…, upstream=…; may be given more than once
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    filters: Vec<String>,
+    /// The file to write; without it, standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The ledger's file or url, if it is not the configuration's
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Jsonl,
+    Csv,
+}
+
+/// Writes the requests.
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    let filter = match filter(arguments) {
+        Ok(filter) => filter,
+        Err(why) => return fail(USAGE, why),
+    };
+    let place = match Place::of(common, arguments.ledger.as_deref()) {
+        Ok(place) => place,
+        Err(why) => return fail(USAGE, why),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    };
+    let done = runtime.block_on(async {
+        let reader = place.open().await?;
+        match &arguments.out {
+            Some(path) => to_file(&reader, filter, arguments.format, path).await,
+            None => {
+                let mut out = BufWriter::new(io::stdout().lock());
+                write(&reader, filter, arguments.format, &mut out).await
+            }
+        }
+    });
+    match done {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => fail(UNREACHABLE, why),
+    }
+}
+
+/// What is asked for.
+fn filter(arguments: &Arguments) -> Result<Filter, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = WallTime(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+    let mut filter = Filter::default();
+    let times = [("since", &arguments.since), ("until", &arguments.until)];
+    let times =
+        times.into_iter().filter_map(|(name, text)| text.as_deref().map(|text| (name, text, format!("--{name}"))));
+    let others = arguments.filters.iter().map(|pair| {
+        let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+        (name, text, format!("--where {name}"))
+    });
+    for (name, text, shown) in times.chain(others) {
+        match filter.set(name, text, now) {
+            Ok(true) => {}
+            Ok(false) => return Err(format!("{shown}: there is no such filter: {} are", Filter::NAMES.join(", "))),
+            Err(expected) => return Err(format!("{shown}: `{text}` is not what it takes: {expected}")),
+        }
+    }
+    Ok(filter)
+}
+
+/// The file appears once it is whole.
+async fn to_file(reader: &Reader, filter: Filter, format: Format, path: &Path) -> Result<u64, String> {
+    let failed = |error: io::Error| format!("write `{}`: {error}", path.display());
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let mut out = BufWriter::new(File::create(&part).map_err(failed)?);
+    let written = write(reader, filter, format, &mut out).await;
+    drop(out);
+    match written {
+        Ok(count) => {
+            fs::rename(&part, path).map_err(failed)?;
+            say(format_args!("{count} requests in {}", path.display()));
+            Ok(count)
+        }
+        Err(error) => {
+            let _ = fs::remove_file(&part);
+            Err(error)
+        }
+    }
+}
+
+/// Writes page after page; returns how many requests that were.
+async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut impl Write) -> Result<u64, String> {
+    let mut query = Query { filter, limit: PAGE, before: None };
+    let mut progress = Progress { count: 0, next: Instant::now() + FIRST_WORD, shown: false };
+    let ended = |done: io::Result<()>| match done {
+        Ok(()) => Ok(true),
+        // Whoever reads has enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(format!("write: {error}")),
+    };
+    let mut text = String::new();
+    if format == Format::Csv {
+        csv::header(&mut text);
+    }
+    loop {
+        let page = reader.requests(&query).await.map_err(|error| error.to_string())?;
+        for record in &page {
+            match format {
+                Format::Jsonl => text.push_str(record),
+                Format::Csv => csv::row(&mut text, record).map_err(|error| format!("a record is damaged: {error}"))?,
+            }
+            text.push('\n');
+        }
+        if !ended(out.write_all(text.as_bytes()))? {
+            return Ok(progress.count);
+        }
+        text.clear();
+        progress.more(page.len());
+        query.before = page.last().and_then(|record| csv::id(record));
+        if page.len() < PAGE as usize || query.before.is_none() {
+            ended(out.flush())?;
+            progress.end();
+            return Ok(progress.count);
+        }
+    }
+}
+
+/// Says on a terminal how far it is.
+struct Progress {
+    count: u64,
+    next: Instant,
+    shown: bool,
+}
+
+impl Progress {
+    fn more(&mut self, count: usize) {
+        self.count += count as u64;
+        if Instant::now() >= self.next && io::stderr().is_terminal() {
+            draw(format_args!("\r{} requests", self.count));
+            (self.shown, self.next) = (true, Instant::now() + NEXT_WORD);
+        }
+    }
+
+    fn end(&self) {
+        if self.shown {
+            draw("\r\x1b[K");
+        }
+    }
+}
