@@ -128,7 +128,9 @@ def test_trace_tells_the_newest_request_as_a_timeline(tmp_path, file, mocks):
     for words in ("200 answered by", "smart", "main", "team-a", "2 attempts", "500", "usage", answer.headers["x-weir-request"]):
         assert words in last.stdout, last.stdout
     assert weir_command(tmp_path, "trace", "req_01ARZ3NDEKTSV4RRFFQ69G5FAV", "--config", str(file)).returncode == 1
-    assert weir_command(tmp_path, "trace", "nonsense", "--config", str(file)).returncode == 2
+    # It may be a provider's id, so it is no wrong usage.
+    assert weir_command(tmp_path, "trace", "nonsense", "--config", str(file)).returncode == 1
+    assert weir_command(tmp_path, "trace", "--at", "nonsense", "--config", str(file)).returncode == 2
     record = json.loads(weir_command(tmp_path, "trace", "last", "--json", "--config", str(file)).stdout)
     assert [a["status"] for a in record["attempts"]] == [500, 200]
 
