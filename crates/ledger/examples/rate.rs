@@ -85,7 +85,7 @@ async fn arrive(ledger: &Ledger, rate: u64, count: u64) -> Behind {
         }
     }
     let took = began.elapsed();
-    println!("{count} requests in {took:.1?}, {:.0} a second", count as f64 / took.as_secs_f64());
+    println!("{rate} requests a second, of a second each: {count} came and ended in {took:.1?}");
     let each = calling.as_secs_f64() * 1e6 / count as f64;
     println!("{each:.1} µs a request to make it up and hand it over");
     worst

@@ -99,15 +99,16 @@ impl World {
 async fn story(away: &'static str, back: &'static str, behind: fn(&Value) -> bool) {
     let postgres = Postgres::start();
     let mut world = World::start(&postgres).await;
+    let mut times = interval(EACH);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..AROUND {
+        times.tick().await;
         world.ask().await;
     }
     world.says(|ledger| ledger["queued"] == 0).await;
     world.slowest = Duration::ZERO;
     postgres.is(away).await;
     let (began, span) = (Instant::now(), Duration::from_secs(6 * percent()));
-    let mut times = interval(EACH);
-    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while began.elapsed() < span {
         times.tick().await;
         world.ask().await;
