@@ -71,10 +71,9 @@ async fn arrive(ledger: &Ledger, rate: u64, count: u64) -> Behind {
         for n in arrived(tick - 1)..arrived(tick) {
             ledger.intent(intent(n));
         }
-        for n in settled..arrived(tick.saturating_sub(TICKS)) {
-            ledger.settle(entry(n));
-            settled += 1;
-        }
+        let ended = arrived(tick.saturating_sub(TICKS));
+        (settled..ended).for_each(|n| ledger.settle(entry(n)));
+        settled = ended;
         calling += now.elapsed();
         let behind = ledger.behind();
         worst.queued = worst.queued.max(behind.queued);
