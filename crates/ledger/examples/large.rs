@@ -1,6 +1,6 @@
-//! A ledger of any size, and how long questions to it take: `cargo run --release -p weir-ledger --example large -- FILE REQUESTS`.
+//! A ledger of any size, and how long questions to it take: `cargo run --release -p weir-ledger --example large -- FILE REQUESTS [DAYS]`.
 //!
-//! Requests of all kinds are spread over the last 34 days, and written as the gateway writes them. Where FILE has them already,
+//! Requests of all kinds are spread over the last 34 days, or as many as are named, and written as the gateway writes them. Where FILE has them already,
 //! it is only asked. Ends with 1 if a question takes longer than a second.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and may stop at anything odd")]
 
@@ -19,21 +19,26 @@ use weir_ledger::{
 use weir_units::{NanoUsd, WallTime};
 
 const DAY: i64 = 86_400_000_000;
+/// Over how many days requests are spread, unless that is asked for.
 const DAYS: i64 = 34;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, count] = arguments.as_slice() else {
-        println!("usage: large FILE REQUESTS");
-        return ExitCode::from(2);
+    let (file, count, days) = match arguments.as_slice() {
+        [file, count] => (Path::new(file), count, DAYS),
+        [file, count, days] => (Path::new(file), count, days.parse().unwrap()),
+        _ => {
+            println!("usage: large FILE REQUESTS [DAYS]");
+            return ExitCode::from(2);
+        }
     };
-    let (file, count) = (Path::new(file), count.parse::<u64>().unwrap());
+    let count = count.parse::<u64>().unwrap();
     let now = WallTime(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap());
     if !file.exists() {
         let (ledger, task) = open(Options::new(file)).await.unwrap();
-        fill(&ledger, count, now).await;
+        fill(&ledger, count, now, days).await;
         ledger.close().await;
         task.join().await;
     }
@@ -42,11 +47,11 @@ async fn main() -> ExitCode {
     ExitCode::from(u8::from(slow > 0))
 }
 
-async fn fill(ledger: &Ledger, count: u64, now: WallTime) {
+async fn fill(ledger: &Ledger, count: u64, now: WallTime, days: i64) {
     let began = Instant::now();
-    let step = DAYS * DAY / i64::try_from(count).unwrap();
+    let step = days * DAY / i64::try_from(count).unwrap();
     for n in 0..count {
-        let at = WallTime(now.0 - DAYS * DAY + i64::try_from(n).unwrap() * step);
+        let at = WallTime(now.0 - days * DAY + i64::try_from(n).unwrap() * step);
         ledger.settle(Box::new(varied(n, at)));
         if n % 2_000 == 1_999 {
             ledger.flush().await;

@@ -115,6 +115,8 @@ impl Weir {
 fn serve(config: &std::path::Path, log: &Arc<Mutex<String>>) -> (Child, SocketAddr, JoinHandle<()>) {
     let mut command = binary();
     command.args(["serve", "--config", config.to_str().unwrap()]).env("ADMIN", ADMIN).stderr(Stdio::piped());
+    // What is beside a ledger in Postgres.
+    command.env("XDG_STATE_HOME", config.parent().unwrap());
     let mut process = command.spawn().unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
     let kept = Arc::clone(log);
