@@ -33,12 +33,16 @@ impl Reader {
             edges: &edges,
             cells: true,
             tags: false,
-            names_matter: true,
+            names_matter: names_matter(query),
             deadline,
         };
         let whole = rolled.read(&mut adding).await?;
         Ok(whole.then(|| adding.done()))
     }
+}
+
+fn names_matter(query: &SpendQuery) -> bool {
+    query.tenant.is_some() || query.by.iter().any(|by| !matches!(by, SpendBy::Day | SpendBy::Outcome))
 }
 
 /// The time that is asked for, as far as there is anything; cut at each day, if days are told apart.
