@@ -18,7 +18,7 @@ use crate::seen::Seen;
 /// How often what was committed is added.
 const EVERY: Duration = Duration::from_secs(60);
 /// It is added earlier when so many requests wait in memory.
-const MOST: usize = 20_000;
+const MOST: usize = 8_192;
 /// A span that has fewer requests than this takes more.
 const SMALL: i64 = 8_192;
 /// The most requests of a span that is made anew from what the database has.

@@ -186,9 +186,13 @@ impl World {
 
     /// What `/admin/v1/budgets` says of one.
     pub(crate) async fn budget(&self, name: &str) -> Value {
+        self.known_budget(name).await.unwrap_or_else(|| panic!("there is no {name}"))
+    }
+
+    /// The same; none if it is not there.
+    async fn known_budget(&self, name: &str) -> Option<Value> {
         let told = self.get("/admin/v1/budgets").await.json();
-        let found = told["budgets"].as_array().unwrap().iter().find(|budget| budget["budget"] == name);
-        found.unwrap_or_else(|| panic!("no {name} in {told:#}")).clone()
+        told["budgets"].as_array().unwrap().iter().find(|budget| budget["budget"] == name).cloned()
     }
 
     /// Waits until what is said of a budget is as wanted.
@@ -196,8 +200,9 @@ impl World {
         let mut last = Value::Null;
         let waiting = async {
             loop {
-                last = self.budget(name).await;
-                if wanted(&last) {
+                // A new one is there a moment after those that were.
+                last = self.known_budget(name).await.unwrap_or_default();
+                if !last.is_null() && wanted(&last) {
                     return;
                 }
                 tokio::task::yield_now().await;
