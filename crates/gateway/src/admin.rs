@@ -39,6 +39,11 @@ use crate::{budgets, follow, headroom, live};
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 1_000;
 
+/// Whether a path is `root`, or lies below it.
+fn is_within(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Whether a path is the operator's.
 pub(crate) fn is_own(path: &str) -> bool {
     path == "/metrics" || path.starts_with("/admin/")

@@ -26,7 +26,7 @@ use snapshot::Snapshot;
 #[derive(Args)]
 #[command(
     after_help = "The admin key is taken from WEIR_ADMIN_KEY. Without a terminal, or with --once, one frame is printed: a record a line.\n\
-Runs are not shown: this version knows none.\n\n\
+Agent runs are listed by `weir runs`.\n\n\
 Exit codes: 0 done · 2 wrong usage, or the admin key is refused · 4 the gateway cannot be reached · 130 interrupted"
 )]
 pub(crate) struct Arguments {

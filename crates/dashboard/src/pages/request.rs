@@ -102,23 +102,20 @@ fn rows(context: &Context, record: &Record) -> (Vec<Row>, u64) {
     let whole = record.ended_at.as_deref().map_or(0, after);
     let mut rows: Vec<Row> = Vec::new();
     let mut calls = 0;
+    let told = |attempt: &Attempt, number: usize| {
+        let (from, to) = (after(&attempt.started_at), after(&attempt.ended_at));
+        call(attempt, number, from, to, record, number == record.attempts.len())
+    };
     for event in &record.events {
         let at = after(&event.at);
         let row = |stage: &str, from, to, kind| Row { stage: stage.to_owned(), from, to, kind, says: event.words() };
         match event.fact.as_str() {
             // Attempts are told with their ends, from the record.
-            "AttemptFailed" | "AttemptSucceeded" | "FirstContent" | "Refused" if event.fact != "Refused" => {}
+            "AttemptFailed" | "AttemptSucceeded" | "FirstContent" => {}
             "AttemptStarted" => {
                 if let Some(attempt) = record.attempts.get(calls) {
                     calls += 1;
-                    rows.extend(call(
-                        attempt,
-                        calls,
-                        after(&attempt.started_at),
-                        after(&attempt.ended_at),
-                        record,
-                        calls == record.attempts.len(),
-                    ));
+                    rows.extend(told(attempt, calls));
                 } else {
                     rows.push(row(&event.stage, at, at, Kind::Point));
                 }
@@ -134,14 +131,7 @@ fn rows(context: &Context, record: &Record) -> (Vec<Row>, u64) {
     }
     for attempt in record.attempts.iter().skip(calls) {
         calls += 1;
-        rows.extend(call(
-            attempt,
-            calls,
-            after(&attempt.started_at),
-            after(&attempt.ended_at),
-            record,
-            calls == record.attempts.len(),
-        ));
+        rows.extend(told(attempt, calls));
     }
     rows.sort_by_key(|row| row.from);
     let end = rows.iter().map(|row| row.to).max().unwrap_or(0);

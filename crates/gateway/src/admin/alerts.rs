@@ -12,7 +12,7 @@ use weir_config::nearest;
 use weir_engine::alerts::{AlertId, AlertRule, NoSuchAlert, Severity};
 
 use super::members::{Members, members, wrong};
-use super::{LARGEST_PAGE, Person};
+use super::{LARGEST_PAGE, Person, is_within};
 use crate::admit::shown;
 use crate::alerts::{self, Tried};
 use crate::body::ReplyBody;
@@ -29,7 +29,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(90 * 86_400);
 
 /// Whether a path is about alerts.
 pub(super) fn is_own(path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || path.starts_with(NOTIFIERS)
+    is_within(path, PATH) || path.starts_with(NOTIFIERS)
 }
 
 /// Answers the paths about alerts.

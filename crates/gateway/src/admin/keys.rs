@@ -12,8 +12,8 @@ use weir_engine::Priority;
 use weir_ledger::KeyRecord;
 use weir_units::WallTime;
 
-use super::Person;
 use super::members::{Members, members, wrong};
+use super::{Person, is_within};
 use crate::admit::shown;
 use crate::body::ReplyBody;
 use crate::clock::wall;
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(86_400);
 
 /// Whether a path is about keys.
 pub(super) fn is_own(path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    is_within(path, PATH)
 }
 
 /// Answers the paths about keys.

@@ -11,7 +11,7 @@ use weir_engine::{Evidence, ReleaseCaps, ReleaseError, RunState, RunTree, RunVie
 use weir_ledger::{Event, Fact, Stage};
 
 use super::members::{Members, members};
-use super::{LARGEST_PAGE, Person};
+use super::{LARGEST_PAGE, Person, is_within};
 use crate::admit::shown;
 use crate::body::ReplyBody;
 use crate::clock::wall;
@@ -25,7 +25,7 @@ const PAGE: usize = 100;
 
 /// Whether a path is about runs.
 pub(super) fn is_own(path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    is_within(path, PATH)
 }
 
 /// Answers the paths about runs.
