@@ -11,23 +11,30 @@ use serde_json::Value;
 use crate::tree::{Fault, File};
 
 /// A crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("weir-units", &[]),
     ("weir-engine", &["weir-units"]),
     ("weir-wire", &["weir-units"]),
     ("weir-ledger", &["weir-units"]),
-    ("weir-dashboard", &["weir-ledger", "weir-engine", "weir-units"]),
+    ("weir-capacity", &["weir-ledger", "weir-engine", "weir-units"]),
+    ("weir-logs", &["weir-capacity", "weir-ledger", "weir-wire", "weir-units"]),
+    ("weir-dashboard", &["weir-capacity", "weir-ledger", "weir-engine", "weir-units"]),
     ("weir-config", &["weir-engine", "weir-wire", "weir-units"]),
     ("weir-sim", &["weir-engine", "weir-config", "weir-units"]),
     // Not wire: a mock that reads with the eyes of what it tests agrees with it on every misreading.
     ("weir-mock", &["weir-sim", "weir-units"]),
-    ("weir-gateway", &["weir-config", "weir-dashboard", "weir-ledger", "weir-wire", "weir-engine", "weir-units"]),
+    (
+        "weir-gateway",
+        &["weir-capacity", "weir-config", "weir-dashboard", "weir-ledger", "weir-wire", "weir-engine", "weir-units"],
+    ),
     (
         "weir",
         &[
             "weir-gateway",
+            "weir-capacity",
             "weir-config",
             "weir-ledger",
+            "weir-logs",
             "weir-wire",
             "weir-engine",
             "weir-units",

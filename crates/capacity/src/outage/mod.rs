@@ -1,0 +1,1 @@
+//! How available a route is when its providers are not always.

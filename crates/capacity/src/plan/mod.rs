@@ -1,0 +1,1 @@
+//! Whether a load fits the limits: formulas first, with a simulation as their proof.

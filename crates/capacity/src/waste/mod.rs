@@ -1,0 +1,1 @@
+//! What was paid for and served nobody, and the cheapest remedies first.

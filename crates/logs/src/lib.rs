@@ -1,0 +1,1 @@
+//! What other tools wrote down of model calls, read line by line as records of ours.
