@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 use weir_config::Provider;
-use weir_wire::{Dialect, HeaderDialect, ProviderKind};
+use weir_wire::{Dialect, Endpoint, HeaderDialect, ProviderKind};
 
 use crate::body::Segments;
 use crate::listen::READ_BUFFER;
@@ -42,6 +42,8 @@ pub(crate) struct Upstream {
     scheme: Scheme,
     authority: Authority,
     prefix: String,
+    /// The addresses of the endpoints without a query, by path.
+    usual: Vec<(&'static str, Uri)>,
 }
 
 impl Upstream {
@@ -57,6 +59,17 @@ impl Upstream {
             return Err(format!("provider `{name}`: `{base_url}` has no scheme or host"));
         };
         let mut headers = Vec::new();
+        // It would be put together for each call otherwise. Over TLS it may be HTTP/2, which has no such header.
+        if scheme == Scheme::HTTP {
+            let host = match authority.port_u16() {
+                Some(80) => authority.host(),
+                _ => authority.as_str().rsplit('@').next().unwrap_or_default(),
+            };
+            headers.push((
+                http::header::HOST,
+                HeaderValue::try_from(host).map_err(|_| format!("provider `{name}`: `{base_url}` has no host"))?,
+            ));
+        }
         if let Some(secret) = &provider.api_key {
             let (header, text) = match provider.kind.dialect() {
                 Dialect::OpenAi => (http::header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
@@ -73,7 +86,7 @@ impl Upstream {
             headers.push((header, HeaderValue::try_from(value.as_str()).map_err(|_| fault())?));
         }
         let prefix = parts.path_and_query.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/').to_owned();
-        Ok(Self {
+        let mut upstream = Self {
             name: Arc::clone(name),
             kind: provider.kind,
             limit_headers: HeaderDialect::of(provider.kind, authority.host()),
@@ -82,12 +95,21 @@ impl Upstream {
             scheme,
             authority,
             prefix,
-        })
+            usual: Vec::new(),
+        };
+        let paths = Endpoint::ALL.iter().map(|endpoint| endpoint.path());
+        upstream.usual = paths.filter_map(|path| Some((path, upstream.uri(path, None)?))).collect();
+        Ok(upstream)
     }
 
     /// The address of an endpoint, whose `path` begins with `/v1`. A base URL of the OpenAI dialect holds the version,
     /// whatever it calls it, unless it is a host alone; an Anthropic one need not: each by its own SDK's convention.
     pub(crate) fn uri(&self, path: &str, query: Option<&str>) -> Option<Uri> {
+        if query.is_none()
+            && let Some((_, uri)) = self.usual.iter().find(|(usual, _)| *usual == path)
+        {
+            return Some(uri.clone());
+        }
         let of_openai = matches!(self.kind, ProviderKind::OpenAi | ProviderKind::OpenAiCompatible);
         let versioned = self.prefix.ends_with("/v1") || of_openai && !self.prefix.is_empty();
         let path = if versioned { path.strip_prefix("/v1").unwrap_or(path) } else { path };

@@ -22,7 +22,7 @@ use crate::keys::{KeyRecord, KeysCopy};
 use crate::lock::Lock;
 use crate::place::Postgres;
 use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
-use crate::row::FactRow;
+use crate::row::{FactRow, RequestRow};
 use crate::series::{Series, SeriesQuery};
 use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
@@ -93,7 +93,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) enum Message {
     Intent(Box<Intent>),
-    Settle(Box<Entry>),
+    Settle(Box<RequestRow>),
     /// A fact and its id.
     Note(i64, Box<Event>),
     /// What must be on disk before it is said to be, and who waits for that.
@@ -140,9 +140,10 @@ impl Ledger {
         self.put(Message::Intent(Box::new(intent)));
     }
 
-    /// Takes down how a request ended, in place of its intent.
+    /// Takes down how a request ended, in place of its intent. The record is made here, while the entry is at hand in its
+    /// thread's cache, and not by the writer, which would have to fetch it.
     pub fn settle(&self, entry: Box<Entry>) {
-        self.put(Message::Settle(entry));
+        self.put(Message::Settle(Box::new(RequestRow::settled(*entry))));
     }
 
     /// Takes down a fact about Weir itself.

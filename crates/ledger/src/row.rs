@@ -115,7 +115,7 @@ impl Row {
     pub(crate) fn of(message: Message) -> Option<Self> {
         Some(match message {
             Message::Intent(intent) => Self::Request(RequestRow::open(*intent)),
-            Message::Settle(entry) => Self::Request(RequestRow::settled(*entry)),
+            Message::Settle(row) => Self::Request(*row),
             Message::Note(id, event) => Self::Fact(FactRow::of(id, &event)),
             Message::Change(..) | Message::Content(_) | Message::Flush(_) | Message::Roll(_) | Message::Close(_) => {
                 return None;

@@ -370,7 +370,7 @@ struct Parts {
 fn parts_of(group: &mut Vec<Message>) -> Parts {
     let mut settled: Vec<RequestId> = group
         .iter()
-        .filter_map(|message| if let Message::Settle(entry) = message { Some(entry.id) } else { None })
+        .filter_map(|message| if let Message::Settle(row) = message { Some(row.id) } else { None })
         .collect();
     settled.sort_unstable();
     let mut parts = Parts { rows: Vec::with_capacity(group.len()), ..Parts::default() };

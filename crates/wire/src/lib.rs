@@ -12,6 +12,7 @@ mod estimate;
 mod faults;
 mod head;
 mod history;
+mod lanes;
 mod limits_seen;
 mod models;
 mod refusal;

@@ -3,10 +3,10 @@
 //! The answer's text is skipped, not kept: only what goes on record is copied. A 200 is not yet an answer. Some providers
 //! put an error object, a page of HTML or nothing at all into one, and then the caller must be able to ask someone else.
 
-use std::borrow::Cow;
+mod strict;
+mod usual;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use weir_units::{Tokens, Usage};
 
@@ -34,76 +34,10 @@ pub struct AnswerFacts {
 /// When the body is no answer, in words for a trace: it is not JSON, it is an error object, or the answer itself is missing.
 pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, String> {
     // Nearly every answer is of the usual form, and read in one go; what is not is looked at member by member.
-    match usual(endpoint, body) {
+    match usual::usual(endpoint, body) {
         Some(facts) => Ok(facts),
         None => read_any(endpoint, body),
     }
-}
-
-/// A whole chat answer with every member of the type that its API gives it.
-fn usual(endpoint: Endpoint, body: &[u8]) -> Option<AnswerFacts> {
-    let body = std::str::from_utf8(body).ok()?;
-    match endpoint {
-        Endpoint::ChatCompletions => {
-            let answer: Chat<'_> = serde_json::from_str(body).ok()?;
-            let stop = answer.choices.first()?.finish_reason.as_deref().map(Stop::from_openai);
-            let usage = answer.usage.filter(|usage| !usage.is_empty()).map(|usage| usage.usage());
-            let facts = AnswerFacts { id: owned(answer.id), model: owned(answer.model), usage, stop };
-            answer.error.is_none().then_some(facts)
-        }
-        Endpoint::Messages => {
-            let answer: Message<'_> = serde_json::from_str(body).ok()?;
-            let sequence = answer.stop_sequence.as_deref();
-            let stop = answer.stop_reason.as_deref().map(|word| Stop::from_anthropic(word, sequence));
-            let usage = answer.usage.map(|usage| usage.usage());
-            let facts = AnswerFacts { id: owned(answer.id), model: owned(answer.model), usage, stop };
-            answer.error.is_none().then_some(facts)
-        }
-        _ => None,
-    }
-    .filter(|_| body.trim_ascii_start().starts_with('{'))
-}
-
-fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
-    text.map(Cow::into_owned)
-}
-
-#[derive(Deserialize)]
-struct Chat<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    choices: Vec<ChatChoice<'a>>,
-    #[serde(default)]
-    usage: Option<OpenAiUsage>,
-    #[serde(default)]
-    error: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct ChatChoice<'a> {
-    #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
-    #[serde(rename = "content")]
-    _content: Vec<IgnoredAny>,
-    #[serde(borrow, default)]
-    stop_reason: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    stop_sequence: Option<Cow<'a, str>>,
-    #[serde(default)]
-    usage: Option<AnthropicUsage>,
-    #[serde(default)]
-    error: Option<IgnoredAny>,
 }
 
 fn read_any(endpoint: Endpoint, body: &[u8]) -> Result<AnswerFacts, String> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use super::lanes::quotes_or_backslashes;
+use crate::lanes::quotes_or_backslashes;
 
 /// A place in a JSON text.
 #[derive(Clone, Copy)]

@@ -11,7 +11,6 @@ mod chat;
 mod conversation;
 mod cursor;
 mod key;
-mod lanes;
 mod marks;
 mod messages;
 mod quote;

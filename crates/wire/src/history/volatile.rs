@@ -4,27 +4,10 @@
 //! other numbers. So only what cannot be progress is taken out. All of it holds a digit, and texts are passed over quickly
 //! up to the next one. Runs of blanks become one space, and those at both ends go.
 
-use super::lanes::Block;
+use crate::lanes::{Block, letters_and_digits};
 
 /// The shortest id, and the longest: what is longer is data, which must tell one result from another.
 const ID: std::ops::RangeInclusive<usize> = 8..=128;
-
-const LETTER_OR_DIGIT: u8 = 1;
-const HYPHEN: u8 = 2;
-
-/// What words joined by hyphens are made of.
-const WORD: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        if (byte as u8).is_ascii_alphanumeric() {
-            table[byte] = LETTER_OR_DIGIT;
-        }
-        byte += 1;
-    }
-    table[b'-' as usize] = HYPHEN;
-    table
-};
 
 /// `text` without its volatile parts; put together in `out` if there are any, else `text` itself.
 pub(super) fn strip<'a>(text: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
@@ -64,7 +47,7 @@ pub(super) fn without_digits(text: &[u8], out: &mut Vec<u8>) {
 fn words(text: &[u8], start: usize, kept: &mut usize, out: &mut Vec<u8>) -> usize {
     let mut at = start;
     loop {
-        let length = text[at..].iter().take_while(|b| WORD[usize::from(**b)] == LETTER_OR_DIGIT).count();
+        let length = letters_and_digits(&text[at..]);
         if let Some(end) = volatile(text, at, at + length) {
             keep(text, *kept, at, out);
             // Where it stood between blanks, one of them is enough.
@@ -276,7 +259,9 @@ impl<'a> Specials<'a> {
                 let (before, behind) = (!self.block.words & ((1 << place) - 1), !self.block.words >> place);
                 if before == 0 || behind == 0 {
                     let before = self.text[self.at..found].iter().rev();
-                    return Some(Special::Words(found - before.take_while(|b| WORD[usize::from(**b)] != 0).count()));
+                    return Some(Special::Words(
+                        found - before.take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count(),
+                    ));
                 }
                 let (first, end) = (64 - before.leading_zeros(), place + behind.trailing_zeros());
                 // What is short and volatile is a time of day alone: two digits, a colon, two digits, a colon.

@@ -103,3 +103,74 @@ proptest! {
         let _ = read_answer(endpoint, &body);
     }
 }
+
+mod strictly {
+    use proptest::collection::vec;
+    use proptest::prelude::{Just, Strategy, any, prop_oneof};
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::super::strict::Strict;
+    use super::super::usual::usual;
+    use super::*;
+
+    const CHAT: &str = r#"{"id":"chatcmpl-7","object":"chat.completion","created":1795013223,"model":"gpt-5.2","choices":[{"index":0,"message":{"role":"assistant","content":"said \"so\"\n\u00e9 é","tool_calls":[{"a":[1,-2.5e+3,{}],"b":[]}]},"logprobs":null,"finish_reason":"stop"},{"finish_reason":"length"}],"usage":{"prompt_tokens":12,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4}},"error":null,"t":[true,false]} "#;
+    const MESSAGE: &str = r#" {"id":"msg_7","type":"message","model":"claude","content":[{"type":"text","text":"hi"}],"stop_reason":"stop_sequence","stop_sequence":"END","usage":{"input_tokens":5,"cache_read_input_tokens":2,"output_tokens":1}}"#;
+
+    /// An answer with a few bytes of it changed, left out or repeated.
+    fn damaged() -> impl Strategy<Value = (Endpoint, Vec<u8>)> {
+        let answer = prop_oneof![Just((Endpoint::ChatCompletions, CHAT)), Just((Endpoint::Messages, MESSAGE))];
+        let bytes = prop_oneof![Just(b'"'), Just(b'\\'), Just(b','), Just(b'0'), Just(b'}'), Just(b'\n'), any::<u8>()];
+        let changes = vec((any::<proptest::sample::Index>(), 0..3_u8, bytes), 0..3);
+        (answer, changes).prop_map(|((endpoint, text), changes)| {
+            let mut bytes = text.as_bytes().to_vec();
+            for (place, what, byte) in changes {
+                let place = place.index(bytes.len());
+                match what {
+                    0 => bytes[place] = byte,
+                    1 => bytes.insert(place, byte),
+                    _ => _ = bytes.remove(place),
+                }
+            }
+            (endpoint, bytes)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_in_one_go_is_what_is_read_member_by_member((endpoint, body) in damaged()) {
+            if let Some(facts) = usual(endpoint, &body) {
+                prop_assert_eq!(read_any(endpoint, &body), Ok(facts));
+            }
+        }
+
+        #[test]
+        fn what_is_walked_over_to_its_end_is_json((_, body) in damaged()) {
+            let Ok(text) = std::str::from_utf8(&body) else { return Ok(()) };
+            let mut json = Strict::new(text);
+            let walked = json.skip().is_some() && json.is_at_end();
+            prop_assert_eq!(walked, serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn usual_answers_are_read_in_one_go() {
+        let facts = usual(Endpoint::ChatCompletions, CHAT.as_bytes()).unwrap();
+        assert_eq!((facts.id.as_deref(), facts.stop), (Some("chatcmpl-7"), Some(Stop::End)));
+        assert_eq!(facts.usage.unwrap().cached_input, Tokens(4));
+        let facts = usual(Endpoint::Messages, MESSAGE.as_bytes()).unwrap();
+        assert_eq!(facts.usage.unwrap().input, Tokens(7));
+        assert_eq!(facts.model.as_deref(), Some("claude"));
+        for cut in 0..CHAT.trim_end().len() {
+            assert_eq!(usual(Endpoint::ChatCompletions, &CHAT.as_bytes()[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_walked_into_as_deep_as_serde_does() {
+        for (depth, known) in [(127, true), (128, false)] {
+            let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(Strict::new(&text).skip().is_some(), known);
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), known);
+        }
+    }
+}
