@@ -11,6 +11,12 @@ pub(crate) fn quotes_or_backslashes(chunk: &[u8; 16]) -> u32 {
     (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
 }
 
+/// The same of 64 bytes.
+#[inline]
+pub(crate) fn quotes_or_backslashes_of(block: &[u8; 64]) -> u64 {
+    bits(block, |bytes| bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')))
+}
+
 /// The bits of the quotes, the backslashes, and what no JSON string may hold as it stands.
 #[inline]
 pub(crate) fn quotes_escapes_or_controls(chunk: &[u8; 16]) -> u32 {

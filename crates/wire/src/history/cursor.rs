@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::lanes::quotes_or_backslashes;
+use crate::lanes::{quotes_or_backslashes, quotes_or_backslashes_of};
 
 /// A place in a JSON text.
 #[derive(Clone, Copy)]
@@ -89,6 +89,21 @@ impl<'a> Cursor<'a> {
     /// Inside an object: the next member's name, with its value next; `Some(None)` behind the last.
     #[inline]
     pub(super) fn member(&mut self, first: &mut bool) -> Option<Option<Cow<'a, [u8]>>> {
+        // Most are written without blanks, and have short names.
+        let rest = self.bytes.get(self.at..)?;
+        let next = if *first { rest } else { rest.strip_prefix(b",").unwrap_or_default() };
+        if let Some(chunk) = next.strip_prefix(b"\"").and_then(|name| name.first_chunk::<16>()) {
+            let end = quotes_or_backslashes(chunk).trailing_zeros() as usize;
+            if chunk.get(end) == Some(&b'"') && next.get(end + 2) == Some(&b':') {
+                self.at += rest.len() - next.len() + end + 3;
+                *first = false;
+                return Some(Some(Cow::Borrowed(&next[1..=end])));
+            }
+        }
+        self.spaced_member(first)
+    }
+
+    fn spaced_member(&mut self, first: &mut bool) -> Option<Option<Cow<'a, [u8]>>> {
         if self.eat(b'}') {
             return Some(None);
         }
@@ -249,34 +264,61 @@ impl<'a> Cursor<'a> {
 /// backslashes are escaped.
 fn decode<const QUOTED: bool>(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
     loop {
-        // Sixteen bytes are copied before it is known how many of them are meant: that is quicker than to find out.
+        let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<64>()) else {
+            return decode_end::<QUOTED>(bytes, at, out);
+        };
+        let mut found = quotes_or_backslashes_of(block);
+        // What of the block comes next.
+        let mut from = 0;
+        while found != 0 {
+            let place = found.trailing_zeros() as usize & 63;
+            // All of a block is copied before it is known how much of it is meant: that is quicker than to copy just that.
+            let Some(chunk) = bytes.get(at + from..).and_then(|rest| rest.first_chunk::<64>()) else {
+                return decode_end::<QUOTED>(bytes, at + from, out);
+            };
+            let length = out.len() + place - from;
+            out.extend_from_slice(chunk);
+            if block[place] == b'"' {
+                out.truncate(length);
+                return Some(at + place + 1);
+            }
+            let meant = ESCAPES[usize::from(*bytes.get(at + place + 1)?)];
+            if meant != 0 && !(QUOTED && is_quoted(meant)) {
+                // The backslash has been copied: what it means takes its place.
+                out.truncate(length + 1);
+                if let Some(last) = out.last_mut() {
+                    *last = meant;
+                }
+                from = place + 2;
+            } else {
+                out.truncate(length);
+                from = escape::<QUOTED>(bytes, at + place + 1, out)? - at;
+            }
+            found = if from < 64 { found & u64::MAX << from } else { 0 };
+        }
+        if from == 0 {
+            out.extend_from_slice(block);
+            at += 64;
+        } else {
+            at += from;
+        }
+    }
+}
+
+/// The same near the end of `bytes`.
+fn decode_end<const QUOTED: bool>(bytes: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
+    loop {
         let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) else {
             return decode_rest::<QUOTED>(bytes, at, out);
         };
         let found = quotes_or_backslashes(chunk);
-        out.extend_from_slice(chunk);
-        if found == 0 {
-            at += 16;
-            continue;
-        }
-        let plain = found.trailing_zeros() as usize & 15;
-        let length = out.len() - 16 + plain;
-        at += plain + 1;
-        if chunk[plain] == b'"' {
-            out.truncate(length);
-            return Some(at);
-        }
-        let meant = ESCAPES[usize::from(*bytes.get(at)?)];
-        if meant != 0 && !(QUOTED && is_quoted(meant)) {
-            // The backslash has been copied: what it means takes its place.
-            out.truncate(length + 1);
-            if let Some(last) = out.last_mut() {
-                *last = meant;
-            }
-            at += 1;
-        } else {
-            out.truncate(length);
-            at = escape::<QUOTED>(bytes, at, out)?;
+        let plain = (found | 1 << 16).trailing_zeros() as usize;
+        out.extend_from_slice(&chunk[..plain]);
+        at += plain;
+        match chunk.get(plain) {
+            None => {}
+            Some(b'"') => return Some(at + 1),
+            Some(_) => at = escape::<QUOTED>(bytes, at + 1, out)?,
         }
     }
 }
