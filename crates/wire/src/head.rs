@@ -10,8 +10,6 @@ mod rewrite;
 
 use std::ops::Range;
 
-use serde_json::value::RawValue;
-
 use crate::dialect::Endpoint;
 
 use members::{Field, Members};
@@ -133,7 +131,7 @@ pub fn read_head(endpoint: Endpoint, body: &[u8]) -> Result<Head, BadRequest> {
             inside: text.len() - text.trim_ascii_start().len() + 1,
             model: span(Field::Model).unwrap_or_default(),
             stream_options: span(Field::StreamOptions),
-            include_usage: options.as_ref().and_then(|o| o.include_usage).map(|raw| span_in(text, raw)),
+            include_usage: options.as_ref().and_then(|o| o.include_usage).map(|raw| span_in(text, raw.get())),
             options_empty: options.as_ref().is_some_and(|o| o.members == 0),
             options_null: options.is_none(),
             max_tokens: span(Field::MaxTokens),
@@ -152,9 +150,9 @@ pub fn points_elsewhere(body: &[u8]) -> bool {
 }
 
 /// Where `part`, a slice of `text`, stands in it.
-fn span_in(text: &str, part: &RawValue) -> Range<usize> {
-    let start = part.get().as_ptr() as usize - text.as_ptr() as usize;
-    start..start + part.get().len()
+fn span_in(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + part.len()
 }
 
 #[cfg(test)]

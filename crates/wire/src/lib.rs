@@ -19,6 +19,7 @@ mod refusal;
 mod retry_after;
 mod sse;
 mod stream;
+mod strict;
 mod translate;
 mod unary;
 mod usage;

@@ -3,7 +3,6 @@
 //! The answer's text is skipped, not kept: only what goes on record is copied. A 200 is not yet an answer. Some providers
 //! put an error object, a page of HTML or nothing at all into one, and then the caller must be able to ask someone else.
 
-mod strict;
 mod usual;
 
 use serde::Deserialize;

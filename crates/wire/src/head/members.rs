@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::BadRequest;
 use crate::dialect::Endpoint;
+use crate::strict::Strict;
 
 /// The longest model name that is taken, in bytes; names live in facts, metrics and memory.
 const MODEL_BYTES: usize = 256;
@@ -68,12 +69,16 @@ fields! {
 
 /// The values found, each still as its text.
 pub(super) struct Members<'a> {
-    values: [Option<&'a RawValue>; Field::COUNT],
+    values: [Option<&'a str>; Field::COUNT],
     doubled: Option<Field>,
 }
 
 impl<'a> Members<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, BadRequest> {
+        // Nearly every body is of the usual form; of any other it is said what is wrong with it, if anything is.
+        if let Some(members) = Self::walk(text) {
+            return Ok(members);
+        }
         let mut json = serde_json::Deserializer::from_str(text);
         let members = json
             .deserialize_map(MembersVisitor)
@@ -88,13 +93,27 @@ impl<'a> Members<'a> {
         }
     }
 
-    pub(super) fn get(&self, field: Field) -> Option<&'a RawValue> {
+    /// The members of an object whose names have no escapes, each there once.
+    fn walk(text: &'a str) -> Option<Self> {
+        let mut members = Self { values: [None; Field::COUNT], doubled: None };
+        let mut json = Strict::new(text);
+        json.object(|json, name| {
+            let value = json.value()?;
+            match Field::of_name(name) {
+                Some(field) if members.values[field as usize].replace(value).is_some() => None,
+                _ => Some(()),
+            }
+        })?;
+        json.is_at_end().then_some(members)
+    }
+
+    pub(super) fn get(&self, field: Field) -> Option<&'a str> {
         self.values[field as usize]
     }
 
     /// The value's text, unless it is absent or null.
     fn given(&self, field: Field) -> Option<&'a str> {
-        self.get(field).map(RawValue::get).filter(|text| *text != "null")
+        self.get(field).filter(|text| *text != "null")
     }
 
     pub(super) fn flag(&self, field: Field) -> Result<Option<bool>, BadRequest> {
@@ -438,7 +457,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if members.values[field as usize].replace(map.next_value()?).is_some() {
+            if members.values[field as usize].replace(map.next_value::<&RawValue>()?.get()).is_some() {
                 members.doubled.get_or_insert(field);
             }
         }

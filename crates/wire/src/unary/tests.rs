@@ -109,9 +109,9 @@ mod strictly {
     use proptest::prelude::{Just, Strategy, any, prop_oneof};
     use proptest::{prop_assert_eq, proptest};
 
-    use super::super::strict::Strict;
     use super::super::usual::usual;
     use super::*;
+    use crate::strict::Strict;
 
     const CHAT: &str = r#"{"id":"chatcmpl-7","object":"chat.completion","created":1795013223,"model":"gpt-5.2","choices":[{"index":0,"message":{"role":"assistant","content":"said \"so\"\n\u00e9 é","tool_calls":[{"a":[1,-2.5e+3,{}],"b":[]}]},"logprobs":null,"finish_reason":"stop"},{"finish_reason":"length"}],"usage":{"prompt_tokens":12,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":4}},"error":null,"t":[true,false]} "#;
     const MESSAGE: &str = r#" {"id":"msg_7","type":"message","model":"claude","content":[{"type":"text","text":"hi"}],"stop_reason":"stop_sequence","stop_sequence":"END","usage":{"input_tokens":5,"cache_read_input_tokens":2,"output_tokens":1}}"#;

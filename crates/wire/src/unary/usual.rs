@@ -4,9 +4,9 @@
 use weir_units::Usage;
 
 use super::AnswerFacts;
-use super::strict::Strict;
 use crate::answer::Stop;
 use crate::dialect::Endpoint;
+use crate::strict::Strict;
 use crate::usage::{AnthropicUsage, OpenAiUsage};
 
 /// What of an answer goes on record, as it stands in the text.
@@ -55,7 +55,7 @@ fn chat<'a>(json: &mut Strict<'a>) -> Option<Found<'a>> {
         match name {
             "id" if once.is(0) => found.id = json.text_or_null()?,
             "model" if once.is(1) => found.model = json.text_or_null()?,
-            "usage" if once.is(2) => found.usage = json.value_or_null()?,
+            "usage" if once.is(2) => found.usage = json.object_or_null()?,
             "choices" if once.is(3) => {
                 let mut first = true;
                 json.array(|json| {
@@ -95,7 +95,7 @@ fn message<'a>(json: &mut Strict<'a>) -> Option<Found<'a>> {
         match name {
             "id" if once.is(0) => found.id = json.text_or_null()?,
             "model" if once.is(1) => found.model = json.text_or_null()?,
-            "usage" if once.is(2) => found.usage = json.value_or_null()?,
+            "usage" if once.is(2) => found.usage = json.object_or_null()?,
             "stop_reason" if once.is(3) => found.stop = json.text_or_null()?,
             "stop_sequence" if once.is(4) => found.stop_sequence = json.text_or_null()?,
             "content" if once.is(5) => {

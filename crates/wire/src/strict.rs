@@ -7,24 +7,24 @@ use crate::lanes::quotes_escapes_or_controls;
 /// The deepest nesting that is walked into, that of serde_json.
 const DEEPEST: u32 = 127;
 
-pub(super) struct Strict<'a> {
+pub(crate) struct Strict<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Strict<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
     /// Whether nothing but blanks is left.
-    pub(super) fn is_at_end(&mut self) -> bool {
+    pub(crate) fn is_at_end(&mut self) -> bool {
         self.peek().is_none()
     }
 
     /// Walks over an object; `member` is called with each name, walks over its value, and ends the walk with `None`.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    pub(crate) fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         if self.eat(b'}') {
             return Some(());
@@ -41,7 +41,7 @@ impl<'a> Strict<'a> {
     }
 
     /// Walks over an array; `item` walks over each item.
-    pub(super) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.expect(b'[')?;
         if self.eat(b']') {
             return Some(());
@@ -64,27 +64,30 @@ impl<'a> Strict<'a> {
     }
 
     /// A string without escapes, or `null`.
-    pub(super) fn text_or_null(&mut self) -> Option<Option<&'a str>> {
+    pub(crate) fn text_or_null(&mut self) -> Option<Option<&'a str>> {
         if self.peek()? == b'"' { self.text().map(Some) } else { self.null().map(|()| None) }
     }
 
     /// An object as it stands, or `null`.
-    pub(super) fn value_or_null(&mut self) -> Option<Option<&'a str>> {
-        if self.peek()? != b'{' {
-            return self.null().map(|()| None);
-        }
-        let start = self.at;
-        self.skip()?;
-        Some(self.text.get(start..self.at))
+    pub(crate) fn object_or_null(&mut self) -> Option<Option<&'a str>> {
+        if self.peek()? == b'{' { self.value().map(Some) } else { self.null().map(|()| None) }
     }
 
-    pub(super) fn null(&mut self) -> Option<()> {
+    /// Any value as it stands.
+    pub(crate) fn value(&mut self) -> Option<&'a str> {
+        self.peek()?;
+        let start = self.at;
+        self.skip()?;
+        self.text.get(start..self.at)
+    }
+
+    pub(crate) fn null(&mut self) -> Option<()> {
         self.peek()?;
         self.word(b"null")
     }
 
     /// Walks over any value.
-    pub(super) fn skip(&mut self) -> Option<()> {
+    pub(crate) fn skip(&mut self) -> Option<()> {
         // A bit for each open object or array: whether it is an object.
         let (mut objects, mut depth) = (0_u128, 0);
         loop {
