@@ -16,7 +16,7 @@ use weir_dashboard::params::{Params, decoded, encoded, segment};
 use weir_dashboard::range::Range;
 use weir_dashboard::words::headline::{Headline, Tone};
 use weir_dashboard::words::{Clock, sheet_cell};
-use weir_units::{Moment, WallTime};
+use weir_units::Moment;
 
 use super::ask::{self, Fault};
 use super::{Visit, page_at, respond};
