@@ -1,6 +1,6 @@
 //! Makes a forecast: checks what is known, lets the models be examined, and puts bands around the better one's medians.
 
-use super::backtest::{self, Nights};
+use super::backtest::{self, Block, Nights};
 use super::bands::{Bands, Sorted, Tried, spread};
 use super::grid::Grid;
 use super::history::{Calendar, History, WEEK};
@@ -18,6 +18,10 @@ const KNOWN: f64 = 0.5;
 const SILENT: usize = 14 * 24;
 /// Hours of history that a night of the examination needs: one week and a day of it.
 const LEAST_WEEKLY: usize = 8 * 24;
+/// The same where there are nights enough.
+const GOOD_WEEKLY: usize = 14 * 24;
+/// Nights that are enough.
+const GOOD_NIGHTS: usize = 7;
 /// The same of the daily model.
 const LEAST_DAILY: usize = 2 * 24;
 
@@ -32,7 +36,7 @@ pub(crate) fn make(
     let ahead = if weekly { FARTHEST } else { DAILY_HOURS };
     let medians = fit.medians(&grid, ahead);
     let steps: Vec<i64> = fit.trend.steps.iter().map(|(day, _)| *day).collect();
-    let least = if weekly { LEAST_WEEKLY } else { LEAST_DAILY };
+    let least = least_known(&grid, weekly);
     let nights =
         backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| Slots::fit(known, weekly).medians(known, hours));
     let error = (nights.nights >= 3).then(|| {
@@ -52,6 +56,12 @@ pub(crate) fn make(
         evident: fit.trend.evident,
     };
     Ok(Forecast { points, model, error, growth, shifts, days: grid.len() as f64 / 24.0, futures })
+}
+
+/// Hours of history that a night of the examination has at least: as much as the models need to be good, if that leaves nights enough.
+fn least_known(grid: &Grid, weekly: bool) -> usize {
+    let (few, good) = if weekly { (LEAST_WEEKLY, GOOD_WEEKLY) } else { (LEAST_DAILY, LEAST_DAILY) };
+    if grid.len() >= good + GOOD_NIGHTS * 24 { good } else { few }
 }
 
 /// Whether there is enough for weeks (`true`) or for days, or why there is not.
@@ -114,19 +124,25 @@ fn wander(nights: &Nights, doubt: f64) -> f64 {
     ((far - near - 36.0 * doubt * doubt).max(0.0) / 6.0).sqrt()
 }
 
+/// How unsure the present level is: whole days that went otherwise did so half by chance of that day, half because the level was not known.
+fn unsure(blocks: &[Block]) -> f64 {
+    let means: Vec<f64> = blocks.iter().filter_map(|b| stats::mean(&b.errors)).collect();
+    stats::spread(&means).unwrap_or(0.0) * std::f64::consts::FRAC_1_SQRT_2
+}
+
 /// Bands around the medians.
 fn points(grid: &Grid, medians: &[f64], nights: &Nights, wander: f64, doubt: f64) -> Vec<Point> {
-    let bands = Bands::of(&Sorted::new(&nights.tried), None);
+    let bands = Bands::of(&Sorted::new(&nights.tried, grid.offset), None);
     let limits = backtest::limits(&medians[..medians.len().min(WEEK)]);
     let mut points = Vec::with_capacity(medians.len());
     for (index, median) in medians.iter().enumerate() {
         let days = index / 24;
-        let offsets = bands.at(backtest::kind(&limits, *median), days);
+        let offsets = bands.at(backtest::kind(&limits, *median), days, *median);
         let own = ((offsets[LEVELS.len() - 1] - offsets[0]) / 3.29).max(1e-6);
         let farther = days.min(WANDERS).saturating_sub(6) as f64 * wander * wander
             + ((days * days) as f64 - 36.0).max(0.0) * doubt * doubt;
         let widen = (1.0 + farther / (own * own)).sqrt();
-        points.push(Point { at: grid.at(grid.len() + index), levels: spread(*median, offsets, grid.offset, widen) });
+        points.push(Point { at: grid.at(grid.len() + index), levels: spread(*median, &offsets, grid.offset, widen) });
     }
     points
 }
@@ -148,6 +164,7 @@ fn futures(
         linear: fit.trend.linear,
         by_amount: fit.trend.by_amount,
         wander,
+        unsure: unsure(&nights.blocks),
         blocks: nights.blocks,
         running: history.running,
         growing: stepped || (fit.trend.evident && slope > 0.0),

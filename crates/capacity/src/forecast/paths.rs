@@ -35,6 +35,8 @@ pub(crate) struct Futures {
     pub(crate) by_amount: f64,
     /// How far the level wanders in a day, as a standard deviation of its logarithm.
     pub(crate) wander: f64,
+    /// How unsure the present level is, as a standard deviation of its logarithm.
+    pub(crate) unsure: f64,
     /// Days that went otherwise.
     pub(crate) blocks: Vec<Block>,
     /// The hour that is not over.
@@ -51,17 +53,19 @@ impl Futures {
         hours_after(self.start, hour)
     }
 
-    /// Draws all futures of so many hours; each is told hour by hour as logarithms, offset included.
-    pub(crate) fn draw(&self, hours: usize, seed: u64, mut told: impl FnMut(&[f64])) {
+    /// Draws all futures of so many hours. Each is told hour by hour as logarithms, offset included: as ordinary days would be, and as the
+    /// days are that were drawn.
+    pub(crate) fn draw(&self, hours: usize, seed: u64, mut told: impl FnMut(&[f64], &[f64])) {
         let hours = hours.min(self.logs.len());
         let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
         let split = |weekend: bool| -> Vec<&Block> { self.blocks.iter().filter(|b| b.weekend == weekend).collect() };
         let (weekdays, weekends) = (split(false), split(true));
         let all: Vec<&Block> = self.blocks.iter().collect();
-        let mut path = vec![0.0; hours];
+        let (mut ordinary, mut path) = (vec![0.0; hours], vec![0.0; hours]);
         for _ in 0..DRAWN {
             let by_amount = dice.unit() < self.by_amount;
             let bent = dice.normal() * self.doubt;
+            let unsure = dice.normal() * self.unsure;
             let mut wandered = 0.0;
             for (day, span) in path.chunks_mut(24).enumerate() {
                 if day > 0 && day <= WANDERS {
@@ -80,10 +84,12 @@ impl Futures {
                         (self.slope + bent) * ahead
                     };
                     let other = block.map_or(0.0, |b| b.errors[index]);
-                    *value = self.logs[first + index] + grown + wandered + other;
+                    let level = self.logs[first + index] + grown + wandered;
+                    ordinary[first + index] = level + unsure;
+                    *value = level + other;
                 }
             }
-            told(&path);
+            told(&ordinary, &path);
         }
     }
 }

@@ -11,6 +11,8 @@ const SAME_HOURS: usize = 4;
 const SAME_DAYS: usize = 7;
 /// Hours in which the past level is forgotten to a third.
 const MEMORY: f64 = 24.0;
+/// How much longer the level lasts that today's returns to.
+const LONG: f64 = 5.0;
 /// Known hours that make a day whole.
 const WHOLE_DAY: usize = 20;
 /// Days from which weekdays and trends are told.
@@ -23,6 +25,8 @@ pub(crate) struct Slots {
     pattern: Vec<f64>,
     /// How today's level compares with that.
     pub(crate) level: f64,
+    /// How the last days' level compares with it, to which today's returns.
+    week: f64,
     /// The trend that was taken out.
     pub(crate) trend: Trend,
 }
@@ -34,10 +38,11 @@ impl Slots {
         let trend = if days.len() > DAYS_FOR_WEEKDAYS && weekly {
             Trend::of(&days)
         } else {
-            Trend { last: grid.slots[grid.len().saturating_sub(1)].day, doubt: 0.02, ..Trend::default() }
+            Trend { last: grid.slots[grid.len().saturating_sub(1)].day, doubt: 0.02, memory: 1.0, ..Trend::default() }
         };
-        let mut fit = Self { pattern: pattern(grid, Some(&trend), weekly), level: 1.0, trend };
-        fit.level = fit.level_of(grid);
+        let mut fit = Self { pattern: pattern(grid, Some(&trend), weekly), level: 1.0, week: 1.0, trend };
+        fit.level = fit.level_of(grid, MEMORY);
+        fit.week = fit.level_of(grid, MEMORY * LONG);
         fit
     }
 
@@ -49,14 +54,18 @@ impl Slots {
 
     /// The medians of hours to come.
     pub(crate) fn medians(&self, grid: &Grid, hours: usize) -> Vec<f64> {
-        (grid.len()..grid.len() + hours).map(|hour| self.expected(grid, hour) * self.level).collect()
+        let (week, log) = (self.week, libm::log(self.level / self.week));
+        (0..hours).map(|ahead| {
+            let kept = libm::pow(self.trend.memory.max(0.05), ahead as f64 / 24.0);
+            self.expected(grid, grid.len() + ahead) * week * libm::exp(log * kept)
+        }).collect()
     }
 
     /// Actual against expected, recent hours counting most. A single hour counts with at most three times what was expected of it.
-    fn level_of(&self, grid: &Grid) -> f64 {
+    fn level_of(&self, grid: &Grid, memory: f64) -> f64 {
         let (mut actual, mut expected) = (0.0, 0.0);
-        let keep = libm::exp(-1.0 / MEMORY);
-        for hour in grid.len().saturating_sub(8 * MEMORY as usize)..grid.len() {
+        let keep = libm::exp(-1.0 / memory);
+        for hour in grid.len().saturating_sub(8 * memory as usize)..grid.len() {
             (actual, expected) = (actual * keep, expected * keep);
             let Some(value) = grid.values[hour] else { continue };
             let usual = self.expected(grid, hour);
