@@ -9,6 +9,7 @@ mod history;
 mod make;
 mod outcome;
 mod paths;
+mod pattern;
 mod quota;
 mod slots;
 mod stats;

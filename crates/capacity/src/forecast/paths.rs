@@ -66,11 +66,13 @@ impl Futures {
             let by_amount = dice.unit() < self.by_amount;
             let bent = dice.normal() * self.doubt;
             let unsure = dice.normal() * self.unsure;
+            let away = dice.normal() * self.wander;
             let mut wandered = 0.0;
             for (day, span) in path.chunks_mut(24).enumerate() {
                 if day > 0 && day <= WANDERS {
                     wandered += dice.normal() * self.wander;
                 }
+                let away_by = libm::sqrt(day.min(WANDERS) as f64);
                 let first = day * 24;
                 let weekend = self.slots[(first + 12).min(self.slots.len() - 1)].is_weekend();
                 let own = if weekend { &weekends } else { &weekdays };
@@ -84,9 +86,9 @@ impl Futures {
                         (self.slope + bent) * ahead
                     };
                     let other = block.map_or(0.0, |b| b.errors[index]);
-                    let level = self.logs[first + index] + grown + wandered;
-                    ordinary[first + index] = level + unsure;
-                    *value = level + other;
+                    let level = self.logs[first + index] + grown;
+                    ordinary[first + index] = level + unsure + away * away_by;
+                    *value = level + wandered + other;
                 }
             }
             told(&ordinary, &path);

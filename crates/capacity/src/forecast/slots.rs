@@ -1,14 +1,9 @@
 //! The default model: what the same hour of the week usually is, at today's level, with the trend.
 
 use super::grid::Grid;
-use super::history::{Slot, WEEK};
-use super::stats;
+use super::pattern::{middle_of, pattern};
 use super::trend::{Day, Trend};
 
-/// From how many of the last same hours the median is taken.
-const SAME_HOURS: usize = 4;
-/// The same where only the hour of the day counts.
-const SAME_DAYS: usize = 7;
 /// Hours in which the past level is forgotten to a third.
 const MEMORY: f64 = 24.0;
 /// How much longer the level lasts that today's returns to.
@@ -104,38 +99,4 @@ pub(crate) fn days(grid: &Grid) -> Vec<Day> {
         }
     }
     days
-}
-
-/// The median of the last same hours, each at the last day's level. Where all of them are only bounds, the highest bound.
-fn pattern(grid: &Grid, trend: Option<&Trend>, weekly: bool) -> Vec<f64> {
-    let mut of_week: Vec<Vec<f64>> = vec![Vec::new(); WEEK];
-    let mut of_day: Vec<Vec<f64>> = vec![Vec::new(); 24];
-    let mut bounds = vec![0.0_f64; WEEK];
-    for hour in (0..grid.len()).rev() {
-        let Some(value) = grid.values[hour] else { continue };
-        let slot = grid.slots[hour];
-        let value = value * trend.map_or(1.0, |t| libm::exp(-t.at(middle_of(slot)).clamp(-20.0, 20.0)));
-        if grid.bound[hour] {
-            bounds[slot.of_week()] = bounds[slot.of_week()].max(value);
-            continue;
-        }
-        for (same, most) in [(&mut of_week[slot.of_week()], SAME_HOURS), (&mut of_day[usize::from(slot.hour)], SAME_DAYS)] {
-            if same.len() < most {
-                same.push(value);
-            }
-        }
-    }
-    let all: Vec<f64> = of_day.iter().flatten().copied().collect();
-    let middle = stats::median(&all).unwrap_or(0.0);
-    let of_day: Vec<f64> = of_day.iter().map(|same| stats::median(same).unwrap_or(middle)).collect();
-    let of_slot = |slot: usize| {
-        let same = stats::median(&of_week[slot]).filter(|_| weekly);
-        same.unwrap_or_else(|| of_day[slot % 24].max(bounds[slot]))
-    };
-    (0..WEEK).map(of_slot).collect()
-}
-
-/// The middle of an hour in local days.
-fn middle_of(slot: Slot) -> f64 {
-    slot.day as f64 + (f64::from(slot.hour) + 0.5) / 24.0
 }
