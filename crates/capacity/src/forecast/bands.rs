@@ -9,6 +9,8 @@ pub(crate) const KINDS: usize = 3;
 pub(crate) const DISTANCES: usize = 3;
 /// Errors of one kind and distance that stand for themselves; fewer are told by those of all kinds, or all distances.
 const ENOUGH: usize = 24;
+/// How much further out tails lie for each day less: half a day's worth, tried on public series.
+const WIDE: f64 = 0.5;
 
 /// One hour that was forecast and then came.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +105,8 @@ impl Scale {
 pub(crate) struct Sorted {
     /// The usual sizes.
     pub(crate) scale: Scale,
+    /// Over how many days an error lasts: days that are wrong alike count as one.
+    lasts: f64,
     cells: Vec<Vec<(f64, i64)>>,
     all: Vec<(f64, i64)>,
 }
@@ -121,7 +125,7 @@ impl Sorted {
         for cell in cells.iter_mut().chain([&mut all]) {
             cell.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         }
-        Self { scale, cells, all }
+        Self { scale, lasts: lasts(tried), cells, all }
     }
 
     fn offsets(&self, kind: usize, distance: usize, without: Option<i64>) -> Offsets {
@@ -136,15 +140,26 @@ impl Sorted {
         if errors.len() < ENOUGH {
             (errors, days) = pick(&self.all);
         }
-        let days = days.max(1) as f64;
+        let days = (days.max(1) as f64 / self.lasts).max(1.0);
         let mut offsets = [0.0; LEVELS.len()];
         for (offset, level) in offsets.iter_mut().zip(LEVELS) {
             // Hours of one day go wrong together, so that days are what is counted: with few of them, the tails lie further out.
-            let wide = (0.5 + (level - 0.5) * (days + 0.5) / days).clamp(0.0, 1.0);
+            let wide = (0.5 + (level - 0.5) * (days + WIDE) / days).clamp(0.0, 1.0);
             *offset = stats::quantile_sorted(&errors, wide).unwrap_or(0.0);
         }
         offsets
     }
+}
+
+/// Over how many days errors last, by how much a day's mean error follows that of the day before.
+fn lasts(tried: &[Tried]) -> f64 {
+    let mut far: Vec<(i64, f64)> =
+        tried.iter().filter(|t| distance(t.ahead) == DISTANCES - 1 && !t.stepped).map(|t| (t.day, t.error)).collect();
+    far.sort_by_key(|(day, _)| *day);
+    let mean = |day: &[(i64, f64)]| day.iter().map(|(_, error)| error).sum::<f64>() / day.len() as f64;
+    let days: Vec<f64> = far.chunk_by(|a, b| a.0 == b.0).map(mean).collect();
+    let follow = if days.len() < 7 { 0.0 } else { stats::autocorrelation(&days).clamp(0.0, 0.8) };
+    (1.0 + follow) / (1.0 - follow)
 }
 
 /// Each level's value, from a median and its offsets. Never below zero, never falling from level to level.

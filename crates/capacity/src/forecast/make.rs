@@ -5,7 +5,7 @@ use super::bands::{Bands, Sorted, Tried, spread};
 use super::grid::Grid;
 use super::history::{Calendar, History, WEEK};
 use super::outcome::{BackTest, Forecast, Growth, LEVELS, Model, Point, Shift, Unforecast};
-use super::paths::{Futures, WANDERS};
+use super::paths::{Futures, Surge, WANDERS};
 use super::slots::Slots;
 use super::stats;
 use super::{DAILY_HOURS, DAYS_FOR_DAYS, DAYS_FOR_WEEKS};
@@ -25,6 +25,9 @@ const GOOD_NIGHTS: usize = 7;
 /// The same of the daily model.
 const LEAST_DAILY: usize = 2 * 24;
 
+/// Hours after which a surge is a level.
+const LONGEST_SURGE: usize = 18;
+
 /// See [`forecast`](super::forecast).
 pub(crate) fn make(
     history: &History, calendar: &Calendar<'_>, hours: usize, _seed: u64,
@@ -33,8 +36,7 @@ pub(crate) fn make(
     let grid = Grid::new(history, calendar, FARTHEST);
     let weekly = enough(&grid, history, reach)?;
     let fit = Slots::fit(&grid, weekly);
-    let ahead = if weekly { FARTHEST } else { DAILY_HOURS };
-    let medians = fit.medians(&grid, ahead);
+    let medians = fit.medians(&grid, reach);
     let steps: Vec<i64> = fit.trend.steps.iter().map(|(day, _)| *day).collect();
     let least = least_known(&grid, weekly);
     let nights =
@@ -45,8 +47,8 @@ pub(crate) fn make(
     });
     let model = if weekly { Model::SlotOfWeek } else { Model::Daily };
     let wander = wander(&nights, fit.trend.doubt);
-    let points = points(&grid, &medians[..reach], &nights, wander, fit.trend.doubt);
-    let futures = futures(&grid, history, &fit, &medians, nights, wander, weekly);
+    let points = points(&grid, &medians, &nights, wander, fit.trend.doubt);
+    let futures = futures(&grid, history, &fit, nights, wander, weekly);
     let at_day = |day: i64| grid.slots.iter().position(|s| s.day >= day).map_or(grid.start, |hour| grid.at(hour));
     let shifts =
         fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
@@ -147,10 +149,10 @@ fn points(grid: &Grid, medians: &[f64], nights: &Nights, wander: f64, doubt: f64
     points
 }
 
-fn futures(
-    grid: &Grid, history: &History, fit: &Slots, medians: &[f64], nights: Nights, wander: f64, weekly: bool,
-) -> Futures {
+fn futures(grid: &Grid, history: &History, fit: &Slots, nights: Nights, wander: f64, weekly: bool) -> Futures {
     let slope = fit.trend.slope;
+    let (surge, before) = surge(grid, history, fit, &nights);
+    let medians = fit.before(grid, before).medians(grid, if weekly { FARTHEST } else { DAILY_HOURS });
     let logs = medians.iter().enumerate().map(|(i, m)| grid.log(*m) - slope * i as f64 / 24.0).collect();
     let last = grid.slots[grid.len() - 1].day;
     let stepped = fit.trend.steps.iter().any(|(day, log)| *log > 0.0 && last - day < 14);
@@ -167,7 +169,35 @@ fn futures(
         unsure: unsure(&nights.blocks),
         blocks: nights.blocks,
         running: history.running,
+        surge,
         growing: stepped || (fit.trend.evident && slope > 0.0),
         weekly,
     }
+}
+
+/// Demand that has been far above its usual band in each of the last hours, and how many whole hours that are. What lasts longer than
+/// [`LONGEST_SURGE`] is no surge but a level.
+fn surge(grid: &Grid, history: &History, fit: &Slots, nights: &Nights) -> (Option<Surge>, usize) {
+    let scale = Sorted::new(&nights.tried, grid.offset).scale;
+    let mean = grid.offset / super::grid::OFFSET;
+    let extra = |hour: usize, value: f64| {
+        let usual = fit.usual(grid, hour);
+        let high = (usual + grid.offset) * libm::exp((3.0 * scale.at(usual)).min(3.0)) - grid.offset;
+        (value > high && value > usual + mean / 4.0).then_some(value - usual)
+    };
+    let (mut hours, mut sum) = (0.0, 0.0);
+    let passed = history.running.map_or(0.0, |r| (r.passed.as_secs_f64() / 3600.0).clamp(0.0, 1.0));
+    if let Some(running) = history.running.filter(|r| passed >= 0.25 && r.sum.is_finite()) {
+        match extra(grid.len(), running.sum / passed) {
+            Some(more) => (hours, sum) = (passed, more * passed),
+            None => return (None, 0),
+        }
+    }
+    let mut whole = 0;
+    while whole < grid.len() {
+        let hour = grid.len() - 1 - whole;
+        let Some(more) = grid.values[hour].and_then(|value| extra(hour, value)) else { break };
+        (hours, sum, whole) = (hours + 1.0, sum + more, whole + 1);
+    }
+    if hours < 1.0 || whole > LONGEST_SURGE { (None, 0) } else { (Some(Surge { hours, extra: sum / hours }), whole) }
 }

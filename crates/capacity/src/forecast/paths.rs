@@ -14,6 +14,15 @@ pub(crate) const WANDERS: usize = 21;
 /// Blocks of weekends that are enough to draw weekends from.
 const ENOUGH: usize = 4;
 
+/// Demand far above what is usual, since a few hours, such as a batch job's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Surge {
+    /// For how many hours.
+    pub(crate) hours: f64,
+    /// How much more an hour.
+    pub(crate) extra: f64,
+}
+
 /// What futures are drawn from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Futures {
@@ -41,6 +50,8 @@ pub(crate) struct Futures {
     pub(crate) blocks: Vec<Block>,
     /// The hour that is not over.
     pub(crate) running: Option<Running>,
+    /// What has just begun to come on top.
+    pub(crate) surge: Option<Surge>,
     /// Demand evidently grows, or has just stepped up.
     pub(crate) growing: bool,
     /// Weeks are known, so that dates can be told.
@@ -51,6 +62,35 @@ impl Futures {
     /// When an hour to come begins.
     pub(crate) fn at(&self, hour: usize) -> WallTime {
         hours_after(self.start, hour)
+    }
+
+    /// How much of the first hour has passed, 0 to 1.
+    pub(crate) fn passed(&self) -> f64 {
+        self.running.map_or(0.0, |r| (r.passed.as_secs_f64() / 3600.0).clamp(0.0, 1.0))
+    }
+
+    /// Draws the demand of so many hours; of the first one only what is to come of it.
+    pub(crate) fn demand(&self, hours: usize, seed: u64, mut told: impl FnMut(&[f64])) {
+        let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+        dice.0.set_stream(1);
+        let passed = self.passed();
+        self.draw(hours, seed, |_, drawn| {
+            let mut demand: Vec<f64> =
+                drawn.iter().map(|log| (libm::exp(log.min(60.0)) - self.offset).max(0.0)).collect();
+            if let Some(surge) = self.surge {
+                // Half of all things last longer again than they have lasted (Gott 1993).
+                let more = surge.hours * (1.0 / (1.0 - dice.unit()) - 1.0) + passed;
+                for (hour, value) in demand.iter_mut().enumerate().take_while(|(hour, _)| (*hour as f64) < more) {
+                    *value += surge.extra * (more - hour as f64).min(1.0);
+                }
+            }
+            if let (Some(first), Some(running)) = (demand.first_mut(), self.running) {
+                // The rest of the hour goes on as it began, the more of it has been seen; a surge is in that already.
+                let pace = if passed > 0.0 && running.sum.is_finite() { running.sum.max(0.0) / passed } else { *first };
+                *first = (pace * passed + *first * (1.0 - passed)) * (1.0 - passed);
+            }
+            told(&demand);
+        });
     }
 
     /// Draws all futures of so many hours. Each is told hour by hour as logarithms, offset included: as ordinary days would be, and as the

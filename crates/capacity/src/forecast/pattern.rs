@@ -57,28 +57,25 @@ fn shrink(usual: &mut [f64], same: &[Vec<f64>], offset: f64) {
     let by_day: Vec<f64> =
         (0..days).map(|d| (0..24).map(|h| logs[d * 24 + h] - by_hour[h]).sum::<f64>() / 24.0).collect();
     let common = |slot: usize| by_hour[slot % 24] + by_day[slot / 24];
-    let apart: f64 = (0..logs.len()).map(|s| (logs[s] - common(s)).powi(2)).sum();
-    let free = (23 * (days - 1)).max(1) as f64;
+    let apart: Vec<f64> = (0..24).map(|h| (0..days).map(|d| (logs[d * 24 + h] - common(d * 24 + h)).powi(2)).sum::<f64>()).collect();
     // The noise of one figure in its slot, and what the median of so many keeps of it.
-    let within: Vec<f64> = same
-        .iter()
-        .filter(|s| s.len() >= 2)
-        .map(|s| {
-            let logs: Vec<f64> = s.iter().map(|v| log(*v)).collect();
-            stats::variance(&logs).unwrap_or(0.0) * s.len() as f64 / (s.len() - 1) as f64
-        })
-        .collect();
-    let figures = stats::mean(&same.iter().map(|s| s.len() as f64).collect::<Vec<_>>()).unwrap_or(1.0).max(1.0);
-    let noise = stats::mean(&within).unwrap_or(0.0) * 1.2 / figures;
-    let apart = apart / free;
-    if apart <= 0.0 {
-        return;
-    }
-    let keep = (1.0 - noise / apart).clamp(0.0, 1.0);
+    let noise: Vec<f64> = (0..24).map(|h| (0..days).map(|d| noise_of(&same[d * 24 + h], &log)).sum::<f64>() / days as f64).collect();
     for (slot, value) in usual.iter_mut().enumerate() {
+        // Hours nearby tell along how far slots differ.
+        let near = (0..5).map(|i| (slot % 24 + 22 + i) % 24);
+        let apart: f64 = near.clone().map(|h| apart[h]).sum::<f64>() / (days.max(2) - 1) as f64;
+        let noise: f64 = near.map(|h| noise[h]).sum::<f64>();
+        let keep = if apart > 0.0 { (1.0 - noise / apart).clamp(0.0, 1.0) } else { 1.0 };
         let shrunk = common(slot) + keep * (logs[slot] - common(slot));
         *value = (libm::exp(shrunk) - offset).max(0.0);
     }
+}
+
+/// The noise that is left in the median of a slot's figures. Of a single figure nothing is known.
+fn noise_of(same: &[f64], log: &impl Fn(f64) -> f64) -> f64 {
+    let logs: Vec<f64> = same.iter().map(|v| log(*v)).collect();
+    let count = logs.len() as f64;
+    if count < 2.0 { 0.0 } else { stats::variance(&logs).unwrap_or(0.0) / (count - 1.0) * 1.2 }
 }
 
 /// The middle of an hour in local days.

@@ -47,6 +47,21 @@ impl Slots {
         self.pattern[slot.of_week()] * libm::exp(self.trend.at(middle_of(slot)).clamp(-20.0, 20.0))
     }
 
+    /// What an hour usually is, whatever the last day was like.
+    pub(crate) fn usual(&self, grid: &Grid, hour: usize) -> f64 {
+        self.expected(grid, hour) * self.week
+    }
+
+    /// The same with the level as it was so many hours ago.
+    pub(crate) fn before(&self, grid: &Grid, hours: usize) -> Self {
+        let mut fit = self.clone();
+        if hours > 0 {
+            let known = grid.until(grid.len() - hours);
+            (fit.level, fit.week) = (fit.level_of(&known, MEMORY), fit.level_of(&known, MEMORY * LONG));
+        }
+        fit
+    }
+
     /// The medians of hours to come.
     pub(crate) fn medians(&self, grid: &Grid, hours: usize) -> Vec<f64> {
         let (week, log) = (self.week, libm::log(self.level / self.week));
