@@ -108,7 +108,8 @@ pub fn exhaustion(forecast: &Forecast, peaks: &Peaks, limit: f64, days: u32, see
             _ => f64::INFINITY,
         })
         .collect();
-    let first = |path: &[f64]| path.iter().zip(&bars).position(|(value, bar)| value >= bar).map(|hour| futures.at(hour));
+    let first =
+        |path: &[f64]| path.iter().zip(&bars).position(|(value, bar)| value >= bar).map(|hour| futures.at(hour));
     let (mut reached_at, mut touched_at) = (Vec::new(), Vec::new());
     futures.draw(hours, seed, |ordinary, drawn| {
         reached_at.extend(first(ordinary));

@@ -4,12 +4,15 @@ use super::backtest::{self, Block, Nights};
 use super::bands::{Bands, Sorted, Tried, spread};
 use super::grid::Grid;
 use super::history::{Calendar, History, WEEK};
+use super::mstl;
 use super::outcome::{BackTest, Forecast, Growth, LEVELS, Model, Point, Shift, Unforecast};
 use super::paths::{Futures, Surge, WANDERS};
 use super::slots::Slots;
 use super::stats;
 use super::{DAILY_HOURS, DAYS_FOR_DAYS, DAYS_FOR_WEEKS};
 
+/// What share of the other's loss the second model's must stay under: it must be better by three percent.
+const BETTER: f64 = 0.97;
 /// As far as dates are looked for, in hours: 90 days.
 const FARTHEST: usize = 90 * 24;
 /// The share of hours that must be known.
@@ -30,7 +33,10 @@ const LONGEST_SURGE: usize = 18;
 
 /// See [`forecast`](super::forecast).
 pub(crate) fn make(
-    history: &History, calendar: &Calendar<'_>, hours: usize, _seed: u64,
+    history: &History,
+    calendar: &Calendar<'_>,
+    hours: usize,
+    _seed: u64,
 ) -> Result<Forecast, Unforecast> {
     let reach = hours.clamp(1, FARTHEST);
     let grid = Grid::new(history, calendar, FARTHEST);
@@ -39,24 +45,32 @@ pub(crate) fn make(
     let medians = fit.medians(&grid, reach);
     let steps: Vec<i64> = fit.trend.steps.iter().map(|(day, _)| *day).collect();
     let least = least_known(&grid, weekly);
-    let nights =
-        backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| Slots::fit(known, weekly).medians(known, hours));
-    let error = (nights.nights >= 3).then(|| {
-        let judged = backtest::judge(&nights, grid.offset);
-        BackTest { naive: naive(&grid, &nights, weekly), ..judged }
+    let nights = backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| {
+        Slots::fit(known, weekly).medians(known, hours)
     });
-    let model = if weekly { Model::SlotOfWeek } else { Model::Daily };
+    let examined = |nights: &Nights| (nights.nights >= 3).then(|| backtest::judge(nights, grid.offset));
+    let mut model = if weekly { Model::SlotOfWeek } else { Model::Daily };
+    let mut error = examined(&nights);
     let wander = wander(&nights, fit.trend.doubt);
-    let points = points(&grid, &medians, &nights, wander, fit.trend.doubt);
+    let doubt = fit.trend.doubt;
+    let mut points = points(&grid, &medians, &nights, wander, doubt);
+    if weekly && grid.len() >= mstl::WEEKS * WEEK {
+        let other = backtest::nights(&grid, (2 * WEEK).max(least), usize::MAX, &steps, mstl::medians);
+        let judged = examined(&other);
+        if let (Some(a), Some(b)) = (error, judged)
+            && a.nights == b.nights
+            && b.pinball < a.pinball * BETTER
+        {
+            (model, error) = (Model::Mstl, judged);
+            points = self::points(&grid, &continued(&grid, reach, fit.trend.slope), &other, wander, doubt);
+        }
+    }
+    let error = error.map(|judged| BackTest { naive: naive(&grid, &nights, weekly), ..judged });
     let futures = futures(&grid, history, &fit, nights, wander, weekly);
     let at_day = |day: i64| grid.slots.iter().position(|s| s.day >= day).map_or(grid.start, |hour| grid.at(hour));
-    let shifts =
-        fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
-    let growth = Growth {
-        per_day: libm::exp(fit.trend.slope) - 1.0,
-        uncertainty: fit.trend.doubt,
-        evident: fit.trend.evident,
-    };
+    let shifts = fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
+    let growth =
+        Growth { per_day: libm::exp(fit.trend.slope) - 1.0, uncertainty: fit.trend.doubt, evident: fit.trend.evident };
     Ok(Forecast { points, model, error, growth, shifts, days: grid.len() as f64 / 24.0, futures })
 }
 
@@ -64,6 +78,15 @@ pub(crate) fn make(
 fn least_known(grid: &Grid, weekly: bool) -> usize {
     let (few, good) = if weekly { (LEAST_WEEKLY, GOOD_WEEKLY) } else { (LEAST_DAILY, LEAST_DAILY) };
     if grid.len() >= good + GOOD_NIGHTS * 24 { good } else { few }
+}
+
+/// The other model's medians: a week of its own, then that week again with the trend.
+fn continued(grid: &Grid, hours: usize, slope: f64) -> Vec<f64> {
+    let mut medians = mstl::medians(grid, hours.min(WEEK));
+    for hour in medians.len()..hours {
+        medians.push(medians[hour - WEEK] * libm::exp(7.0 * slope));
+    }
+    medians
 }
 
 /// Whether there is enough for weeks (`true`) or for days, or why there is not.
@@ -113,8 +136,12 @@ fn naive(grid: &Grid, nights: &Nights, weekly: bool) -> f64 {
 /// How far the level wanders from day to day: what the errors of a week ahead have beyond those of a day ahead and the slope's doubt.
 fn wander(nights: &Nights, doubt: f64) -> f64 {
     let of = |ahead: usize| -> Option<f64> {
-        let mut by_day: Vec<(i64, f64)> =
-            nights.tried.iter().filter(|t| t.ahead == ahead && !t.stepped && t.kind > 0).map(|t| (t.day, t.error)).collect();
+        let mut by_day: Vec<(i64, f64)> = nights
+            .tried
+            .iter()
+            .filter(|t| t.ahead == ahead && !t.stepped && t.kind > 0)
+            .map(|t| (t.day, t.error))
+            .collect();
         by_day.sort_by_key(|(day, _)| *day);
         let means: Vec<f64> = by_day
             .chunk_by(|a, b| a.0 == b.0)

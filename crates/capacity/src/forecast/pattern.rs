@@ -26,7 +26,9 @@ pub(crate) fn pattern(grid: &Grid, trend: Option<&Trend>, weekly: bool) -> Vec<f
             bounds[slot.of_week()] = bounds[slot.of_week()].max(value);
             continue;
         }
-        for (same, most) in [(&mut of_week[slot.of_week()], SAME_HOURS), (&mut of_day[usize::from(slot.hour)], SAME_DAYS)] {
+        for (same, most) in
+            [(&mut of_week[slot.of_week()], SAME_HOURS), (&mut of_day[usize::from(slot.hour)], SAME_DAYS)]
+        {
             if same.len() < most {
                 same.push(value);
             }
@@ -52,14 +54,15 @@ fn shrink(usual: &mut [f64], same: &[Vec<f64>], offset: f64) {
     let days = usual.len() / 24;
     let log = |value: f64| libm::log(value.max(0.0) + offset);
     let logs: Vec<f64> = usual.iter().map(|v| log(*v)).collect();
-    let by_hour: Vec<f64> =
-        (0..24).map(|h| (0..days).map(|d| logs[d * 24 + h]).sum::<f64>() / days as f64).collect();
+    let by_hour: Vec<f64> = (0..24).map(|h| (0..days).map(|d| logs[d * 24 + h]).sum::<f64>() / days as f64).collect();
     let by_day: Vec<f64> =
         (0..days).map(|d| (0..24).map(|h| logs[d * 24 + h] - by_hour[h]).sum::<f64>() / 24.0).collect();
     let common = |slot: usize| by_hour[slot % 24] + by_day[slot / 24];
-    let apart: Vec<f64> = (0..24).map(|h| (0..days).map(|d| (logs[d * 24 + h] - common(d * 24 + h)).powi(2)).sum::<f64>()).collect();
+    let apart: Vec<f64> =
+        (0..24).map(|h| (0..days).map(|d| (logs[d * 24 + h] - common(d * 24 + h)).powi(2)).sum::<f64>()).collect();
     // The noise of one figure in its slot, and what the median of so many keeps of it.
-    let noise: Vec<f64> = (0..24).map(|h| (0..days).map(|d| noise_of(&same[d * 24 + h], &log)).sum::<f64>() / days as f64).collect();
+    let noise: Vec<f64> =
+        (0..24).map(|h| (0..days).map(|d| noise_of(&same[d * 24 + h], &log)).sum::<f64>() / days as f64).collect();
     for (slot, value) in usual.iter_mut().enumerate() {
         // Hours nearby tell along how far slots differ.
         let near = (0..5).map(|i| (slot % 24 + 22 + i) % 24);

@@ -65,10 +65,12 @@ impl Slots {
     /// The medians of hours to come.
     pub(crate) fn medians(&self, grid: &Grid, hours: usize) -> Vec<f64> {
         let (week, log) = (self.week, libm::log(self.level / self.week));
-        (0..hours).map(|ahead| {
-            let kept = libm::pow(self.trend.memory.max(0.05), ahead as f64 / 24.0);
-            self.expected(grid, grid.len() + ahead) * week * libm::exp(log * kept)
-        }).collect()
+        (0..hours)
+            .map(|ahead| {
+                let kept = libm::pow(self.trend.memory.max(0.05), ahead as f64 / 24.0);
+                self.expected(grid, grid.len() + ahead) * week * libm::exp(log * kept)
+            })
+            .collect()
     }
 
     /// Actual against expected, recent hours counting most. A single hour counts with at most three times what was expected of it.
