@@ -164,7 +164,8 @@ impl Asked {
         // Days are counted from 1970-01-01, a Thursday.
         let weekday = (self.from + minute / 1_440 + 3).rem_euclid(7);
         let week = if self.week && weekday >= 5 { 0.45 } else { 1.0 };
-        let launched: f64 = self.launches.iter().filter(|(from, _)| day >= f64::from(*from)).map(|(_, by)| by).product();
+        let launched: f64 =
+            self.launches.iter().filter(|(from, _)| day >= f64::from(*from)).map(|(_, by)| by).product();
         self.busiest * (0.35 + 0.65 * shape.powf(1.5)) * week * (1.0 + self.trend).powf(day) * launched
     }
 }
@@ -188,11 +189,20 @@ fn record(asked: &Asked, dice: &mut Dice, begin: i64, refused: bool, out: &mut i
         false => (200, "null", "null"),
     };
     let (outcome, code, by, first) = match refused {
-        true => ("failed", r#""rate_limited""#, format!(r#""{}""#, deployment.split('/').next().unwrap_or_default()), "null"),
+        true => (
+            "failed",
+            r#""rate_limit_exceeded""#,
+            format!(r#""{}""#, deployment.split('/').next().unwrap_or_default()),
+            "null",
+        ),
         false => ("answered", "null", "null".to_owned(), "280"),
     };
     let model = deployment.split_once('/').map_or("", |(_, model)| model);
-    let last = if refused { format!(r#""Refused","status":429,"code":{code},"by":{by}"#) } else { r#""Answered","status":200"#.to_owned() };
+    let last = if refused {
+        format!(r#""Refused","status":429,"code":{code},"by":{by}"#)
+    } else {
+        r#""Answered","status":200"#.to_owned()
+    };
     writeln!(
         out,
         r#"{{"id":"{id}","run":null,"key":"{key}","tenant":null,"tags":{{}},"route":"{route}","model":"{model}","dialect":"openai","endpoint":"chat","stream":false,"trace":null,"sdk_retry":null,"content":null,"outcome":"{outcome}","status":{status},"code":{code},"refused_by":{by},"started_at":"{start}","ended_at":"{end}","first_content_ms":{first},"queued_ms":0,"overhead_us":150,"cost_usd":null,"cost_estimated":false,"usage":{usage},"degraded":[],"attempts":[{{"deployment":"{deployment}","status":{status},"class":{class},"message":{message},"upstream_id":null,"started_at":"{start}","ended_at":"{end}","usage":{usage},"cost_usd":null,"cost_estimated":false}}],"events":[{{"at":"{end}","stage":"settle","fact":{last}}}]}}"#
@@ -305,12 +315,12 @@ mod tests {
         let of_day = |made: &[serde_json::Value], day: &str| {
             made.iter().filter(|record| record["started_at"].as_str().unwrap().starts_with(day)).count() as f64
         };
-        let made = lines(&["--days", "15", "--week", "--launch", "7:2", "--busiest", "4", "--noise", "0"]);
+        let made = lines(&["--days", "15", "--week", "--launch", "7:2", "--noise", "0"]);
         let ratio = of_day(&made, "2026-10-26") / of_day(&made, "2026-10-19");
         assert!((1.9..2.1).contains(&ratio), "{ratio}");
         let ratio = of_day(&made, "2026-10-24") / of_day(&made, "2026-10-23");
         assert!((0.4..0.5).contains(&ratio), "{ratio}");
-        let made = lines(&["--days", "15", "--trend", "5", "--busiest", "4", "--noise", "0"]);
+        let made = lines(&["--days", "15", "--trend", "5", "--noise", "0"]);
         let ratio = of_day(&made, "2026-11-02") / of_day(&made, "2026-10-19");
         assert!((1.85..2.1).contains(&ratio), "{ratio}");
     }
