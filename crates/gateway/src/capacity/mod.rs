@@ -5,6 +5,7 @@
 //! so that it never takes more than a twentieth of one processor.
 
 mod admin;
+mod ahead;
 mod fleet;
 mod reading;
 
@@ -20,6 +21,7 @@ use crate::clock::wall;
 use crate::state::Shared;
 
 pub(crate) use admin::{add_forecast, serve};
+pub(crate) use ahead::ahead;
 pub use fleet::{InForce, fleet};
 pub use reading::{Gathered, gather};
 
