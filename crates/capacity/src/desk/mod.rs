@@ -30,8 +30,8 @@ pub use headline::{Urgency, deadline};
 pub use options::KeyUse;
 pub use outlook::{HISTORY, PEAK};
 pub use view::{
-    Band, BudgetView, CeilingView, ChoiceView, Desk, ExhaustionView, Failover, HourUse, ModelView, PeriodView,
-    Survivor, Use,
+    Band, BudgetView, CeilingView, ChoiceView, Desk, ExhaustionView, Failover, HourUse, LaunchView, ModelView,
+    PeriodView, Survivor, Use,
 };
 pub use words::{clock, date, day_or_time, percent};
 
