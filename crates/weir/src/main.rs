@@ -10,6 +10,7 @@ mod keys;
 mod ledger;
 mod logs;
 mod mock;
+mod providers;
 mod reading;
 mod replay;
 mod runs;
@@ -71,6 +72,8 @@ enum Command {
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
     Headroom(headroom::Arguments),
+    /// Show how available each provider and deployment was, beside what users saw
+    Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
     /// Show what was spent, by key, model, run and more
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
+        Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
