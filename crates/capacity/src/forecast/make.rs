@@ -36,7 +36,7 @@ pub(crate) fn make(
     history: &History,
     calendar: &Calendar<'_>,
     hours: usize,
-    _seed: u64,
+    seed: u64,
 ) -> Result<Forecast, Unforecast> {
     let reach = hours.clamp(1, FARTHEST);
     let grid = Grid::new(history, calendar, FARTHEST);
@@ -48,25 +48,22 @@ pub(crate) fn make(
     let nights = backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| {
         Slots::fit(known, weekly).medians(known, hours)
     });
-    let examined = |nights: &Nights| (nights.nights >= 3).then(|| backtest::judge(nights, grid.offset));
     let mut model = if weekly { Model::SlotOfWeek } else { Model::Daily };
-    let mut error = examined(&nights);
     let wander = wander(&nights, fit.trend.doubt);
     let doubt = fit.trend.doubt;
     let mut points = points(&grid, &medians, &nights, wander, doubt);
+    let mut error = (nights.nights >= 3).then(|| backtest::judge(&nights, grid.offset, false));
     if weekly && grid.len() >= mstl::WEEKS * WEEK {
         let other = backtest::nights(&grid, (2 * WEEK).max(least), usize::MAX, &steps, mstl::medians);
-        let judged = examined(&other);
-        if let (Some(a), Some(b)) = (error, judged)
-            && a.nights == b.nights
-            && b.pinball < a.pinball * BETTER
-        {
-            (model, error) = (Model::Mstl, judged);
+        let loss = |nights: &Nights| backtest::judge(nights, grid.offset, true).pinball;
+        if other.nights == nights.nights && loss(&other) < loss(&nights) * BETTER {
+            model = Model::Mstl;
+            error = Some(backtest::judge(&other, grid.offset, false));
             points = self::points(&grid, &continued(&grid, reach, fit.trend.slope), &other, wander, doubt);
         }
     }
     let error = error.map(|judged| BackTest { naive: naive(&grid, &nights, weekly), ..judged });
-    let futures = futures(&grid, history, &fit, nights, wander, weekly);
+    let futures = Futures { seed, ..futures(&grid, history, &fit, nights, wander, weekly) };
     let at_day = |day: i64| grid.slots.iter().position(|s| s.day >= day).map_or(grid.start, |hour| grid.at(hour));
     let shifts = fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
     let growth =
@@ -130,7 +127,7 @@ fn naive(grid: &Grid, nights: &Nights, weekly: bool) -> f64 {
     for t in &mut tried {
         t.kind = backtest::kind(&limits, t.median);
     }
-    backtest::judge(&Nights { tried, blocks: Vec::new(), nights: nights.nights }, grid.offset).pinball
+    backtest::judge(&Nights { tried, blocks: Vec::new(), nights: nights.nights }, grid.offset, false).pinball
 }
 
 /// How far the level wanders from day to day: what the errors of a week ahead have beyond those of a day ahead and the slope's doubt.
@@ -184,6 +181,7 @@ fn futures(grid: &Grid, history: &History, fit: &Slots, nights: Nights, wander: 
     let last = grid.slots[grid.len() - 1].day;
     let stepped = fit.trend.steps.iter().any(|(day, log)| *log > 0.0 && last - day < 14);
     Futures {
+        seed: 0,
         start: grid.at(grid.len()),
         slots: grid.slots[grid.len()..grid.len() + medians.len()].to_vec(),
         logs,
