@@ -46,7 +46,7 @@ fn fill(path: &Path) {
         let mut draw = 7_u64;
         for day in 0..DAYS {
             let mut entries = Vec::new();
-            for minute in (0..1_440).step_by(3) {
+            for minute in (0..1_440).step_by(5) {
                 let at = WallTime(END.0 - DAYS * DAY + day * DAY + minute * MINUTE);
                 draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let noise = 0.95 + (draw >> 40) as f64 / f64::from(1 << 24) / 10.0;

@@ -201,6 +201,13 @@ fn of_minutes(
     let bands: Vec<Band> = forecast.points.iter().map(band).collect();
     view.busiest = bands.iter().take(BUSIEST).max_by(|a, b| a.p50.total_cmp(&b.p50)).copied();
     view.ahead = by_day(&bands, zone, |one| one.at, |one| one.p50);
+    // What is left of today is a day of its own only if it is to be fuller than today was.
+    if let (Some(first), Some(was)) = (view.ahead.first(), view.past.last())
+        && local_day(first.at, zone) == local_day(was.at, zone)
+        && first.p50 <= was.amount
+    {
+        view.ahead.remove(0);
+    }
     view.hours = bands.into_iter().take(TOLD).collect();
     let found = exhaustion(forecast, peaks, limit as f64, AHEAD, SEED)?;
     view.exhaustion = Some(ExhaustionView {
@@ -218,12 +225,16 @@ fn rounded(amount: f64) -> f64 {
     (amount * 100.0).round() / 100.0
 }
 
+/// Days since 1970-01-01 on the clocks of a zone.
+fn local_day(at: WallTime, zone: &Zone) -> i64 {
+    at.0.saturating_add(zone.seconds_ahead(at) * 1_000_000).div_euclid(DAY)
+}
+
 /// Of each local day the fullest.
 fn by_day<T: Copy>(all: &[T], zone: &Zone, at: impl Fn(&T) -> WallTime, amount: impl Fn(&T) -> f64) -> Vec<T> {
     let mut days: BTreeMap<i64, T> = BTreeMap::new();
     for one in all {
-        let when = at(one);
-        let day = when.0.saturating_add(zone.seconds_ahead(when) * 1_000_000).div_euclid(DAY);
+        let day = local_day(at(one), zone);
         let fuller = days.get(&day).is_none_or(|known| amount(one) > amount(known));
         if fuller {
             days.insert(day, *one);
