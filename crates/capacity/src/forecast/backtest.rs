@@ -21,6 +21,14 @@ pub(crate) struct Nights {
     pub(crate) nights: u32,
 }
 
+impl Nights {
+    /// The last of them only.
+    pub(crate) fn first(&self, most: usize) -> Self {
+        let tried = self.tried.iter().filter(|t| t.night <= most).copied().collect();
+        Self { tried, blocks: Vec::new(), nights: self.nights.min(most as u32) }
+    }
+}
+
 /// How one day went otherwise than expected, hour by hour.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
@@ -56,7 +64,7 @@ pub(crate) fn nights(
                 whole += 1;
             }
             let kind = kind(&limits, *median);
-            out.tried.push(Tried { kind, ahead: index / 24, day, median: *median, came, error, stepped });
+            out.tried.push(Tried { kind, night, ahead: index / 24, day, median: *median, came, error, stepped });
         }
         if whole >= 20 {
             out.blocks.push(block);

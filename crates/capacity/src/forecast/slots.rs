@@ -113,7 +113,11 @@ pub(crate) fn days(grid: &Grid) -> Vec<Day> {
             if let Some(value) = grid.values[hour] {
                 known += 1;
                 bounded += usize::from(grid.bound[hour]);
-                sum += if grid.bound[hour] { value.max(usual[grid.slots[hour].of_week()]) } else { value };
+                let usual = usual[grid.slots[hour].of_week()];
+                let beside = [hour.checked_sub(1), Some(hour + 1)].into_iter().flatten();
+                let beside = beside.filter_map(|h| grid.values.get(h).copied().flatten()).fold(usual, f64::max);
+                // A spike of an hour is not the day's.
+                sum += if grid.bound[hour] { value.max(usual) } else { value.min(3.0 * (beside + grid.offset)) };
             }
             hour += 1;
         }

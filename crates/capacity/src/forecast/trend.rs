@@ -98,7 +98,7 @@ fn weights(days: &[Day]) -> Vec<f64> {
         .collect();
     let at_end = out.iter().rev().take_while(|o| **o).count();
     let kept = if at_end >= SIDE { plain.len() - at_end } else { plain.len() };
-    (0..plain.len()).map(|i| if out[i] && i < kept { 0.05 } else { 1.0 }).collect()
+    (0..plain.len()).map(|i| if out[i] && i < kept { 0.01 } else { 1.0 }).collect()
 }
 
 /// Days less the median of how their weekday differs from the days around.

@@ -99,7 +99,7 @@ fn raised(made: &Made, seed: u64, limit: f64, from: usize, until: usize) -> Opti
 
 #[test]
 fn flat_traffic_at_eighty_percent_raises_no_alarm_in_thirty_days() {
-    let seeds: u64 = std::env::var("WEIR_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
+    let seeds: u64 = std::env::var("WEIR_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
     for seed in 0..seeds {
         let noise = [(0.05, 0.0, 0.0), (0.08, 0.7, 0.02), (0.10, 0.3, 0.02)][seed as usize % 3];
         let made = Made { noise, ..Made::default() };
@@ -110,7 +110,7 @@ fn flat_traffic_at_eighty_percent_raises_no_alarm_in_thirty_days() {
 
 #[test]
 fn an_alarm_comes_five_days_before_a_trend_hits_its_ceiling() {
-    let seeds: u64 = std::env::var("WEIR_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
+    let seeds: u64 = std::env::var("WEIR_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
     let mut least = usize::MAX;
     for seed in 0..seeds.min(25) {
         let trends =
