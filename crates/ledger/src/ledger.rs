@@ -330,6 +330,12 @@ impl Ledger {
         let _ = wait.await;
     }
 
+    /// What reads it.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
+    }
+
     /// The record of one request as JSON; none if the ledger does not have it.
     ///
     /// # Errors
@@ -384,12 +390,6 @@ impl Ledger {
     /// When the database cannot be read.
     pub async fn uptime(&self, now: WallTime) -> Result<Uptime, StoreError> {
         self.inner.reader.uptime(now).await
-    }
-
-    /// A way to read that is handed on.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        self.inner.reader.clone()
     }
 
     /// Counts over time, as `query` says.

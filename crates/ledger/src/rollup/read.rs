@@ -149,7 +149,7 @@ impl Rolled<'_> {
             let tags = tags.next_if(|(at, _)| at == start).and_then(|(_, data)| TagCells::decode(&data));
             let folded = cells.as_ref().is_some_and(|(folded, _)| *folded && self.names_matter)
                 || tags.as_ref().is_some_and(|tags| tags.folded);
-            if folded && *start >= oldest && has_requests(self.snapshot, *start, *start + grain.length()).await? {
+            if folded && *start >= oldest && has_finer(self.snapshot, grain, *start).await? {
                 again.extend(finer(grain, *start).into_iter().map(|piece| (*bucket, piece)));
                 continue;
             }
@@ -193,11 +193,25 @@ async fn rollups(
     snapshot.rows(sql).await?.iter().map(|row| Ok((row.int(0)?, row.blob(1)?))).collect()
 }
 
-/// Whether a time has requests: where days that were imported late are kept, those between may be gone.
-async fn has_requests(snapshot: &mut Snapshot, from: i64, to: i64) -> Result<bool, sqlx::Error> {
-    let id = |at: i64| key(RequestId::new(WallTime(at).millis(), 0));
-    let mut sql = snapshot.statement("SELECT id FROM requests WHERE id >= ");
-    sql.bind(id(from)).push(" AND id < ").bind(id(to)).push(" LIMIT 1");
+/// Whether what a roll-up is made of is there: where days that were imported of late are kept, that of those between may be gone.
+async fn has_finer(snapshot: &mut Snapshot, grain: Grain, start: i64) -> Result<bool, sqlx::Error> {
+    let end = start + grain.length();
+    let mut sql = match grain {
+        // Hours are kept for more than a year.
+        Grain::Day => return Ok(true),
+        Grain::Hour => {
+            let mut sql = snapshot.statement("SELECT start FROM rollups WHERE grain = ");
+            sql.bind(Grain::Minute.number()).push(" AND start >= ").bind(start).push(" AND start < ").bind(end);
+            sql
+        }
+        Grain::Minute => {
+            let id = |at: i64| key(RequestId::new(WallTime(at).millis(), 0));
+            let mut sql = snapshot.statement("SELECT started_at FROM requests WHERE id >= ");
+            sql.bind(id(start)).push(" AND id < ").bind(id(end));
+            sql
+        }
+    };
+    sql.push(" LIMIT 1");
     Ok(!snapshot.rows(sql).await?.is_empty())
 }
 

@@ -163,7 +163,7 @@ async fn a_limit_that_is_declared_otherwise_than_the_provider_states_until_the_c
     let told = |alert: &serde_json::Value| alert["subject"].as_str().unwrap_or_default().to_owned();
     let opened = async {
         // The first answer says that less is kept to from now on, the third that it is not what is declared.
-        while !told(&world.open("limit-changed").await).starts_with("Limit drift: p requests/min: declared 5,000, ") {
+        while !told(&world.open("limit-changed").await).starts_with("Limit drift: p requests/min: declared 5k, ") {
             tokio::task::yield_now().await;
         }
     };
