@@ -69,10 +69,13 @@ pub fn fleet(config: &Config, in_force: &[InForce], seen: &BTreeSet<DeploymentId
     }
 }
 
+/// What is declared of a limit, what is in force, and what the provider states.
+type Said = (Option<u64>, u64, Option<u64>);
+
 /// Every limit that is declared of a provider, a pool or a model, and those in force that nobody declared.
 fn ceilings(config: &Config, in_force: &[InForce]) -> Vec<Ceiling> {
     let declared = &config.engine.limits;
-    let mut limits: BTreeMap<(PoolId, usize), (Option<u64>, u64, Option<u64>)> = BTreeMap::new();
+    let mut limits: BTreeMap<(PoolId, usize), Said> = BTreeMap::new();
     let mut declare = |pool: PoolId, own: &Limits| {
         for (dimension, limit) in own.iter() {
             limits.insert((pool.clone(), dimension.index()), (Some(limit), limit, None));

@@ -105,6 +105,9 @@ async fn sums(
     }
 }
 
+/// Whose requests are meant, and from when until when.
+type Asked = (String, WallTime, WallTime);
+
 /// Which keys ask for what of each ceiling in its busiest hour, and what theirs cost since `week`.
 async fn keys(
     reader: &Reader,
@@ -114,7 +117,7 @@ async fn keys(
     now: WallTime,
 ) -> Result<BTreeMap<String, Vec<KeyUse>>, StoreError> {
     let costs = sums(reader, vec![SpendBy::Key, SpendBy::Deployment], week, now).await?;
-    let mut known: BTreeMap<(String, WallTime, WallTime), Vec<(Arc<str>, Tally)>> = BTreeMap::new();
+    let mut known: BTreeMap<Asked, Vec<(Arc<str>, Tally)>> = BTreeMap::new();
     let mut keys = BTreeMap::new();
     for (place, ceiling) in fleet.ceilings.iter().enumerate() {
         let Some((from, until)) = busiest_span(fleet, book, place, now).filter(|(from, until)| from < until) else {
