@@ -215,15 +215,18 @@ impl Pressed<'_> {
         }
     }
 
-    /// What the requests of a route cost more at `other`, over the days of the book, in nano-dollars; none if a price is unknown.
+    /// What the requests of a route cost more at `other`, over the days of the book, in nano-dollars; none if a price is unknown. A
+    /// request is taken as large as they are on average, since a long one may have prices of its own.
     fn dearer(&self, route: &str, members: &[(DeploymentId, f64)], other: &DeploymentId) -> Option<f64> {
         let new = self.fleet.prices.get(other)?;
         let mut sum = 0.0;
         for (id, _) in members {
-            let (old, usage) = (self.fleet.prices.get(id)?, usage(self.book.totals.get(id)?));
+            let (old, demand) = (self.fleet.prices.get(id)?, self.book.totals.get(id)?);
+            let usage = usual(demand);
             let routes = self.book.routes_of(self.fleet, id);
             let part: f64 = routes.iter().filter(|(name, _)| **name == *route).map(|(_, share)| share).sum();
-            sum += part * (new.cost(&usage, Tier::Standard)?.0 as f64 - old.cost(&usage, Tier::Standard)?.0 as f64);
+            let more = new.cost(&usage, Tier::Standard)?.0 as f64 - old.cost(&usage, Tier::Standard)?.0 as f64;
+            sum += part * demand.requests as f64 * more;
         }
         Some(sum)
     }
@@ -299,11 +302,13 @@ impl Pressed<'_> {
     }
 }
 
-fn usage(demand: &Demand) -> Usage {
+/// What one request uses, on average.
+fn usual(demand: &Demand) -> Usage {
+    let of = |tokens: u64| Tokens(tokens / demand.requests.max(1));
     Usage {
-        input: Tokens(demand.input),
-        cached_input: Tokens(demand.cached_input),
-        output: Tokens(demand.output),
+        input: of(demand.input),
+        cached_input: of(demand.cached_input),
+        output: of(demand.output),
         ..Usage::default()
     }
 }

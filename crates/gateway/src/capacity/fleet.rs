@@ -172,7 +172,7 @@ fn budgets(config: &Config) -> Vec<BudgetCeiling> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use weir_config::{ProcessEnvironment, load};
 
     use super::*;
@@ -202,8 +202,9 @@ key-hash = "1111111111111111111111111111111111111111111111111111111111111111"
 priority = "batch"
 "#;
 
-    fn config() -> Config {
-        let folder = std::env::temp_dir().join(format!("weir-fleet-{}", std::process::id()));
+    pub(in super::super) fn config() -> Config {
+        let folder =
+            std::env::temp_dir().join(format!("weir-fleet-{}-{:?}", std::process::id(), std::thread::current().id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("weir.toml");
         std::fs::write(&path, CONFIG).unwrap();

@@ -64,3 +64,34 @@ fn declared(config: &Config, pool: &PoolId, dimension: Dimension) -> Option<u64>
         PoolId::Key(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fleet::tests::config;
+    use super::*;
+
+    fn change(pool: &str, new: &str, how: &str) -> String {
+        format!(
+            r#"{{"fact":"LimitChanged","pool":"{pool}","limit":"requests-per-minute","old":500,"new":{new},"how":"{how}"}}"#
+        )
+    }
+
+    #[test]
+    fn what_headers_stated_is_kept_to_where_it_is_lower_than_what_is_declared() {
+        let config = config();
+        let told = |pool: &str, new: &str| {
+            read(&config, &change(pool, new, "the provider's headers say so"))
+                .map(|one| (one.pool, one.limit, one.stated))
+        };
+        assert_eq!(told("openai", "300"), Some((PoolId::Provider("openai".into()), 300, Some(300))));
+        assert_eq!(told("openai", "900"), Some((PoolId::Provider("openai".into()), 500, Some(900))));
+        let sonnet = PoolId::Model(DeploymentId::new("claude", "sonnet"));
+        assert_eq!(told("claude/sonnet", "50"), Some((sonnet, 50, Some(50))));
+        assert_eq!(told("gpt-5", "50"), Some((PoolId::Shared("gpt-5".into()), 50, Some(50))));
+        for (pool, new) in [("gone", "50"), ("gone/model", "50"), ("openai", "null")] {
+            assert_eq!(told(pool, new), None, "{pool} {new}");
+        }
+        assert_eq!(read(&config, &change("openai", "300", "the configuration declares it")), None);
+        assert_eq!(read(&config, "{"), None);
+    }
+}
