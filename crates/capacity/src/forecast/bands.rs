@@ -9,8 +9,8 @@ pub(crate) const KINDS: usize = 3;
 pub(crate) const DISTANCES: usize = 3;
 /// Errors of one kind and distance that stand for themselves; fewer are told by those of all kinds, or all distances.
 const ENOUGH: usize = 24;
-/// How much further out tails lie for each day less: half a day's worth, tried on public series.
-const WIDE: f64 = 0.5;
+/// How much further out tails lie for each day less: a third of a day.s worth, tried on public series.
+const WIDE: f64 = 0.3;
 
 /// One hour that was forecast and then came.
 #[derive(Clone, Copy, Debug)]

@@ -102,7 +102,7 @@ pub(crate) fn nth(ascending: &[WallTime], share: f64) -> Option<WallTime> {
 #[must_use]
 pub fn exhaustion(forecast: &Forecast, peaks: &Peaks, limit: f64, days: u32, seed: u64) -> Option<Exhaustion> {
     let futures = &forecast.futures;
-    if !futures.weekly || !(limit.is_finite() && limit > 0.0) {
+    if !(futures.weekly && limit.is_finite() && limit > 0.0) {
         return None;
     }
     let hours = (days.max(1) as usize * 24).min(futures.logs.len());

@@ -43,8 +43,8 @@ fn smooth(values: &[f64], window: usize, jump: usize) -> Vec<f64> {
     while before < last {
         let next = (before + jump.max(1)).min(last);
         let has = local(values, window, next as f64);
-        for between in before + 1..=next {
-            out[between] = had + (has - had) * (between - before) as f64 / (next - before) as f64;
+        for (between, value) in out[before + 1..=next].iter_mut().enumerate() {
+            *value = had + (has - had) * (between + 1) as f64 / (next - before) as f64;
         }
         (before, had) = (next, has);
     }

@@ -125,13 +125,16 @@ impl Futures {
                 let own = if weekend { &weekends } else { &weekdays };
                 let from = if own.len() >= ENOUGH { own } else { &all };
                 let block = (!from.is_empty()).then(|| from[dice.below(from.len())]);
-                for (index, value) in span.iter_mut().enumerate() {
-                    let ahead = (first + index) as f64 / 24.0;
-                    let grown = if by_amount {
-                        libm::log((1.0 + (self.linear + bent) * ahead).max(0.01))
+                let grown = |days: usize| {
+                    if by_amount {
+                        libm::log((1.0 + (self.linear + bent) * days as f64).max(0.01))
                     } else {
-                        (self.slope + bent) * ahead
-                    };
+                        (self.slope + bent) * days as f64
+                    }
+                };
+                let (begin, end) = (grown(day), grown(day + 1));
+                for (index, value) in span.iter_mut().enumerate() {
+                    let grown = begin + (end - begin) * index as f64 / 24.0;
                     let other = block.map_or(0.0, |b| b.errors[index]);
                     let level = self.logs[first + index] + grown;
                     ordinary[first + index] = level + unsure + away * away_by;

@@ -87,14 +87,14 @@ impl Slots {
             let value = if grid.bound[first + index] { value.max(usual[index]) } else { value };
             Some((value + grid.offset) / (usual[index] + grid.offset))
         };
-        for index in 0..usual.len() {
+        for (index, usual) in usual.iter().enumerate() {
             (actual, expected) = (actual * keep, expected * keep);
             let Some(own) = ratio(index) else { continue };
             let beside = [index.checked_sub(1).and_then(ratio), ratio(index + 1)];
             let most = beside.into_iter().flatten().fold(f64::NAN, f64::max);
             let own = own.min(if most.is_nan() { 3.0 } else { most * BESIDE }).clamp(1.0 / 3.0, 3.0);
-            actual += ((usual[index] + grid.offset) * own - grid.offset).max(0.0);
-            expected += usual[index];
+            actual += ((usual + grid.offset) * own - grid.offset).max(0.0);
+            expected += usual;
         }
         if expected <= 0.0 { 1.0 } else { (actual / expected).clamp(0.05, 20.0) }
     }

@@ -47,8 +47,9 @@ const STEP_WORTH: f64 = 30.0;
 const BEND_WORTH: f64 = 30.0;
 /// The least step that is told: 12 %.
 const LEAST_STEP: f64 = 0.113;
-/// From how many standard errors on a slope is beyond doubt.
+/// From how many standard errors on a slope is beyond doubt, and how many more for each step or bend that was chosen along with it.
 const EVIDENT: f64 = 4.0;
+const EVIDENT_MORE: f64 = 1.5;
 /// The least growth a day that is beyond doubt, whatever the standard error says: a seventh of a percent.
 const LEAST_GROWTH: f64 = 0.0015;
 /// Days on either side of a step.
@@ -305,7 +306,8 @@ impl Fit {
                 Column::Slope => {
                     trend.doubt = (inverse[index][index] * variance).sqrt();
                     let t = value / trend.doubt.max(1e-9);
-                    trend.evident = t.abs() >= EVIDENT && value.abs() >= LEAST_GROWTH;
+                    let along = self.columns.iter().filter(|c| matches!(c, Column::Step(_) | Column::Bend(_))).count();
+                    trend.evident = t.abs() >= EVIDENT + EVIDENT_MORE * along as f64 && value.abs() >= LEAST_GROWTH;
                     // How likely there is a slope at all, against none (Schwarz's criterion).
                     let odds = (t * t - (self.times.len() as f64).ln() - 2.0) / 2.0;
                     trend.slope = value / (1.0 + libm::exp(-odds));

@@ -11,7 +11,7 @@ use weir_units::WallTime;
 use crate::made::{MONDAY, Made, Trend, history};
 
 fn at(text: &str) -> WallTime {
-    text.parse().unwrap()
+    text.parse().expect("a time")
 }
 
 fn week(history: &History) -> Result<Forecast, Unforecast> {
@@ -163,8 +163,8 @@ fn a_holiday_is_a_sunday() {
 fn todays_quota_is_gone_by_half_past_two() {
     // A batch job that was never seen before begins at eight and asks 2,000 an hour; it is half past twelve.
     let mut hours = Made::default().hours(31, 11);
-    for hour in 30 * 24 + 8..31 * 24 {
-        hours[hour] += 2_000.0;
+    for hour in &mut hours[30 * 24 + 8..] {
+        *hour += 2_000.0;
     }
     let now = 30 * 24 + 12;
     let mut known = history(&hours[..now]);
