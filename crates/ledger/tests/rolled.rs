@@ -81,7 +81,7 @@ async fn names_past_the_bound_are_others_once_the_requests_are_gone(home: Home) 
     let ledger = home.open().await;
     let mut entries = entries(1);
     entries[0].attempts.clear();
-    let entries: Vec<Entry> = (0..2_500_u64)
+    let entries: Vec<Entry> = (0..4_500_u64)
         .map(|n| {
             let mut entry = entries[0].clone();
             entry.id = weir_units::RequestId::new(START / 1_000, u128::from(n));
@@ -91,14 +91,18 @@ async fn names_past_the_bound_are_others_once_the_requests_are_gone(home: Home) 
         .collect();
     // The first minute of a ledger may be half deleted, so this one must not be it.
     put(&ledger, &[varied(9_999, WallTime(START - 24 * HOUR))]).await;
-    put(&ledger, &entries).await;
+    put(&ledger, &entries[..2_500]).await;
     ledger.roll().await;
     let told = counted(&ledger, Step::Day, SeriesBy::Key).await;
-    assert_eq!(told.rows.len(), 2_500, "while the requests are there, each is told by its name");
+    assert_eq!(told.rows.len(), 2_500, "so many are told by their names, whatever else is told apart");
+    put(&ledger, &entries[2_500..]).await;
+    ledger.roll().await;
+    let told = counted(&ledger, Step::Day, SeriesBy::Key).await;
+    assert_eq!(told.rows.len(), 4_500, "while the requests are there, each is told by its name");
     home.execute("DELETE FROM requests").await;
     let told = counted(&ledger, Step::Day, SeriesBy::Key).await;
-    assert_eq!((told.rows.len(), told.all.total.requests.requests), (2_000, 2_500));
-    assert_eq!((told.rows[0].name.as_deref(), told.rows[0].total.requests.requests), (Some(OTHER), 501));
+    assert_eq!((told.rows.len(), told.all.total.requests.requests), (2_000, 4_500));
+    assert_eq!((told.rows[0].name.as_deref(), told.rows[0].total.requests.requests), (Some(OTHER), 2_501));
 }
 
 #[tokio::test]
