@@ -289,12 +289,16 @@ impl Dice {
 mod tests {
     use super::*;
 
-    fn lines(arguments: &[&str]) -> Vec<serde_json::Value> {
+    fn text(arguments: &[&str]) -> String {
         let mut all = vec!["--out", "x"];
         all.extend(arguments);
         let mut out = Vec::new();
         write(&read(&all).unwrap(), &mut out).unwrap();
-        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        String::from_utf8(out).unwrap()
+    }
+
+    fn lines(arguments: &[&str]) -> Vec<serde_json::Value> {
+        text(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
@@ -312,15 +316,13 @@ mod tests {
 
     #[test]
     fn a_launch_a_week_and_a_trend_are_in_it() {
-        let of_day = |made: &[serde_json::Value], day: &str| {
-            made.iter().filter(|record| record["started_at"].as_str().unwrap().starts_with(day)).count() as f64
-        };
-        let made = lines(&["--days", "15", "--week", "--launch", "7:2", "--noise", "0"]);
+        let of_day = |made: &str, day: &str| made.matches(&format!(r#","started_at":"{day}T"#)).count() as f64 / 2.0;
+        let made = text(&["--days", "15", "--week", "--launch", "7:2", "--noise", "0"]);
         let ratio = of_day(&made, "2026-10-26") / of_day(&made, "2026-10-19");
         assert!((1.9..2.1).contains(&ratio), "{ratio}");
         let ratio = of_day(&made, "2026-10-24") / of_day(&made, "2026-10-23");
         assert!((0.4..0.5).contains(&ratio), "{ratio}");
-        let made = lines(&["--days", "15", "--trend", "5", "--noise", "0"]);
+        let made = text(&["--days", "15", "--trend", "5", "--noise", "0"]);
         let ratio = of_day(&made, "2026-11-02") / of_day(&made, "2026-10-19");
         assert!((1.85..2.1).contains(&ratio), "{ratio}");
     }

@@ -29,7 +29,8 @@ impl Grid {
     pub(crate) fn new(history: &History, calendar: &Calendar<'_>, ahead: usize) -> Self {
         let begun =
             history.hours.iter().position(|s| s.value().is_some_and(|v| v > 0.0)).unwrap_or(history.hours.len());
-        let first = begun.max(history.hours.len().saturating_sub(REMEMBERED));
+        // Whole days: a quiet first night is one.
+        let first = (begun - begun % 24).max(history.hours.len().saturating_sub(REMEMBERED));
         let kept = &history.hours[first..];
         let start = history.at(first);
         let slots = (0..kept.len() + ahead).map(|hour| calendar.slot(hours_after(start, hour))).collect();

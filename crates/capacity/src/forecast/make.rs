@@ -20,6 +20,8 @@ const SCREEN: f64 = 1.1;
 const FARTHEST: usize = 90 * 24;
 /// The share of hours that must be known.
 const KNOWN: f64 = 0.5;
+/// Hours that may be missing from the days that it takes.
+const NEARLY: usize = 6;
 /// Hours without any demand after which there is nothing to forecast.
 const SILENT: usize = 14 * 24;
 /// Hours of history that a night of the examination needs: one week and a day of it.
@@ -27,7 +29,7 @@ const LEAST_WEEKLY: usize = 8 * 24;
 /// The same where there are nights enough.
 const GOOD_WEEKLY: usize = 14 * 24;
 /// Nights that are enough.
-const GOOD_NIGHTS: usize = 7;
+const GOOD_NIGHTS: usize = 14;
 /// The same of the daily model.
 const LEAST_DAILY: usize = 2 * 24;
 
@@ -107,9 +109,10 @@ fn enough(grid: &Grid, history: &History, reach: usize) -> Result<bool, Unforeca
         let days = history.hours.iter().rev().take_while(|s| s.value().is_none_or(|v| v <= 0.0)).count() / 24;
         return Err(Unforecast::Silent { days: u32::try_from(days).unwrap_or(u32::MAX) });
     }
-    let weekly = grid.len() >= DAYS_FOR_WEEKS as usize * 24;
+    let whole = |days: u32| days as usize * 24 - NEARLY;
+    let weekly = grid.len() >= whole(DAYS_FOR_WEEKS);
     let need = if reach > DAILY_HOURS { DAYS_FOR_WEEKS } else { DAYS_FOR_DAYS };
-    if grid.len() < need as usize * 24 {
+    if grid.len() < whole(need) {
         let days = grid.len() as f64 / 24.0;
         return Err(Unforecast::TooShort { days, need, from: grid.at(need as usize * 24) });
     }

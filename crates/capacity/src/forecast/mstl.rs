@@ -1,5 +1,5 @@
 //! The second model: the series is taken apart into a day's, a week's and the remaining part (MSTL, Bandara et al. 2021), and the remainder is
-//! continued by exponential smoothing with a damped trend.
+//! continued by exponential smoothing with a damped trend. It is written out here: the crates that have it bring a library of linear algebra along.
 
 use super::grid::Grid;
 use super::history::WEEK;

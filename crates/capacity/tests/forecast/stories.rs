@@ -43,6 +43,13 @@ fn hours_before_the_first_demand_are_no_history() {
 }
 
 #[test]
+fn a_quiet_first_night_is_history() {
+    let mut hours = Made::default().hours(14, 1);
+    hours[..5].fill(0.0);
+    assert_eq!(week(&history(&hours)).map(|told| told.model), Ok(Model::SlotOfWeek));
+}
+
+#[test]
 fn silence_and_gaps_are_said() {
     assert_eq!(week(&history(&[])).unwrap_err(), Unforecast::Silent { days: 0 });
     let mut hours = Made::default().hours(20, 1);
