@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_units::WallTime;
 
@@ -13,6 +13,7 @@ use crate::db::Connection;
 use crate::entry::{Entry, Outcome};
 use crate::index::minute;
 use crate::ledger::{Options, wall_now};
+use crate::lock::Lock;
 use crate::open::{OpenError, connect_beside};
 use crate::place::Place;
 use crate::query::{StoreError, key};
@@ -22,7 +23,10 @@ use crate::row::{RequestRow, Row};
 use crate::store::Store;
 
 /// Records that one transaction takes at most.
-const GROUP: usize = 2_048;
+const GROUP: usize = 1_024;
+
+/// A process that writes to the same file asks for its turn now and then, so it is left a quarter of the time.
+const LEFT: u32 = 4;
 
 /// Ids that are looked for at once.
 const IDS: usize = 256;
@@ -43,6 +47,8 @@ pub struct Imported {
 pub struct Importer {
     store: Store,
     retention: Duration,
+    /// Another process serves the same file.
+    served: bool,
 }
 
 impl Importer {
@@ -56,7 +62,8 @@ impl Importer {
             fs::create_dir_all(folder).map_err(|source| OpenError::Io { path: path.clone(), source })?;
         }
         let connection = connect_beside(&place).await?;
-        Ok(Self { store: Store::new(place, Some(connection)), retention: options.retention })
+        let served = matches!(&place, Place::File(path) if Lock::take(path).is_err());
+        Ok(Self { store: Store::new(place, Some(connection)), retention: options.retention, served })
     }
 
     /// Writes records, and counts them in all sums, series, demand and figures; when it returns, they are on disk and counted.
@@ -81,7 +88,11 @@ impl Importer {
                     _ => rows.push(row),
                 }
             }
+            let began = Instant::now();
             let some = self.write(rows).await?;
+            if self.served {
+                tokio::time::sleep(began.elapsed() / LEFT).await;
+            }
             all.added += some.added;
             all.known += some.known;
             all.gone += some.gone;

@@ -181,11 +181,9 @@ async fn add_and_clean(on: &mut Connection, built: Vec<(i64, Counted)>) -> Resul
 
 /// Adds to roll-ups and spans what was counted of some minutes, in order, in a transaction in which nobody else does.
 pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
-    let (mut cells, mut tags, mut margins): (
-        [BTreeMap<i64, Cells>; 3],
-        [BTreeMap<i64, TagCells>; 3],
-        [BTreeMap<i64, Margins>; 3],
-    ) = Default::default();
+    let mut cells: [BTreeMap<i64, Cells>; 3] = Default::default();
+    let mut tags: [BTreeMap<i64, TagCells>; 3] = Default::default();
+    let mut margins: [BTreeMap<i64, Margins>; 3] = Default::default();
     let (mut demands, mut all_figures, mut all_postings) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (minute, of_it) in counted {
         for (place, grain) in Grain::ALL.into_iter().enumerate() {

@@ -48,7 +48,7 @@ impl Reader {
         let (mut providers, mut deployments) = (BTreeMap::new(), BTreeMap::new());
         let (mut routes, mut users) = (BTreeMap::new(), [Measured::default(); 4]);
         let mut sum = FigureCells::default();
-        for place in 0..UPTIME_DAYS.len() {
+        for (place, seen) in users.iter_mut().enumerate() {
             sum.merge(&cells.pop().unwrap_or_default());
             let figures = sum.clone().done();
             for (into, parts) in [(&mut providers, figures.by_provider()), (&mut deployments, figures.by_deployment())]
@@ -59,7 +59,7 @@ impl Reader {
                 }
             }
             let all = figures.all_users();
-            users[place] = Measured { answered: all.answered, asked: all.requests };
+            *seen = Measured { answered: all.answered, asked: all.requests };
             for (route, of) in figures.users.into_iter().filter_map(|(route, of)| Some((route?, of))) {
                 let measured = Measured { answered: of.answered, asked: of.requests };
                 routes.entry(route).or_insert([Measured::default(); 4])[place] = measured;
