@@ -71,11 +71,12 @@ fn seconds(span: u64) -> Duration {
 const WHOLE: &str = include_str!("whole.toml");
 
 #[test]
-fn the_whole_page_parses_and_says_what_it_does_not_act_on() {
+fn the_whole_page_parses_and_all_of_it_is_acted_on() {
     let report = keys().load(WHOLE);
     let said: Vec<String> = report.warnings.iter().map(|warning| warning.message.clone()).collect();
-    assert_eq!(said, ["`providers.openai.tier` is parsed, not enforced in this version"]);
+    assert_eq!(said, Vec::<String>::new());
     let config = sound(report);
+    assert_eq!(config.contacts["openai"].tier.as_deref(), Some("3"));
     assert_eq!(config.providers["openai"].headers, [("x-team".to_owned(), "ml".to_owned())]);
     assert_eq!(config.providers["openai"].api_key.as_ref().unwrap().expose(), "sk-openai", "trimmed");
     assert_eq!(config.providers["openai"].models["gpt-5.2"].context_window, Some(Tokens(400_000)));

@@ -34,7 +34,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, follow, headroom, limits, live};
+use crate::{budgets, capacity, follow, headroom, limits, live};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -149,6 +149,7 @@ where
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/capacity" => capacity::serve(shared).await?,
         "/admin/v1/limits/history" => limits::serve(shared, parts).await?,
         "/admin/v1/uptime" => uptime::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
@@ -185,6 +186,7 @@ pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
     show(&Seen {
         budgets: &budgets,
         alerts: &shared.alarms.figures(),
+        desk: shared.desk.latest().as_deref(),
         deployments: &deployments,
         pools: &pools,
         now,

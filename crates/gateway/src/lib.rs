@@ -15,6 +15,7 @@ mod body;
 mod budgets;
 mod call;
 mod calling;
+pub mod capacity;
 mod capture;
 mod changes;
 mod clock;
@@ -134,6 +135,7 @@ pub struct Gateway {
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
+    watching_capacity: JoinHandle<()>,
     exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
@@ -184,6 +186,7 @@ impl Gateway {
         alerts::restore(&shared).await;
         limits::declare(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
+        let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -206,6 +209,7 @@ impl Gateway {
             pump,
             recording,
             watching_alerts,
+            watching_capacity,
             exporting,
             writer,
         })
@@ -274,6 +278,7 @@ impl Gateway {
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
         self.watching_alerts.abort();
+        self.watching_capacity.abort();
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

@@ -10,7 +10,7 @@ mod series;
 mod uptime;
 
 pub use alerts::{Acknowledged, Alert, Alerts, Closed, Notifier, Silence};
-pub use live::{Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
+pub use live::{Ahead, Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
 pub use money::{Budget, Budgets, Key, Keys, Usage};
 pub use record::{Attempt, Event, Record};
 pub use runs::{Evidence, Run, Runs};

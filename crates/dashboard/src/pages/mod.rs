@@ -1,6 +1,7 @@
 //! The pages, a file each: from figures to what is shown. Each is a pure function, so a page can be tested without a server.
 
 mod alerts;
+mod capacity;
 mod keys;
 mod limits;
 mod login;
@@ -15,6 +16,7 @@ mod spend;
 mod tests;
 
 pub use alerts::{alert, alerts};
+pub use capacity::capacity;
 pub use keys::{keys, new_key};
 pub use limits::limits;
 pub use login::{Refused, login};

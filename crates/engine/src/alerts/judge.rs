@@ -53,6 +53,8 @@ impl Judge {
         found.extend(super::capacity::throttled(settings, &providers, &within, &seen.limits));
         found.extend(self.burns.look(now, &seen.budgets));
         found.extend(seen.budgets.iter().filter_map(|budget| super::budgets::warned(now, budget)));
+        found.extend(super::ahead::ceilings(now, settings, &seen.ceilings));
+        found.extend(super::ahead::budgets(&seen.budgets_ahead));
         found.extend(seen.runs.iter().map(halted));
         // What is declared and stated says more than that it changed.
         let same = |moved: &&LimitMoved| {

@@ -18,6 +18,10 @@ pub struct Observed {
     pub limits: Vec<LimitSeen>,
     /// Budgets of the config.
     pub budgets: Vec<BudgetSeen>,
+    /// Ceilings that forecasts say are reached too soon.
+    pub ceilings: Vec<CeilingAhead>,
+    /// Budgets that forecasts say do not last.
+    pub budgets_ahead: Vec<BudgetAhead>,
     /// Runs that are halted.
     pub runs: Vec<HaltedRun>,
     /// Limits that changed since the last look.
@@ -110,6 +114,50 @@ pub struct BudgetSeen {
     pub span: Span,
     /// The shares at which to warn, in parts per million.
     pub warn_at_ppm: Vec<u32>,
+}
+
+/// A ceiling that a forecast says is reached sooner than more could be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CeilingAhead {
+    /// Whose it is.
+    pub pool: Arc<str>,
+    /// What it limits.
+    pub dimension: Dimension,
+    /// The limit in force.
+    pub limit: u64,
+    /// What the fullest hour, or day, asks for of it, in parts per million; it may be more than all.
+    pub share_ppm: u64,
+    /// What the busiest hour, or day, of the last seven days asked for.
+    pub peak: Option<u64>,
+    /// What that of the next will ask for, as likely more as less.
+    pub ahead: Option<u64>,
+    /// By when it is reached in one future of ten, in five, in nine.
+    pub dates: [Option<WallTime>; 3],
+    /// By when somebody should have decided.
+    pub decide_by: Option<WallTime>,
+    /// What can be done, each with what it brings, the best first.
+    pub options: Vec<Arc<str>>,
+    /// What happens without the provider, in one sentence.
+    pub failover: Option<Arc<str>>,
+}
+
+/// A budget that a forecast says does not last its period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetAhead {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its limit.
+    pub limit: NanoUsd,
+    /// What is known to be spent.
+    pub spent: NanoUsd,
+    /// What will be spent at the end of the period, as likely more as less.
+    pub expected: NanoUsd,
+    /// How likely it does not last, in parts per million.
+    pub probability_ppm: u32,
+    /// By when it is gone in one future of ten, in five, in nine.
+    pub dates: [Option<WallTime>; 3],
+    /// Requests whose price nobody knows: they are not in it.
+    pub unpriced: u64,
 }
 
 /// A run that is halted.

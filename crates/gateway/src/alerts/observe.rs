@@ -19,10 +19,13 @@ pub(super) fn everything(shared: &Shared) -> Observed {
         (engine.view(now), engine.headroom(now))
     };
     let counts = attempts(shared);
+    let ahead = shared.desk.latest().map(|desk| crate::capacity::ahead(&desk)).unwrap_or_default();
     Observed {
         deployments: deployments(&live, &views, &counts),
         limits: pools.iter().flat_map(|pool| limits_of(pool, &counts)).collect(),
         budgets: budgets(shared, &live),
+        ceilings: ahead.ceilings,
+        budgets_ahead: ahead.budgets,
         runs: super::halted(shared),
         moved: std::mem::take(&mut shared.alarms.heard().moved),
         compared: limits::compared(shared, &live),
