@@ -62,7 +62,7 @@ pub struct LimitNeed {
     /// Whose.
     pub pool: String,
     /// What it counts.
-    #[serde(serialize_with = "name")]
+    #[serde(serialize_with = "super::words::name")]
     pub dimension: Dimension,
     /// The limit.
     pub has: u64,
@@ -445,8 +445,4 @@ fn no_limit(id: &DeploymentId) -> Missing {
 pub(super) fn quoted(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if bare { name.to_owned() } else { format!("{name:?}") }
-}
-
-fn name<S: serde::Serializer>(dimension: &Dimension, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(dimension.name())
 }

@@ -39,6 +39,7 @@ pub struct Money {
     /// Output tokens.
     pub output_tokens: u64,
     /// Dollars; none where a price is not known.
+    #[serde(serialize_with = "super::words::some_dollars")]
     pub usd: Option<NanoUsd>,
     /// Deployments whose prices are not known.
     pub unpriced: Vec<Missing>,

@@ -28,18 +28,22 @@ pub struct SelfHosted {
     /// GPUs that the peak minute takes.
     pub gpus_for_peak: u64,
     /// What they cost a month.
+    #[serde(serialize_with = "super::words::dollars")]
     pub usd_a_month: NanoUsd,
     /// What the API costs for the planned volume.
+    #[serde(serialize_with = "super::words::dollars")]
     pub api_usd_a_month: NanoUsd,
     /// Tokens that are planned in a month, input and output together.
     pub tokens_a_month: u64,
     /// What a million tokens of the planned mix costs at the API.
+    #[serde(serialize_with = "super::words::dollars")]
     pub api_usd_per_million: NanoUsd,
     /// From how many tokens a month on these GPUs are cheaper.
     pub break_even_tokens: Option<u64>,
     /// The most tokens that they can serve in a month.
     pub capacity_tokens: u64,
     /// What a million tokens cost on GPUs that are never idle.
+    #[serde(serialize_with = "super::words::dollars")]
     pub full_usd_per_million: NanoUsd,
     /// Whether the break-even is within what they can serve.
     pub can_break_even: bool,

@@ -6,6 +6,8 @@
 mod assess;
 mod cost;
 mod demand;
+mod form;
+mod history;
 mod hosting;
 mod load;
 mod proof;
@@ -13,10 +15,13 @@ mod share;
 mod site;
 mod verdict;
 mod wait;
+mod words;
 
 pub use assess::{Assessment, Existing, LimitNeed, Missing, Without, assess};
 pub use cost::{Calendar, Money, monthly};
 pub use demand::{Demand, Request, demand_of};
+pub use form::{Form, Kind};
+pub use history::{existing, recorded, service_of, traced};
 pub use hosting::{Hosting, SelfHosted, break_even};
 pub use load::{Arrivals, Load, Recorded, Service, Sizes};
 pub use proof::{Drill, DrillRequest, DrillRoute, OutageProof, Proof, Prover, Trial, TrialLimit};
@@ -24,3 +29,4 @@ pub use share::split;
 pub use site::{Deployment, Site, SiteRoute};
 pub use verdict::{Basis, Plan, Question, Verdict, conclude};
 pub use wait::{Stream, Waits, erlang_c, slots_wait, stream_wait, users_wait};
+pub use words::{duration, figure, percent};

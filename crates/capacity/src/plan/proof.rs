@@ -55,7 +55,7 @@ pub struct TrialLimit {
     /// Whose.
     pub pool: String,
     /// What it counts.
-    #[serde(serialize_with = "name")]
+    #[serde(serialize_with = "super::words::name")]
     pub dimension: Dimension,
     /// The limit.
     pub limit: u64,
@@ -152,8 +152,4 @@ pub trait Prover: Send + Sync {
     /// # Errors
     /// A sentence, if it cannot be played.
     fn outage(&self, drill: &Drill, progress: &mut dyn FnMut(f64)) -> Result<OutageProof, String>;
-}
-
-fn name<S: serde::Serializer>(dimension: &Dimension, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(dimension.name())
 }
