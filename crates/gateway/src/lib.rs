@@ -71,7 +71,7 @@ use crate::state::Shared;
 use crate::telemetry::Exporting;
 
 pub use asking::{AskFault, Operator};
-pub use planning::{only_route, site, site_for};
+pub use planning::{Assumed, Prepared, Unprepared, only_route, prepare, site, site_for};
 pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
 

@@ -128,10 +128,8 @@ impl Form {
             "like" => self.kind = Kind::Like(text.to_owned(), self.times()),
             "times" => {
                 let times = number(text, 1e-3, 1e6)?;
-                let Kind::Like(route, _) = &self.kind else {
-                    return Err("it says how many times `like` is meant, so `like` comes first".to_owned());
-                };
-                self.kind = Kind::Like(route.clone(), times);
+                let route = if let Kind::Like(route, _) = &self.kind { route.clone() } else { String::new() };
+                self.kind = Kind::Like(route, times);
             }
             "input-tokens" | "tokens-in" => self.input = number(text, 0.0, MOST)?,
             "output-tokens" | "tokens-out" => self.output = number(text, 0.0, MOST)?,
@@ -176,7 +174,9 @@ impl Form {
         }
     }
 
-    fn times(&self) -> f64 {
+    /// How many times what was recorded, if that is meant.
+    #[must_use]
+    pub fn times(&self) -> f64 {
         match self.kind {
             Kind::Like(_, times) => times,
             _ => 1.0,
@@ -287,7 +287,7 @@ mod tests {
         let mut form = Form::default();
         for (name, text) in [
             ("users", "-1"), ("users", "1.5"), ("users", "many"), ("think", "soon"), ("cached", "2"), ("hours", "25"),
-            ("input-tokens", "nan"), ("deadline", "-3"), ("times", "3"), ("alone", "maybe"), ("gpu-hour", "cheap"),
+            ("input-tokens", "nan"), ("deadline", "-3"), ("times", "none"), ("alone", "maybe"), ("gpu-hour", "cheap"),
         ] {
             assert!(form.set(name, text).is_err(), "{name} {text}");
         }

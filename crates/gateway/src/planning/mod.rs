@@ -1,11 +1,13 @@
 //! Plans: what a configuration has to offer a load, and who proves by simulation whether it is enough.
 
+mod prepare;
 mod site;
 
 use std::sync::{Arc, OnceLock};
 
 use weir_capacity::plan::Prover;
 
+pub use prepare::{Assumed, Prepared, Unprepared, prepare};
 pub use site::{only_route, site, site_for};
 
 /// What plans are made with.
