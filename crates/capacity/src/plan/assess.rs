@@ -10,13 +10,11 @@ use weir_units::{DeploymentId, Dimension, Limits};
 use super::demand::{Demand, Request, demand_of, dispersion, whole};
 use super::load::{Arrivals, Load, Service, Sizes};
 use super::share::split;
-use super::site::{Site, USABLE_PPM};
-use super::wait::{Stream, Waits, slots_wait, stream_wait, users_wait};
+use super::site::{Site, held};
+use super::wait::{Crowd, Stream, Waits, slots_wait, stream_wait, users_wait};
 
 /// The share of requests that may wait too long, or more, before a load is said not to fit.
 pub(super) const LATE: f64 = 0.01;
-/// How much of a minute Weir sends at once, in seconds.
-const BURST: f64 = 1.0;
 
 /// What is asked of a deployment already, in its busiest hour.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +82,8 @@ pub struct LimitNeed {
     pub p_late: f64,
     /// Whether it is the fullest.
     pub binds: bool,
+    /// How much of it Weir uses.
+    pub usable: f64,
 }
 
 /// Something that is not known.
@@ -130,8 +130,11 @@ struct Of {
     deadline: f64,
     users: u32,
     think: f64,
+    dispersion: f64,
     loads: u32,
     others: bool,
+    /// Whether answers state what is left of it.
+    told: bool,
 }
 
 /// Puts loads on a site, besides what is asked already; without one provider, if one is named. `hours` is how long in a day it
@@ -159,7 +162,10 @@ pub fn assess(site: &Site, loads: &[Load], existing: &[Existing], hours: f64, wi
                 let asked = pools.entry(pool).or_insert_with(|| Asked { limits, ..Asked::default() });
                 for (dimension, _) in limits.iter() {
                     let demand = demand_of(load, share, site.charge_of(&id), dimension, hours);
-                    asked.of.entry(dimension).or_default().add(load, share, demand);
+                    let of = asked.of.entry(dimension).or_default();
+                    // Whoever shares it and is not told holds the others back, too.
+                    of.told = (of.loads == 0 || of.told) && site.tells(&id, dimension);
+                    of.add(load, share, demand);
                 }
             }
         }
@@ -252,24 +258,16 @@ impl Assessment {
     /// Whether more is asked on average than some limit allows, which no line makes up for.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.limits.iter().any(|limit| limit.needs > limit.usable())
+        self.limits.iter().any(|limit| limit.needs > limit.usable)
     }
 }
 
 impl LimitNeed {
-    fn usable(&self) -> f64 {
-        match self.dimension {
-            Dimension::ConcurrentRequests => self.has as f64,
-            dimension if dimension.is_daily() => self.has as f64,
-            _ => self.has as f64 * USABLE_PPM as f64 / 1e6,
-        }
-    }
-
     /// Whether this limit is enough: of a minute's, for 19 of 20 minutes; of slots, if few wait too long; of a day's, for the day.
     #[must_use]
     pub fn fits(&self) -> bool {
         let peak = if self.dimension == Dimension::ConcurrentRequests { self.needs } else { self.peak };
-        self.needs <= self.usable() && peak <= self.has as f64 && self.p_late <= LATE
+        self.needs <= self.usable && peak <= self.has as f64 && self.p_late <= LATE
     }
 }
 
@@ -290,6 +288,7 @@ impl Of {
         match load.arrivals {
             Arrivals::Users { users, think } if share > 0.999 => {
                 (self.users, self.think) = (users, think.as_secs_f64());
+                self.dispersion = dispersion(load, 60.0, 1.0);
             }
             _ => self.others = true,
         }
@@ -326,14 +325,16 @@ impl Of {
                 slots_wait(self.demand.mean, whole(has), self.service, variation, self.deadline)
             };
         }
-        let usable = has * USABLE_PPM as f64 / 1e6;
+        let (share, burst) = held(self.told);
+        let usable = has * share;
         let load = self.demand.mean / usable;
         let mean_cost = self.demand.mean / self.per_minute.max(1e-9);
         let each = mean_cost / usable * 60.0;
         // What a minute's users leave out of its variance is what waiting does to them, which is reckoned apart.
         let spread = 1.0 + (self.size_variance / (self.demand.mean * mean_cost).max(1e-9)).max(0.0);
-        let users = (self.loads == 1 && !self.others).then_some(self.users);
-        stream_wait(&Stream { load, each, burst: BURST, spread, users }, self.deadline)
+        let crowd = Crowd { users: self.users, cycle: self.think + self.service, dispersion: self.dispersion };
+        let users = (self.loads == 1 && !self.others).then_some(crowd);
+        stream_wait(&Stream { load, each, burst, spread, users }, self.deadline)
     }
 
     fn need(&self, pool: &PoolId, dimension: Dimension, has: u64, waits: Waits) -> LimitNeed {
@@ -351,6 +352,15 @@ impl Of {
             p_wait: waits.some,
             p_late: waits.late,
             binds: false,
+            usable: self.usable(dimension, has as f64),
+        }
+    }
+
+    fn usable(&self, dimension: Dimension, has: f64) -> f64 {
+        match dimension {
+            Dimension::ConcurrentRequests => has,
+            dimension if dimension.is_daily() => has,
+            _ => has * held(self.told).0,
         }
     }
 
@@ -370,6 +380,7 @@ impl Of {
                 p_wait: 0.0,
                 p_late: self.waits(dimension, has.round()).late,
                 binds: false,
+                usable: self.usable(dimension, has.round()),
             };
             need.fits()
         };

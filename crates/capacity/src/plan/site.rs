@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_engine::{ChargeModel, PoolId, Settings, Strategy};
-use weir_units::{DeploymentId, Limits, Price};
+use weir_units::{DeploymentId, Dimension, Limits, Price};
 
-/// The share of a limit that Weir uses where nothing tells it what is left, in parts per million.
-pub(super) const USABLE_PPM: u64 = 970_000;
+/// How much of a limit Weir uses: 98 % where answers state what is left of it, else 97 %.
+const USABLE: [f64; 2] = [0.97, 0.98];
+/// How many seconds' worth it sends at once: five where answers show that its provider grants them, else one.
+const BURST: [f64; 2] = [1.0, 5.0];
 
 /// What there is, as far as a plan looks at it.
 #[derive(Clone, Debug, Default)]
@@ -39,11 +41,49 @@ pub struct SiteRoute {
 pub struct Deployment {
     /// What its provider counts.
     pub charge: ChargeModel,
+    /// Of which limits its answers state what is left.
+    pub tells: Tells,
     /// What it costs, if that is known.
     pub price: Option<Arc<Price>>,
 }
 
+/// Of which limits a provider's answers state what is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tells {
+    /// Of none.
+    #[default]
+    Nothing,
+    /// Of requests and tokens a minute, as OpenAI does.
+    RequestsAndTokens,
+    /// Of each limit per minute, as Anthropic does.
+    Minutes,
+}
+
+impl Tells {
+    /// Whether that is one of them.
+    #[must_use]
+    pub fn includes(self, dimension: Dimension) -> bool {
+        match dimension {
+            Dimension::RequestsPerMinute | Dimension::TokensPerMinute => self != Self::Nothing,
+            Dimension::InputTokensPerMinute | Dimension::OutputTokensPerMinute => self == Self::Minutes,
+            _ => false,
+        }
+    }
+}
+
+/// How Weir holds a limit per minute: which share of it, and how many seconds' worth at once.
+#[must_use]
+pub(super) fn held(is_told: bool) -> (f64, f64) {
+    (USABLE[usize::from(is_told)], BURST[usize::from(is_told)])
+}
+
 impl Site {
+    /// Whether a deployment's answers state what is left of a limit.
+    #[must_use]
+    pub fn tells(&self, deployment: &DeploymentId, dimension: Dimension) -> bool {
+        self.deployments.get(deployment).is_some_and(|of| of.tells.includes(dimension))
+    }
+
     /// The limits that a deployment takes from, and whose they are: of its pool, its own, its account's.
     #[must_use]
     pub fn pools_of(&self, deployment: &DeploymentId) -> Vec<(PoolId, Limits)> {

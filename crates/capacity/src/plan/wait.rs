@@ -1,5 +1,9 @@
 //! How long requests wait: for one of so many slots, and for a limit that lets so much through a minute.
 
+/// The logarithm of the root of 2π.
+const LOG_ROOT_TWO_PI: f64 = 0.918_938_533_204_672_8;
+/// Steps of an integral; an even number.
+const STEPS: u32 = 200;
 /// Users beyond this are as good as endless.
 const MANY_USERS: u32 = 200_000;
 
@@ -111,8 +115,19 @@ pub struct Stream {
     pub burst: f64,
     /// The mean square of what a request costs, over the square of its mean: 1 where all are alike.
     pub spread: f64,
-    /// How many users send, if nobody else does: who waits does not send another. None if requests are independent.
-    pub users: Option<u32>,
+    /// The users that send, if nobody else does. None if requests are independent.
+    pub users: Option<Crowd>,
+}
+
+/// Users who send, wait, think, and send again: who waits does not send another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crowd {
+    /// How many.
+    pub users: u32,
+    /// Seconds from one request of a user to the next, while nobody waits for capacity.
+    pub cycle: f64,
+    /// The variance of how many requests come in a long time, over that of independent ones.
+    pub dispersion: f64,
 }
 
 /// Who waits for a limit per minute.
@@ -125,33 +140,47 @@ pub fn stream_wait(stream: &Stream, deadline: f64) -> Waits {
     if load >= 1.0 && users.is_none() {
         return Waits { some: 1.0, late: 1.0, p95_s: f64::INFINITY };
     }
-    // What is in the way decays exponentially (Cramér and Lundberg), as for equal lumps of the same variance. The more of
-    // a number of users wait, the fewer send: the drift falls by so much (the stationary density of a diffusion).
-    let lump = (each * spread).max(1e-9);
-    let pace = if load < 1.0 { lundberg(load) } else { 2.0 * (1.0 - load) } / lump;
-    let pull = users.map_or(0.0, |users| 2.0 / (f64::from(users.max(1)) * each * lump));
-    let whole = log_tail(pace, pull, 0.0);
+    // What is used of the burst, and then what is in line, follows a diffusion that cannot fall below nothing. Independent
+    // requests bring equal lumps at an even rate, so it decays exponentially (Cramér and Lundberg). Of a number of users the
+    // fewer send the more wait, so it is pulled back; and while the burst is used up, in so far as that is quicker than they
+    // come back. In a longer time their number swings less.
     let before = (burst - each).max(0.0);
-    let beyond = |t: f64| (load.min(1.0) * (log_tail(pace, pull, before + t) - whole).exp()).min(1.0);
-    let some = beyond(0.0);
-    let p95_s = if some > 0.05 { largest(|t| beyond(t) > 0.05) } else { 0.0 };
-    Waits { some, late: beyond(deadline), p95_s }
+    let quick = users.map_or(1.0, |of| (-before * before / (each * spread * of.cycle).max(1e-9)).exp());
+    let calm = users.map_or(1.0, |of| 1.0 - (1.0 - of.dispersion.clamp(0.05, 1.0)) * (1.0 - quick));
+    let lump = (each * (calm + spread - 1.0)).max(1e-9);
+    let pace = if load < 1.0 { lundberg(load) } else { 2.0 * (1.0 - load) } / lump;
+    let pull = users.map_or(0.0, |of| 2.0 / (f64::from(of.users.max(1)) * each * lump));
+    let within = |y: f64| -pace * y - pull * quick * y * y / 2.0;
+    let beyond = |t: f64| within(before) + log_tail(pace + pull * quick * before, pull, t);
+    // By Simpson's rule, relative to where it is largest.
+    let most = (0..=STEPS).map(|step| within(before * f64::from(step) / f64::from(STEPS))).fold(beyond(0.0), f64::max);
+    let used = (0..=STEPS).fold(0.0, |sum, step| {
+        let weight = if step == 0 || step == STEPS { 1.0 } else { f64::from(2 + 2 * (step % 2)) };
+        sum + weight * (within(before * f64::from(step) / f64::from(STEPS)) - most).exp()
+    }) * before
+        / f64::from(3 * STEPS);
+    let whole = used + (beyond(0.0) - most).exp();
+    let share = |t: f64| (load.min(1.0) * (beyond(t) - most).exp() / whole).clamp(0.0, 1.0);
+    let some = share(0.0);
+    let p95_s = if some > 0.05 { largest(|t| share(t) > 0.05) } else { 0.0 };
+    Waits { some, late: share(deadline), p95_s }
 }
 
-/// The logarithm of the integral of `exp(-pace·y - pull·y²/2)` from `x` on, up to a factor of `pace` and `pull`.
+/// The logarithm of the integral of `exp(-pace·y - pull·y²/2)` from `x` on.
 fn log_tail(pace: f64, pull: f64, x: f64) -> f64 {
     if pull <= 1e-12 {
-        return -pace * x;
+        return -pace * x - pace.max(1e-12).ln();
     }
-    // A normal distribution's tail: pull·(y + pace/pull)²/2.
-    log_normal_tail(pull.sqrt() * x + pace / pull.sqrt())
+    // A normal distribution's tail, by completing the square.
+    let root = pull.sqrt();
+    LOG_ROOT_TWO_PI - root.ln() + pace * pace / (2.0 * pull) + log_normal_tail(root * x + pace / root)
 }
 
 /// The logarithm of the standard normal distribution's tail: by a continued fraction far out, by a series near the middle.
 fn log_normal_tail(z: f64) -> f64 {
     if z > 3.0 {
         let fraction = (1..=60).rev().fold(0.0, |rest, n| f64::from(n) / (z + rest));
-        return -z * z / 2.0 - (z + fraction).ln() - 0.918_938_533_204_672_8;
+        return -z * z / 2.0 - (z + fraction).ln() - LOG_ROOT_TWO_PI;
     }
     if z < -8.0 {
         return 0.0;
@@ -162,7 +191,7 @@ fn log_normal_tail(z: f64) -> f64 {
         term *= z * z / f64::from(2 * n + 1);
         sum += term;
     }
-    (0.5 - sum * (-z * z / 2.0 - 0.918_938_533_204_672_8).exp()).max(1e-300).ln()
+    (0.5 - sum * (-z * z / 2.0 - LOG_ROOT_TWO_PI).exp()).max(1e-300).ln()
 }
 
 /// The positive root of `load · (eˣ − 1) = x`.
@@ -255,7 +284,7 @@ mod tests {
     #[test]
     fn users_find_a_balance_where_independent_requests_find_no_end() {
         // 500 users ask for 2 % more than there is: they come to wait about a second, and nobody for long.
-        let of = Stream { load: 1.02, each: 0.075, burst: 1.0, spread: 1.0, users: Some(500) };
+        let of = Stream { load: 1.02, each: 0.075, burst: 1.0, spread: 1.0, users: Some(Crowd { users: 500, cycle: 38.0, dispersion: 0.65 }) };
         let waits = stream_wait(&of, 20.0);
         assert!((0.5..0.8).contains(&waits.some) && waits.late < 1e-6 && waits.p95_s < 5.0, "{waits:?}");
         // Ten times of what there is: as long as nine others of ten take.

@@ -16,6 +16,7 @@ pub fn percent(share: f64) -> String {
         of if of <= 0.0 => "0\u{202f}%".to_owned(),
         of if of < 0.1 => "< 0.1\u{202f}%".to_owned(),
         of if of < 9.95 => format!("{of:.1}\u{202f}%"),
+        of if (99.5..100.0).contains(&of) => "> 99\u{202f}%".to_owned(),
         of if of < 1e6 => format!("{of:.0}\u{202f}%"),
         _ => "> 1,000,000\u{202f}%".to_owned(),
     }

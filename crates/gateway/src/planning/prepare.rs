@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use weir_capacity::plan::{
-    Calendar, Existing, Form, Hosting, Kind, Load, Question, Recorded, Service, Site, Trial, existing, recorded,
+    Arrivals, Calendar, Existing, Form, Hosting, Kind, Load, Question, Recorded, Service, Site, Trial, existing, recorded,
     service_of,
 };
 use weir_config::Config;
@@ -126,7 +126,7 @@ pub async fn prepare(
         let mut taken = Vec::new();
         let mut form = form.clone();
         if let Some(trace) = from {
-            form.kind = Kind::Like("the trace".to_owned(), form.times());
+            form.kind = Kind::Like(String::new(), form.times());
             taken = trace.to_vec();
         } else if let Kind::Like(like, _) = &form.kind {
             taken = recording(reader, like, now).await?;
@@ -230,6 +230,16 @@ fn words(form: &Form, load: &Load) -> String {
             format!("{} {of} who think {think} between requests, {sizes}", weir_units::numbers::counted(u64::from(*users), "user"))
         }
         Kind::Rate(per_minute) => format!("{} requests/min {of}, {sizes}", tokens(*per_minute)),
+        Kind::Like(like, times) if like.is_empty() => {
+            format!("{} recorded requests × {times} {of}, {sizes} on average", weir_units::numbers::count(recorded_of(load)))
+        }
         Kind::Like(like, times) => format!("as `{}` × {times} {of}, {sizes} on average", weir_config::shown(like)),
+    }
+}
+
+fn recorded_of(load: &Load) -> u64 {
+    match &load.arrivals {
+        Arrivals::Recorded { requests, .. } => requests.len() as u64,
+        _ => 0,
     }
 }

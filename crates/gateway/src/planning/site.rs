@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weir_capacity::plan::{Deployment, Site, SiteRoute};
+use weir_capacity::plan::{Deployment, Site, SiteRoute, Tells};
 use weir_config::{Config, Provider};
+use weir_engine::ChargeModel;
 use weir_units::DeploymentId;
-use weir_wire::{Dialect, Endpoint};
+use weir_wire::{Dialect, Endpoint, ProviderKind};
 
 use crate::route;
 
@@ -72,7 +73,14 @@ fn deployment(provider: &Provider, model: &str) -> Deployment {
     let listed = || weir_wire::model(provider.kind, model).and_then(|found| found.price_of(model));
     let price = declared.map_or_else(listed, |of| of.price.as_ref()).cloned();
     let host = host_of(&provider.base_url);
-    Deployment { charge: route::charge(provider.kind, host, endpoint), price }
+    let charge = route::charge(provider.kind, host, endpoint);
+    let tells = match provider.kind {
+        ProviderKind::Anthropic => Tells::Minutes,
+        ProviderKind::OpenAi | ProviderKind::Mock => Tells::RequestsAndTokens,
+        ProviderKind::OpenAiCompatible if charge == ChargeModel::AZURE => Tells::RequestsAndTokens,
+        _ => Tells::Nothing,
+    };
+    Deployment { charge, tells, price }
 }
 
 /// The host of an address: what is between its scheme and its path.

@@ -68,7 +68,7 @@ fn lines(plan: &Plan, prepared: &Prepared) -> Vec<(&'static str, String)> {
         lines.push(("", without_line(without)));
     }
     if let Some(own) = &plan.self_hosted {
-        lines.push(("own GPUs", own.sentence()));
+        lines.push(("own", own.sentence()));
     }
     for (place, load) in prepared.assumed.loads.iter().enumerate() {
         let seconds = prepared.assumed.latency_s.get(place).copied().unwrap_or_default();

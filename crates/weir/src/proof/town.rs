@@ -67,7 +67,7 @@ impl<'s> Town<'s> {
         }
         let profile = Profile {
             limits: without_days(real),
-            rules: LimitRules { headers: false, ..LimitRules::default() },
+            rules: self.rules(id, real),
             ..pace(service, output)
         };
         self.providers.entry(name).or_insert_with(|| SimulatedProvider {
@@ -76,6 +76,15 @@ impl<'s> Town<'s> {
             network: Latency::default(),
         });
         new
+    }
+
+    /// What answers state of limits: those of which its provider says so.
+    fn rules(&self, id: &DeploymentId, real: Limits) -> LimitRules {
+        let mut stated = Limits::NONE;
+        for (dimension, limit) in real.iter().filter(|(dimension, _)| self.site.tells(id, *dimension)) {
+            stated.set(dimension, Some(limit));
+        }
+        LimitRules { headers: !stated.is_empty(), stated: Some(stated), ..LimitRules::default() }
     }
 
     fn declare(

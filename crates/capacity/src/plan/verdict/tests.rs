@@ -7,7 +7,7 @@ use weir_engine::{ChargeModel, PoolLimits, ProviderLimits, RESERVE_FOR_INTERACTI
 use weir_units::{DeploymentId, Dimension, Limits, NanoUsd, Price, Rates};
 
 use super::*;
-use crate::plan::{Deployment, Service, SiteRoute, Sizes};
+use crate::plan::{Deployment, Service, SiteRoute, Sizes, Tells};
 
 const REQUESTS: Dimension = Dimension::RequestsPerMinute;
 const INPUT: Dimension = Dimension::InputTokensPerMinute;
@@ -21,7 +21,7 @@ fn site(gpt: Limits, sonnet: Limits) -> Site {
         let rates = Rates { input: input.parse().ok(), output: output.parse().ok(), ..Rates::default() };
         Some(Arc::new(Price { rates, ..Price::default() }))
     };
-    let of = |charge, price| Deployment { charge, price };
+    let of = |charge, price| Deployment { charge, tells: Tells::Nothing, price };
     site.deployments.insert(ids[0].clone(), of(ChargeModel::OPENAI, price("1.75", "14.0")));
     site.deployments.insert(ids[1].clone(), of(ChargeModel::ANTHROPIC, price("3", "15")));
     let limits = &mut site.settings.limits;
