@@ -55,6 +55,21 @@ pub struct Assumed {
     pub existing: String,
 }
 
+impl Assumed {
+    /// All of it, a sentence each.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let of = |place: usize, load: &String| {
+            let seconds = self.latency_s.get(place).copied().unwrap_or_default();
+            let from = self.latency_from.get(place).copied().unwrap_or_default();
+            format!("{load}, {} an answer ({from})", weir_capacity::plan::duration(seconds))
+        };
+        let mut all: Vec<String> = self.loads.iter().enumerate().map(|(place, load)| of(place, load)).collect();
+        all.push(format!("Beside it: {}", self.existing));
+        all
+    }
+}
+
 /// Why a question cannot be worked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unprepared {
