@@ -10,6 +10,7 @@ pub(crate) mod people;
 mod requests;
 mod runs;
 mod spend;
+mod uptime;
 
 use access::Path;
 pub(crate) use people::{Person, Tries};
@@ -33,7 +34,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, follow, headroom, live, planning};
+use crate::{budgets, follow, headroom, limits, live, planning};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -148,6 +149,8 @@ where
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/limits/history" => limits::serve(shared, parts).await?,
+        "/admin/v1/uptime" => uptime::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/plan" => planning::serve(shared, parts).await?,

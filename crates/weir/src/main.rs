@@ -12,6 +12,7 @@ mod logs;
 mod mock;
 mod plan;
 mod proof;
+mod providers;
 mod reading;
 mod replay;
 mod runs;
@@ -75,6 +76,8 @@ enum Command {
     Headroom(headroom::Arguments),
     /// Say whether a load will fit: which limit binds, who would wait, what it costs, and what would do
     Plan(Box<plan::Arguments>),
+    /// Show how available each provider and deployment was, beside what users saw
+    Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
     /// Show what was spent, by key, model, run and more
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Plan(arguments) => plan::run(&cli.common, &arguments),
+        Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),

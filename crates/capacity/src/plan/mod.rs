@@ -4,6 +4,7 @@
 //! on the other by formula; a [`Prover`] plays the same in invented time, and is believed where the two differ.
 
 mod assess;
+mod compare;
 mod cost;
 mod demand;
 mod form;
@@ -18,6 +19,7 @@ mod wait;
 mod words;
 
 pub use assess::{Assessment, Existing, LimitNeed, Missing, Without, assess};
+pub use compare::{Compared, RouteSends, compare};
 pub use cost::{Calendar, Money, monthly};
 pub use demand::{Demand, Request, demand_of};
 pub use form::{Form, Kind};

@@ -20,7 +20,8 @@ mod words;
 
 pub use alert::{Acknowledgement, Alert, AlertId, Closing, Message, Silence};
 pub use observed::{
-    AttemptCounts, BudgetSeen, DeploymentSeen, HaltedRun, LedgerSeen, LimitMoved, LimitSeen, NotifierSeen, Observed,
+    AttemptCounts, BudgetSeen, DeploymentSeen, HaltedRun, LedgerSeen, LimitDeclared, LimitMoved, LimitSeen,
+    NotifierSeen, Observed,
 };
 pub use past::AlertPast;
 pub use rule::{AlertRule, Severity};

@@ -22,6 +22,8 @@ pub struct Observed {
     pub runs: Vec<HaltedRun>,
     /// Limits that changed since the last look.
     pub moved: Vec<LimitMoved>,
+    /// Limits that are declared and that providers state, the same or not.
+    pub compared: Vec<LimitDeclared>,
     /// How far the ledger is behind.
     pub ledger: LedgerSeen,
     /// How notifiers fare.
@@ -121,6 +123,21 @@ pub struct HaltedRun {
     pub why: Arc<str>,
     /// What it has cost, as far as that is known.
     pub cost: Option<NanoUsd>,
+}
+
+/// A limit that is declared, beside what its provider states of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitDeclared {
+    /// Whose it is.
+    pub pool: Arc<str>,
+    /// Who states it.
+    pub by: Arc<str>,
+    /// What it limits.
+    pub dimension: Dimension,
+    /// What the config declares.
+    pub declared: u64,
+    /// What the provider states.
+    pub stated: u64,
 }
 
 /// A limit that changed.

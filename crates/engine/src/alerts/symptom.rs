@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weir_units::{DeploymentId, Dimension, FaultClass, NanoUsd, WallTime};
 
-use super::observed::AttemptCounts;
+use super::observed::{AttemptCounts, LimitDeclared};
 use super::rule::{AlertRule, Severity};
 
 /// One thing that was found.
@@ -94,6 +94,7 @@ pub(super) enum Evidence {
         new: u64,
         how: Arc<str>,
     },
+    LimitDrift(LimitDeclared),
     LedgerBehind {
         waiting: u64,
         lost: u64,

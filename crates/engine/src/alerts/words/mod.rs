@@ -76,6 +76,7 @@ pub(super) fn message(evidence: &Evidence, since: WallTime, now: WallTime, setti
         Evidence::LimitChanged { pool, dimension, old, new, how } => {
             capacity::limit_changed(pool, *dimension, *old, *new, how)
         }
+        Evidence::LimitDrift(limit) => capacity::limit_drift(limit),
         Evidence::LedgerBehind { waiting, lost, failing_since, why } => {
             capacity::ledger_behind(&when, *waiting, *lost, failing_since.map(|at| between(at, now)), why.as_deref())
         }
@@ -97,6 +98,9 @@ pub(super) fn peak(evidence: &Evidence) -> String {
         Evidence::RunHalted { cost, .. } => cost.map_or_else(|| "cost unknown".to_owned(), dollars),
         Evidence::CredentialRefused { class, .. } => class.name().to_owned(),
         Evidence::LimitChanged { old, new, .. } => format!("{} to {}", numbers::short(*old), numbers::short(*new)),
+        Evidence::LimitDrift(limit) => {
+            format!("{} stated, {} declared", numbers::short(limit.stated), numbers::short(limit.declared))
+        }
         Evidence::LedgerBehind { waiting, lost: 0, .. } => format!("{} waited", numbers::counted(*waiting, "row")),
         Evidence::LedgerBehind { lost, .. } => format!("{} lost", numbers::counted(*lost, "row")),
         Evidence::DeliveryFailing { waiting, .. } => format!("{} waited", numbers::counted(*waiting as u64, "message")),
