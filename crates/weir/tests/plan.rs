@@ -5,6 +5,9 @@
 #[path = "faults/client.rs"]
 #[expect(dead_code, reason = "these tests need less of it than the fault matrix")]
 mod client;
+#[path = "live/mod.rs"]
+#[expect(dead_code, reason = "this test needs less of it than others")]
+mod live;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +19,7 @@ use tokio::task::JoinSet;
 use weir_config::ProcessEnvironment;
 use weir_gateway::Gateway;
 use weir_mock::{Mock, Options};
-use weir_sim::{Latency, Profile};
+use weir_sim::{Latency, LimitRules, Profile};
 use weir_units::{Dimension, Limits};
 
 use crate::client::send;
@@ -40,7 +43,13 @@ deployments = ["openai/gpt-5.2", "anthropic/claude-sonnet-5.5"]
 
 fn weir(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.env_clear().env("KEY", "k").env("PATH", "p").env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).current_dir(folder);
+    command
+        .env_clear()
+        .env("KEY", "k")
+        .env("PATH", "p")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .current_dir(folder);
     command.args(["plan", "--config", "weir.toml"]).args(arguments).output().unwrap()
 }
 
@@ -59,7 +68,10 @@ fn planned(folder: &Path, arguments: &[&str]) -> (Value, i32) {
 #[test]
 fn five_hundred_users_on_a_tuesday_afternoon_are_told_what_they_need() {
     let folder = folder(CONFIG);
-    let output = weir(folder.path(), &["--users", "500", "--route", "smart", "--tokens-in", "3000", "--tokens-out", "500", "--minutes", "5"]);
+    let output = weir(
+        folder.path(),
+        &["--users", "500", "--route", "smart", "--tokens-in", "3000", "--tokens-out", "500", "--minutes", "5"],
+    );
     let text = String::from_utf8(output.stdout).unwrap().replace('\u{202f}', " ");
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.starts_with("does not fit: gpt-5 input tokens/min needs 2.37M, has 300k (789 %)\n"), "{text}");
@@ -122,6 +134,39 @@ fn a_recording_and_a_second_load_are_planned_together() {
     assert_eq!(both["assumed"]["loads"].as_array().unwrap().len(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_gateway_plans_at_once_and_proves_in_the_background() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("weir.db");
+    let config = CONFIG
+        .replace("sqlite:weir.db", &format!("sqlite:{}", ledger.display()))
+        .replace("env = \"KEY\"", "env = \"ADMIN\"");
+    let weir =
+        live::Weir::start(&format!("[server]\nlisten = \"127.0.0.1:0\"\nadmin-key = {{ env = \"ADMIN\" }}\n{config}"));
+    let ask = "/admin/v1/plan?users=500&tokens-in=3000&tokens-out=500&minutes=1";
+    let first = weir.told(ask).await;
+    assert_eq!(first["headline"], "does not fit: gpt-5 input tokens/min needs 2.37M, has 300k (789\u{202f}%)");
+    let proved = async {
+        loop {
+            let plan = weir.told(ask).await;
+            if plan["proof"]["state"] == "done" {
+                return plan;
+            }
+            assert_eq!(plan["proof"]["state"], "running", "{plan}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let plan = tokio::time::timeout(Duration::from_secs(60), proved).await.unwrap();
+    assert!(plan["plan"]["proof"]["p_late"].as_f64().unwrap() > 0.5, "{plan}");
+    let wrong =
+        send(weir.address, "/admin/v1/plan?users=many", &format!("authorization: Bearer {}\r\n", live::ADMIN), "");
+    assert_eq!(wrong.await.unwrap().status, 400);
+    let page =
+        send(weir.address, "/dashboard/plan?users=20", &format!("authorization: Bearer {}\r\n", live::ADMIN), "");
+    let page = page.await.unwrap();
+    assert!(page.status == 200 && page.body.contains("Fits: gpt-5 input tokens/min is the fullest"), "{}", page.body);
+}
+
 /// Users who ask, wait for the answer, think, and ask again, for so long; what those that came after the warm-up got.
 struct Crowd {
     asked: u64,
@@ -166,13 +211,14 @@ async fn crowd(address: SocketAddr, users: u64, think: f64, warm: Duration, last
 }
 
 /// As many users as planned, before a mock with these limits: what they used and who waited, planned and lived.
-async fn as_planned(limits: Limits, users: u64, think: f64, dimension: Dimension) {
+async fn as_planned(limits: Limits, kind: &str, users: u64, think: f64, dimension: Dimension) {
     let latency = Latency { base: Duration::from_millis(500), ..Latency::default() };
-    let profile = Profile { latency, limits, ..Profile::default() };
+    let rules = LimitRules { headers: false, ..LimitRules::default() };
+    let profile = Profile { latency, limits, rules, ..Profile::default() };
     let mock = Mock::start(Options { name: "a".to_owned(), profile, ..Options::default() }).await.unwrap();
     let declared: Vec<String> = limits.iter().map(|(dimension, limit)| format!("{dimension} = {limit}")).collect();
     let config = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[providers.a]\nkind = \"openai\"\nbase-url = \"http://{}/v1\"\napi-key = {{ env = \"PATH\" }}\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\n[providers.a]\nkind = \"{kind}\"\nbase-url = \"http://{}/v1\"\napi-key = {{ env = \"PATH\" }}\n\
          limits = {{ {} }}\nmodels.m = {{ price = {{ input = 1, output = 2 }} }}\n[routes.r]\ndeployments = [\"a/m\"]\n",
         mock.address(),
         declared.join(", ")
@@ -186,8 +232,19 @@ async fn as_planned(limits: Limits, users: u64, think: f64, dimension: Dimension
     let (users, think) = (users.to_string(), format!("{think}"));
     let latency = format!("{}", lived.service);
     let arguments = [
-        "--users", &users, "--think", &think, "--latency", &latency, "--tokens-in", "12", "--tokens-out", "5", "--alone",
-        "--minutes", "10",
+        "--users",
+        &users,
+        "--think",
+        &think,
+        "--latency",
+        &latency,
+        "--tokens-in",
+        "12",
+        "--tokens-out",
+        "5",
+        "--alone",
+        "--minutes",
+        "10",
     ];
     let path = folder.path().to_owned();
     let (plan, _) = tokio::task::spawn_blocking({
@@ -216,11 +273,12 @@ async fn as_planned(limits: Limits, users: u64, think: f64, dimension: Dimension
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_before_a_mock_use_and_wait_for_slots_as_planned() {
     let limits = Limits::NONE.with(Dimension::ConcurrentRequests, 22);
-    as_planned(limits, 60, 1.0, Dimension::ConcurrentRequests).await;
+    as_planned(limits, "openai", 60, 1.0, Dimension::ConcurrentRequests).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_before_a_mock_use_and_wait_for_a_minutes_limit_as_planned() {
-    let limits = Limits::NONE.with(Dimension::RequestsPerMinute, 2_350);
-    as_planned(limits, 60, 1.0, Dimension::RequestsPerMinute).await;
+    // One that says nothing of its limits; nearer to them it takes minutes until as many wait as will.
+    let limits = Limits::NONE.with(Dimension::RequestsPerMinute, 2_640);
+    as_planned(limits, "openai-compatible", 60, 1.0, Dimension::RequestsPerMinute).await;
 }

@@ -142,18 +142,33 @@ mod tests {
         for (id, input) in ids.iter().zip(["1", "2"]) {
             let rates = Rates { input: input.parse().ok(), output: "10".parse().ok(), ..Rates::default() };
             let price = Some(std::sync::Arc::new(Price { rates, ..Price::default() }));
-            site.deployments.insert(id.clone(), Deployment { charge: ChargeModel::METERED, tells: Tells::Nothing, price });
+            site.deployments
+                .insert(id.clone(), Deployment { charge: ChargeModel::METERED, tells: Tells::Nothing, price });
         }
         let limits = Limits::NONE.with(Dimension::RequestsPerMinute, 100);
         site.settings.limits.providers.insert("a".into(), ProviderLimits { limits, ..ProviderLimits::default() });
         let deployments = ids.to_vec();
         site.routes.insert("r".into(), SiteRoute { deployments, strategy: weir_engine::Strategy::Failover });
         let calls = CallFigures {
-            attempts: 200, answered: 180, limited: 20, failed: 0, complete: 90, input: 180_000, output: 18_000,
-            cost: NanoUsd(900_000_000), ..CallFigures::default()
+            attempts: 200,
+            answered: 180,
+            limited: 20,
+            failed: 0,
+            complete: 90,
+            input: 180_000,
+            output: 18_000,
+            cost: NanoUsd(900_000_000),
+            ..CallFigures::default()
         };
-        let of = |route: &str, figures: CallFigures| RouteCalls { deployment: "a/m".into(), route: Some(route.into()), figures };
-        let figures = Figures { calls: vec![of("r", calls.clone()), of("other", CallFigures { attempts: 7, ..calls })], ..Figures::default() };
+        let of = |route: &str, figures: CallFigures| RouteCalls {
+            deployment: "a/m".into(),
+            route: Some(route.into()),
+            figures,
+        };
+        let figures = Figures {
+            calls: vec![of("r", calls.clone()), of("other", CallFigures { attempts: 7, ..calls })],
+            ..Figures::default()
+        };
         let minutes = weir_ledger::Demand { requests: 80, ..weir_ledger::Demand::default() };
         let hour = DemandRow {
             deployment: "a/m".into(),

@@ -18,6 +18,8 @@ pub struct Form {
     pub route: Option<String>,
     /// What comes.
     pub kind: Kind,
+    /// How many times what was recorded, where that is meant.
+    pub times: f64,
     /// Input tokens of a request.
     pub input: f64,
     /// Output tokens of an answer.
@@ -53,8 +55,10 @@ pub enum Kind {
     Users(u32, Duration),
     /// So many requests a minute.
     Rate(f64),
-    /// As this route is asked, so many times.
-    Like(String, f64),
+    /// As this route is asked.
+    Like(String),
+    /// As a recording has it.
+    Trace,
 }
 
 impl Default for Form {
@@ -62,6 +66,7 @@ impl Default for Form {
         Self {
             route: None,
             kind: Kind::Users(500, Duration::from_secs(30)),
+            times: 1.0,
             input: 3_000.0,
             output: 500.0,
             max_output: None,
@@ -125,12 +130,8 @@ impl Form {
             }
             "think" => self.kind = Kind::Users(self.users().unwrap_or(500), span(text)?),
             "requests-per-minute" => self.kind = Kind::Rate(number(text, 1e-6, MOST)?),
-            "like" => self.kind = Kind::Like(text.to_owned(), self.times()),
-            "times" => {
-                let times = number(text, 1e-3, 1e6)?;
-                let route = if let Kind::Like(route, _) = &self.kind { route.clone() } else { String::new() };
-                self.kind = Kind::Like(route, times);
-            }
+            "like" => self.kind = Kind::Like(text.to_owned()),
+            "times" => self.times = number(text, 1e-3, 1e6)?,
             "input-tokens" | "tokens-in" => self.input = number(text, 0.0, MOST)?,
             "output-tokens" | "tokens-out" => self.output = number(text, 0.0, MOST)?,
             "max-tokens" => self.max_output = Some(count(text)?),
@@ -174,15 +175,6 @@ impl Form {
         }
     }
 
-    /// How many times what was recorded, if that is meant.
-    #[must_use]
-    pub fn times(&self) -> f64 {
-        match self.kind {
-            Kind::Like(_, times) => times,
-            _ => 1.0,
-        }
-    }
-
     /// What machines of one's own are compared with, if both of their figures are said.
     #[must_use]
     pub fn hosting(&self) -> Option<Hosting> {
@@ -197,7 +189,7 @@ impl Form {
         let arrivals = match &self.kind {
             Kind::Users(users, think) => Arrivals::Users { users: *users, think: *think },
             Kind::Rate(per_minute) => Arrivals::Rate { per_minute: *per_minute },
-            Kind::Like(_, times) => Arrivals::Recorded { requests: recorded.into(), times: *times },
+            Kind::Like(_) | Kind::Trace => Arrivals::Recorded { requests: recorded.into(), times: self.times },
         };
         let sizes = Sizes {
             input: self.input,
@@ -269,7 +261,14 @@ mod tests {
     #[test]
     fn what_is_said_is_taken_and_the_rest_is_a_tuesday_afternoon() {
         let mut form = Form::default();
-        for (name, text) in [("users", "1_200"), ("think", "45s"), ("tokens-in", "3k"), ("cached", "40%"), ("days", ""), ("gpu-hour", "$2.50")] {
+        for (name, text) in [
+            ("users", "1_200"),
+            ("think", "45s"),
+            ("tokens-in", "3k"),
+            ("cached", "40%"),
+            ("days", ""),
+            ("gpu-hour", "$2.50"),
+        ] {
             assert_eq!(form.set(name, text), Ok(true), "{name}");
         }
         assert_eq!(form.kind, Kind::Users(1_200, Duration::from_secs(45)));
@@ -277,7 +276,7 @@ mod tests {
         assert!(form.hosting().is_none(), "what it does a second is not said");
         form.set("like", "chat").unwrap();
         form.set("times", "3").unwrap();
-        assert_eq!(form.kind, Kind::Like("chat".to_owned(), 3.0));
+        assert_eq!((&form.kind, form.times), (&Kind::Like("chat".to_owned()), 3.0));
         let load = Form::default().load("smart", &[], None);
         assert!((load.mean_service() - 8.0).abs() < 1e-9 && (load.rate() * 60.0 - 789.47).abs() < 0.01);
     }
@@ -286,8 +285,17 @@ mod tests {
     fn what_means_nothing_is_refused() {
         let mut form = Form::default();
         for (name, text) in [
-            ("users", "-1"), ("users", "1.5"), ("users", "many"), ("think", "soon"), ("cached", "2"), ("hours", "25"),
-            ("input-tokens", "nan"), ("deadline", "-3"), ("times", "none"), ("alone", "maybe"), ("gpu-hour", "cheap"),
+            ("users", "-1"),
+            ("users", "1.5"),
+            ("users", "many"),
+            ("think", "soon"),
+            ("cached", "2"),
+            ("hours", "25"),
+            ("input-tokens", "nan"),
+            ("deadline", "-3"),
+            ("times", "none"),
+            ("alone", "maybe"),
+            ("gpu-hour", "cheap"),
         ] {
             assert!(form.set(name, text).is_err(), "{name} {text}");
         }

@@ -53,7 +53,8 @@ pub fn existing(site: &Site, rows: &[DemandRow]) -> Vec<Existing> {
                 Dimension::OutputTokensPerMinute => (sum.output as f64, busiest.p95.output as f64),
                 _ => (sum.input as f64, busiest.p95.input as f64),
             };
-            let (mean, peak) = (mean / MINUTES, if dimension == Dimension::ConcurrentRequests { peak / MINUTES } else { peak });
+            let (mean, peak) =
+                (mean / MINUTES, if dimension == Dimension::ConcurrentRequests { peak / MINUTES } else { peak });
             let over = if mean > 0.0 { (peak / mean - 1.0).max(0.0) } else { 0.0 };
             let mean = match dimension {
                 Dimension::ConcurrentRequests => mean,
@@ -131,7 +132,12 @@ pub fn traced(text: &str) -> Result<Vec<Recorded>, String> {
         }
     } else {
         let plain = |name: &str| -> String {
-            name.trim().trim_matches('"').chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+            name.trim()
+                .trim_matches('"')
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|c| c.to_ascii_lowercase())
+                .collect()
         };
         let names: Vec<String> = header.split(',').map(plain).collect();
         let find = |any: &[&str], what: &str| {

@@ -284,7 +284,13 @@ mod tests {
     #[test]
     fn users_find_a_balance_where_independent_requests_find_no_end() {
         // 500 users ask for 2 % more than there is: they come to wait about a second, and nobody for long.
-        let of = Stream { load: 1.02, each: 0.075, burst: 1.0, spread: 1.0, users: Some(Crowd { users: 500, cycle: 38.0, dispersion: 0.65 }) };
+        let of = Stream {
+            load: 1.02,
+            each: 0.075,
+            burst: 1.0,
+            spread: 1.0,
+            users: Some(Crowd { users: 500, cycle: 38.0, dispersion: 0.65 }),
+        };
         let waits = stream_wait(&of, 20.0);
         assert!((0.5..0.8).contains(&waits.some) && waits.late < 1e-6 && waits.p95_s < 5.0, "{waits:?}");
         // Ten times of what there is: as long as nine others of ten take.
@@ -294,7 +300,9 @@ mod tests {
 
     #[test]
     fn the_normal_tail_is_as_tabulated() {
-        for (z, tail) in [(0.0_f64, 0.5_f64), (1.0, 0.158_655_25), (-1.0, 0.841_344_75), (2.9, 0.001_865_81), (3.1, 0.000_967_6)] {
+        for (z, tail) in
+            [(0.0_f64, 0.5_f64), (1.0, 0.158_655_25), (-1.0, 0.841_344_75), (2.9, 0.001_865_81), (3.1, 0.000_967_6)]
+        {
             assert!((log_normal_tail(z) - tail.ln()).abs() < 1e-4, "{z}: {}", log_normal_tail(z).exp());
         }
         assert!((log_normal_tail(10.0) + 53.231_285).abs() < 1e-3);

@@ -55,7 +55,11 @@ impl Plan {
         match (self.verdict, binds) {
             (Verdict::Fits, Some(binds)) => {
                 let peak = percent(binds.peak_use);
-                format!("fits: {} is the fullest, at {peak} of {} in the peak minute", binds.name(), numbers::short(binds.has))
+                format!(
+                    "fits: {} is the fullest, at {peak} of {} in the peak minute",
+                    binds.name(),
+                    numbers::short(binds.has)
+                )
             }
             (Verdict::Fits, None) => "fits".to_owned(),
             (Verdict::DoesNotFit, Some(binds)) if !binds.fits() || self.proof.is_none() => {
@@ -68,11 +72,15 @@ impl Plan {
             }
             (Verdict::DoesNotFit, _) => {
                 let late = percent(self.p_late);
-                format!("does not fit: {late} of requests wait longer than {} or are refused", duration(self.deadline_s))
+                format!(
+                    "does not fit: {late} of requests wait longer than {} or are refused",
+                    duration(self.deadline_s)
+                )
             }
             (Verdict::Unknown, _) => {
                 let missing = self.formula.missing.iter().chain(&self.cost.unpriced);
-                let all: Vec<String> = missing.map(|missing| format!("the {} of {}", missing.what, missing.of)).collect();
+                let all: Vec<String> =
+                    missing.map(|missing| format!("the {} of {}", missing.what, missing.of)).collect();
                 format!("not known: {} is not declared", all.join(", "))
             }
         }
@@ -85,9 +93,13 @@ impl Plan {
             .formula
             .limits
             .iter()
-            .filter(|limit| !limit.fits())
+            .filter(|limit| self.verdict != Verdict::Fits && !limit.fits())
             .map(|limit| format!("{} {}", numbers::short(limit.would_do), limit.name()))
             .collect();
+        // What the simulation lets fit and the formula does not is no bound.
+        if self.verdict == Verdict::Fits && self.fits_share.is_some_and(|share| share < 1.0) {
+            return None;
+        }
         let as_it_is = match (self.fits_users, self.fits_share) {
             (Some(users), _) => Some(format!("{} as it is", numbers::counted(users, "user"))),
             (None, Some(share)) => Some(format!("{} of this load as it is", percent(share))),

@@ -31,7 +31,7 @@ pub struct PlanFigures {
 #[must_use]
 pub fn plan(context: &Context, figures: &PlanFigures) -> Content {
     let mut content = Content::new(Page::Plan, headline(figures));
-    content.every = figures.proving.is_some().then_some(1);
+    content.every = Some(if figures.proving.is_some() { 1 } else { 60 });
     content = content.region("plan-form", card("", "What is to come", None, &form(context, figures)));
     let Some(plan) = &figures.plan else {
         return content;
@@ -70,7 +70,7 @@ fn form(context: &Context, figures: &PlanFigures) -> Markup {
     let users = form.users().map_or(String::new(), |users| users.to_string());
     let think = form.users().map_or(String::new(), |_| format_duration(form.think()));
     let (like, times) = match &form.kind {
-        Kind::Like(like, times) => (like.clone(), times.to_string()),
+        Kind::Like(like) => (like.clone(), form.times.to_string()),
         _ => (String::new(), String::new()),
     };
     let route = form.route.clone().unwrap_or_default();
@@ -109,87 +109,120 @@ fn missing(plan: &Plan) -> Markup {
     let all: Vec<_> = plan.formula.missing.iter().chain(&plan.cost.unpriced).collect();
     let lines: Vec<&str> = all.iter().map(|missing| missing.declare.as_str()).collect();
     let what: Vec<String> = all.iter().map(|missing| format!("the {} of {}", missing.what, missing.of)).collect();
-    card("", "Not known", None, &empty(&format!("It takes {} to know whether it fits and what it costs. In weir.toml:", what.join(", ")), Some(&lines.join("\n"))))
+    card(
+        "",
+        "Not known",
+        None,
+        &empty(
+            &format!("It takes {} to know whether it fits and what it costs. In weir.toml:", what.join(", ")),
+            Some(&lines.join("\n")),
+        ),
+    )
 }
 
 fn limits(plan: &Plan) -> Markup {
     let mood = |limit: &LimitNeed| if limit.fits() { (Mood::Ok, "enough") } else { (Mood::Warn, "too little") };
-    card("", "Limits", Some(html! { span class="soft" { "peak: what 19 of 20 minutes stay below" } }), &html! {
-        table class="stack" {
-            thead { tr { th scope="col" { "Limit" } th scope="col" class="n" { "Needs" } th scope="col" class="n drop-3" { "Asked already" } th scope="col" class="n" { "Has" } th scope="col" class="n" { "Use" } th scope="col" class="n" aria-sort="descending" { "Peak use" } th scope="col" class="n" { "Would do" } th scope="col" { "" span class="hide" { "Enough" } } } }
-            tbody { @for limit in &plan.formula.limits { tr {
-                th scope="row" { (name(&limit.name())) @if limit.binds { " " span class="soft" { "binds" } } }
-                td class="n" data-l="needs" { data value=(limit.needs) { (figure(limit.needs)) } }
-                td class="n drop-3" data-l="asked already" { (figure(limit.existing)) }
-                td class="n" data-l="has" { data value=(limit.has) { (short(limit.has)) } }
-                td class="n" data-l="use" { (percent(limit.mean_use)) }
-                td class="n" data-l="peak use" { (percent(limit.peak_use)) }
-                td class="n" data-l="would do" { (short(limit.would_do)) }
-                td { (pill(mood(limit).0, mood(limit).1)) }
-            } } }
-        }
-    })
+    card(
+        "",
+        "Limits",
+        Some(html! { span class="soft" { "peak: what 19 of 20 minutes stay below" } }),
+        &html! {
+            table class="stack" {
+                thead { tr { th scope="col" { "Limit" } th scope="col" class="n" { "Needs" } th scope="col" class="n drop-3" { "Asked already" } th scope="col" class="n" { "Has" } th scope="col" class="n" { "Use" } th scope="col" class="n" aria-sort="descending" { "Peak use" } th scope="col" class="n" { "Would do" } th scope="col" { "" span class="hide" { "Enough" } } } }
+                tbody { @for limit in &plan.formula.limits { tr {
+                    th scope="row" { (name(&limit.name())) @if limit.binds { " " span class="soft" { "binds" } } }
+                    td class="n" data-l="needs" { data value=(limit.needs) { (figure(limit.needs)) } }
+                    td class="n drop-3" data-l="asked already" { (figure(limit.existing)) }
+                    td class="n" data-l="has" { data value=(limit.has) { (short(limit.has)) } }
+                    td class="n" data-l="use" { (percent(limit.mean_use)) }
+                    td class="n" data-l="peak use" { (percent(limit.peak_use)) }
+                    td class="n" data-l="would do" { (short(limit.would_do)) }
+                    td { (pill(mood(limit).0, mood(limit).1)) }
+                } } }
+            }
+        },
+    )
 }
 
 fn waits(plan: &Plan, figures: &PlanFigures) -> Markup {
     let deadline = duration(plan.deadline_s);
     let p95 = |seconds: Option<f64>| seconds.map_or_else(|| "without end".to_owned(), duration);
-    card("", "Who waits", None, &html! {
-        table class="stack" {
-            thead { tr { th scope="col" { "By" } th scope="col" class="n" { "Wait at all" } th scope="col" class="n" { "Wait over " (deadline) } th scope="col" class="n" { "19 of 20 wait up to" } th scope="col" class="n" { "429s" } } }
-            tbody {
-                @if let Some(proof) = &plan.proof { tr {
-                    th scope="row" { "Simulation" " " span class="soft" { (duration(proof.minutes * 60.0)) ", seed " (proof.seed) ", " (count(proof.requests)) " requests" } }
-                    td class="n" data-l="wait at all" { (percent(proof.p_wait)) }
-                    td class="n" data-l="wait too long" { (percent(proof.p_late)) }
-                    td class="n" data-l="19 of 20" { (duration(proof.wait_p95_s)) }
-                    td class="n" data-l="429s" { (percent(proof.refused_429)) }
-                } }
-                tr {
-                    th scope="row" { "Formula" }
-                    td class="n" data-l="wait at all" { (percent(plan.formula.p_wait)) }
-                    td class="n" data-l="wait too long" { (percent(plan.formula.p_late)) }
-                    td class="n" data-l="19 of 20" { (p95(plan.formula.wait_p95_s)) }
-                    td class="n" data-l="429s" { span class="none" { "—" } }
+    card(
+        "",
+        "Who waits",
+        None,
+        &html! {
+            table class="stack" {
+                thead { tr { th scope="col" { "By" } th scope="col" class="n" { "Wait at all" } th scope="col" class="n" { "Wait over " (deadline) } th scope="col" class="n" { "19 of 20 wait up to" } th scope="col" class="n" { "429s" } } }
+                tbody {
+                    @if let Some(proof) = &plan.proof { tr {
+                        th scope="row" { "Simulation" " " span class="soft" { (duration(proof.minutes * 60.0)) ", seed " (proof.seed) ", " (count(proof.requests)) " requests" } }
+                        td class="n" data-l="wait at all" { (percent(proof.p_wait)) }
+                        td class="n" data-l="wait too long" { (percent(proof.p_late)) }
+                        td class="n" data-l="19 of 20" { (duration(proof.wait_p95_s)) }
+                        td class="n" data-l="429s" { (percent(proof.refused_429)) }
+                    } }
+                    tr {
+                        th scope="row" { "Formula" }
+                        td class="n" data-l="wait at all" { (percent(plan.formula.p_wait)) }
+                        td class="n" data-l="wait too long" { (percent(plan.formula.p_late)) }
+                        td class="n" data-l="19 of 20" { (p95(plan.formula.wait_p95_s)) }
+                        td class="n" data-l="429s" { span class="none" { "—" } }
+                    }
                 }
             }
-        }
-        @if let Some(proving) = &figures.proving { p role="status" { (proving) } }
-        @if plan.differs && plan.basis == Basis::Simulation { p { "The two differ: the simulation is believed." } }
-        @if let Some(fits) = plan.fits_at() { p { "Fits at " (fits) "." } }
-    })
+            @if let Some(proving) = &figures.proving { p role="status" { (proving) } }
+            @if plan.differs && plan.basis == Basis::Simulation { p { "The two differ: the simulation is believed." } }
+            @if let Some(fits) = plan.fits_at() { p { "Fits at " (fits) "." } }
+        },
+    )
 }
 
 fn failover(plan: &Plan) -> Markup {
     let says = |without: &Without| match (without.fits, &without.binds) {
-        (Some(true), Some(binds)) => (Mood::Ok, "fits", format!("{} at {} in the peak minute", binds.name(), percent(binds.peak_use))),
+        (Some(true), Some(binds)) => {
+            (Mood::Ok, "fits", format!("{} at {} in the peak minute", binds.name(), percent(binds.peak_use)))
+        }
         (Some(true), None) => (Mood::Ok, "fits", String::new()),
         (Some(false), _) if !without.stranded.is_empty() => {
             (Mood::Warn, "nobody is left", format!("for {}", without.stranded.join(", ")))
         }
         (Some(false), binds) => {
-            let why = binds.as_ref().map_or(String::new(), |binds| format!("{} at {}", binds.name(), percent(binds.peak_use)));
+            let why = binds
+                .as_ref()
+                .map_or(String::new(), |binds| format!("{} at {}", binds.name(), percent(binds.peak_use)));
             (Mood::Warn, "does not fit", why)
         }
         (None, _) => (Mood::Idle, "not known", "a limit is not declared".to_owned()),
     };
-    card("", "Without a provider", None, &html! {
-        table class="stack" {
-            thead { tr { th scope="col" { "Without" } th scope="col" { "It" } th scope="col" { "Since" } } }
-            tbody { @for without in &plan.failover { @let (mood, word, why) = says(without); tr {
-                th scope="row" { (name(&without.provider)) }
-                td { (pill(mood, word)) }
-                td { (cut(&plain(&why), 200)) }
-            } } }
-        }
-    })
+    card(
+        "",
+        "Without a provider",
+        None,
+        &html! {
+            table class="stack" {
+                thead { tr { th scope="col" { "Without" } th scope="col" { "The load" } th scope="col" { "Fullest limit" } } }
+                tbody { @for without in &plan.failover { @let (mood, word, why) = says(without); tr {
+                    th scope="row" { (name(&without.provider)) }
+                    td { (pill(mood, word)) }
+                    td { (cut(&plain(&why), 200)) }
+                } } }
+            }
+        },
+    )
 }
 
 fn cost(plan: &Plan, figures: &PlanFigures) -> Markup {
-    let month = plan.cost.usd.map_or_else(|| "— (a price is not known)".to_owned(), |usd| format!("≈ {}", dollars(usd)));
-    card("", "Cost", None, &html! {
-        p { (month) " a month at " (plan.cost.calendar.hours) " h on " (plan.cost.calendar.days) " days: " (short(plan.cost.requests)) " requests, " (short(plan.cost.input_tokens)) " tokens in, " (short(plan.cost.output_tokens)) " out." }
-        @if let Some(own) = &plan.self_hosted { p { "On machines of your own: " (own.sentence()) "." } }
-        @for given in &figures.given { p class="soft" { (cut(&plain(given), 300)) } }
-    })
+    let month =
+        plan.cost.usd.map_or_else(|| "— (a price is not known)".to_owned(), |usd| format!("≈ {}", dollars(usd)));
+    card(
+        "",
+        "Cost",
+        None,
+        &html! {
+            p { (month) " a month at " (plan.cost.calendar.hours) " h on " (plan.cost.calendar.days) " days: " (short(plan.cost.requests)) " requests, " (short(plan.cost.input_tokens)) " tokens in, " (short(plan.cost.output_tokens)) " out." }
+            @if let Some(own) = &plan.self_hosted { p { "On machines of your own: " (own.sentence()) "." } }
+            @for given in &figures.given { p class="soft" { (cut(&plain(given), 300)) } }
+        },
+    )
 }

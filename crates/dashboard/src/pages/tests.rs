@@ -47,6 +47,7 @@ fn empty_pages(context: &Context) -> Vec<Content> {
         requests(context, &asked),
         runs(context, &Runs::default()),
         limits(context, &Headroom::default()),
+        plan(context, &PlanFigures::default()),
         providers(context, &providing),
         spend(context, &SpendFigures::default()),
         waste(&nothing.all.total, 1.0),

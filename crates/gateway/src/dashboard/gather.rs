@@ -11,7 +11,9 @@ use serde_json::Value;
 use weir_config::Right;
 use weir_dashboard::figures::{Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
 use weir_dashboard::frame::{Content, Context, Page, Viewer};
-use weir_dashboard::pages::{self, FIELDS, OverviewFigures, PlanFigures, ProvidersFigures, RequestsFigures, SpendFigures};
+use weir_dashboard::pages::{
+    self, FIELDS, OverviewFigures, PlanFigures, ProvidersFigures, RequestsFigures, SpendFigures,
+};
 use weir_dashboard::params::{Params, decoded, encoded, segment};
 use weir_dashboard::range::Range;
 use weir_dashboard::words::headline::{Headline, Tone};

@@ -61,7 +61,11 @@ impl Planning {
             return Progress::Done(proof.clone());
         }
         if let Some((running, thousandths)) = &proofs.running {
-            return if *running == key { Progress::Running(thousandths.load(Ordering::Relaxed)) } else { Progress::Waiting };
+            return if *running == key {
+                Progress::Running(thousandths.load(Ordering::Relaxed))
+            } else {
+                Progress::Waiting
+            };
         }
         let Some(prover) = self.prover() else { return Progress::Nobody };
         let thousandths = Arc::new(AtomicU64::new(0));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use weir_capacity::plan::{
-    Arrivals, Calendar, Existing, Form, Hosting, Kind, Load, Question, Recorded, Service, Site, Trial, existing, recorded,
-    service_of,
+    Arrivals, Calendar, Existing, Form, Hosting, Kind, Load, Question, Recorded, Service, Site, Trial, existing,
+    recorded, service_of,
 };
 use weir_config::Config;
 use weir_ledger::{CallFigures, DemandQuery, DemandStep, Figures, Filter, Query, Reader};
@@ -102,7 +102,8 @@ impl Prepared {
             .map(|(pool, _)| pool)
             .collect();
         let shares = |other: &&Existing| {
-            self.site.pools_of(&other.deployment).iter().any(|(pool, _)| touched.contains(pool)) && other.per_minute > 0.0
+            self.site.pools_of(&other.deployment).iter().any(|(pool, _)| touched.contains(pool))
+                && other.per_minute > 0.0
         };
         Trial {
             site: self.site.clone(),
@@ -135,15 +136,16 @@ pub async fn prepare(
         None => Figures::default(),
     };
     let mut loads = Vec::new();
-    let mut assumed = Assumed { loads: Vec::new(), latency_s: Vec::new(), latency_from: Vec::new(), existing: String::new() };
+    let mut assumed =
+        Assumed { loads: Vec::new(), latency_s: Vec::new(), latency_from: Vec::new(), existing: String::new() };
     for (place, (form, route)) in forms.iter().zip(&routes).enumerate() {
         let from = traces.get(place).and_then(Option::as_deref);
         let mut taken = Vec::new();
         let mut form = form.clone();
         if let Some(trace) = from {
-            form.kind = Kind::Like(String::new(), form.times());
+            form.kind = Kind::Trace;
             taken = trace.to_vec();
-        } else if let Kind::Like(like, _) = &form.kind {
+        } else if let Kind::Like(like) = &form.kind {
             taken = recording(reader, like, now).await?;
         }
         let measured = measured(&site, &figures, route);
@@ -178,7 +180,7 @@ pub async fn prepare(
 /// The route that a question means.
 fn route_of(config: &Config, form: &Form) -> Result<Arc<str>, Unprepared> {
     let like = match &form.kind {
-        Kind::Like(like, _) if form.route.is_none() && config.routes.contains_key(&**like) => Some(like.as_str()),
+        Kind::Like(like) if form.route.is_none() && config.routes.contains_key(&**like) => Some(like.as_str()),
         _ => None,
     };
     let Some(named) = form.route.as_deref().or(like) else {
@@ -212,7 +214,8 @@ fn measured(site: &Site, figures: &Figures, route: &str) -> Option<Service> {
 
 /// The last requests of a route.
 async fn recording(reader: Option<&Reader>, route: &str, now: WallTime) -> Result<Vec<Recorded>, Unprepared> {
-    let none = |why: &str| Unprepared::Unknown(format!("nothing was recorded of `{}`: {why}", weir_config::shown(route)));
+    let none =
+        |why: &str| Unprepared::Unknown(format!("nothing was recorded of `{}`: {why}", weir_config::shown(route)));
     let Some(reader) = reader else { return Err(none("there is no ledger")) };
     let filter = Filter { route: Some(route.to_owned()), until: Some(now), ..Filter::default() };
     let mut query = Query { filter, limit: PAGE, before: None };
@@ -242,13 +245,20 @@ fn words(form: &Form, load: &Load) -> String {
     match &form.kind {
         Kind::Users(users, think) => {
             let think = weir_capacity::plan::duration(think.as_secs_f64());
-            format!("{} {of} who think {think} between requests, {sizes}", weir_units::numbers::counted(u64::from(*users), "user"))
+            format!(
+                "{} {of} who think {think} between requests, {sizes}",
+                weir_units::numbers::counted(u64::from(*users), "user")
+            )
         }
         Kind::Rate(per_minute) => format!("{} requests/min {of}, {sizes}", tokens(*per_minute)),
-        Kind::Like(like, times) if like.is_empty() => {
-            format!("{} recorded requests × {times} {of}, {sizes} on average", weir_units::numbers::count(recorded_of(load)))
+        Kind::Trace => {
+            let times = form.times;
+            format!(
+                "{} recorded requests × {times} {of}, {sizes} on average",
+                weir_units::numbers::count(recorded_of(load))
+            )
         }
-        Kind::Like(like, times) => format!("as `{}` × {times} {of}, {sizes} on average", weir_config::shown(like)),
+        Kind::Like(like) => format!("as `{}` × {} {of}, {sizes} on average", weir_config::shown(like), form.times),
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     };
     let plan = work_out(&prepared, forms[0].proof);
     if common.json {
-        print(json!({ "plan": plan, "assumed": prepared.assumed, "exit": exit(&plan) }));
+        print(json!({ "headline": plan.headline(), "plan": plan, "assumed": prepared.assumed, "exit": exit(&plan) }));
     } else {
         show::show(&plan, &prepared);
     }
@@ -217,7 +217,11 @@ fn forms(arguments: &Arguments) -> Result<Vec<Form>, String> {
         for setting in settings.split_whitespace() {
             let (name, text) = setting.split_once('=').ok_or_else(|| wrong("--and", setting, "`name=value`"))?;
             if !form.set(name, text).map_err(|expected| wrong(&format!("--and {name}"), text, &expected))? {
-                return Err(format!("--and: there is no `{}`: {} are", weir_config::shown(name), Form::NAMES.join(", ")));
+                return Err(format!(
+                    "--and: there is no `{}`: {} are",
+                    weir_config::shown(name),
+                    Form::NAMES.join(", ")
+                ));
             }
         }
         forms.push(form);

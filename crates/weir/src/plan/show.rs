@@ -43,7 +43,10 @@ fn lines(plan: &Plan, prepared: &Prepared) -> Vec<(&'static str, String)> {
         }
     }
     if !plan.formula.limits.is_empty() {
-        let p95 = plan.formula.wait_p95_s.map_or_else(|| "without end".to_owned(), |wait| format!("up to {}", duration(wait)));
+        let p95 = plan
+            .formula
+            .wait_p95_s
+            .map_or_else(|| "without end".to_owned(), |wait| format!("up to {}", duration(wait)));
         lines.push((
             "formula",
             format!(
@@ -73,7 +76,8 @@ fn lines(plan: &Plan, prepared: &Prepared) -> Vec<(&'static str, String)> {
     for (place, load) in prepared.assumed.loads.iter().enumerate() {
         let seconds = prepared.assumed.latency_s.get(place).copied().unwrap_or_default();
         let from = prepared.assumed.latency_from.get(place).copied().unwrap_or_default();
-        lines.push((if place == 0 { "of" } else { "and" }, format!("{load}, {} an answer ({from})", duration(seconds))));
+        lines
+            .push((if place == 0 { "of" } else { "and" }, format!("{load}, {} an answer ({from})", duration(seconds))));
     }
     lines.push(("beside", prepared.assumed.existing.clone()));
     lines
@@ -94,7 +98,8 @@ fn proof_line(proof: &Proof, deadline: &str) -> String {
 /// How full limits were in the simulation.
 fn proof_peaks(proof: &Proof) -> Option<String> {
     let of = |limit: &weir_capacity::plan::TrialLimit| {
-        let words = if limit.dimension == Dimension::ConcurrentRequests { "in flight" } else { limit.dimension.words() };
+        let words =
+            if limit.dimension == Dimension::ConcurrentRequests { "in flight" } else { limit.dimension.words() };
         format!("{} {words} {}", limit.pool, percent(limit.peak / (limit.limit as f64).max(1.0)))
     };
     let all: Vec<String> = proof.limits.iter().map(of).collect();
@@ -102,7 +107,10 @@ fn proof_peaks(proof: &Proof) -> Option<String> {
 }
 
 fn cost(plan: &Plan) -> String {
-    let usd = plan.cost.usd.map_or_else(|| "—: a price is not known".to_owned(), |usd| format!("≈ {} a month", numbers::dollars(usd)));
+    let usd = plan
+        .cost
+        .usd
+        .map_or_else(|| "—: a price is not known".to_owned(), |usd| format!("≈ {} a month", numbers::dollars(usd)));
     let calendar = plan.cost.calendar;
     format!("{usd} at {} h on {} days, {} requests", calendar.hours, calendar.days, numbers::short(plan.cost.requests))
 }

@@ -65,11 +65,7 @@ impl<'s> Town<'s> {
         for (pool, limits) in pools {
             self.declare(&pool, without_days(limits), &name, &new, charge);
         }
-        let profile = Profile {
-            limits: without_days(real),
-            rules: self.rules(id, real),
-            ..pace(service, output)
-        };
+        let profile = Profile { limits: without_days(real), rules: self.rules(id, real), ..pace(service, output) };
         self.providers.entry(name).or_insert_with(|| SimulatedProvider {
             profile,
             charge: charged(charge),
@@ -87,14 +83,7 @@ impl<'s> Town<'s> {
         LimitRules { headers: !stated.is_empty(), stated: Some(stated), ..LimitRules::default() }
     }
 
-    fn declare(
-        &mut self,
-        pool: &PoolId,
-        limits: Limits,
-        group: &Arc<str>,
-        new: &DeploymentId,
-        charge: ChargeModel,
-    ) {
+    fn declare(&mut self, pool: &PoolId, limits: Limits, group: &Arc<str>, new: &DeploymentId, charge: ChargeModel) {
         let of = &mut self.settings.limits;
         match pool {
             PoolId::Provider(_) => {

@@ -51,7 +51,9 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(at) => at.unwrap_or_else(when::now),
         Err(why) => return fail(USAGE, format_args!("--at: {why}")),
     };
-    if let Some(route) = arguments.route.as_deref().filter(|route| config.resolve(route, weir_wire::Dialect::OpenAi).is_none()) {
+    if let Some(route) =
+        arguments.route.as_deref().filter(|route| config.resolve(route, weir_wire::Dialect::OpenAi).is_none())
+    {
         let near = weir_config::nearest(route, config.routes.keys().map(AsRef::as_ref));
         let hint = near.map_or(String::new(), |near| format!(": did you mean `{near}`?"));
         return fail(USAGE, format_args!("no route is named `{}`{hint}", weir_config::shown(route)));
@@ -81,7 +83,10 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     let compared = compare(&site, route, &figures, &rows);
     if compared.deployments.iter().all(|of| of.calls == 0) {
         let whose = route.map_or(String::new(), |route| format!(" of `{}`", weir_config::shown(route)));
-        return fail(UNKNOWN, format_args!("nothing was asked{whose} since {} ago: there is nothing to compare", arguments.since));
+        return fail(
+            UNKNOWN,
+            format_args!("nothing was asked{whose} since {} ago: there is nothing to compare", arguments.since),
+        );
     }
     if common.json {
         print(serde_json::json!(compared));
@@ -92,10 +97,24 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 }
 
 fn show(compared: &RouteSends, since: &str) {
-    let of = compared.route.as_deref().map_or_else(|| "all routes".to_owned(), |route| format!("route {}", weir_config::shown(route)));
+    let of = compared
+        .route
+        .as_deref()
+        .map_or_else(|| "all routes".to_owned(), |route| format!("route {}", weir_config::shown(route)));
     let tokens = format!("{} tokens in and {} out on average", figure(compared.input), figure(compared.output));
     print(bold(&shown(&format!("{of}: {tokens}, {} in {since}", numbers::counted(compared.answers, "answer")))));
-    let head = ["deployment", "calls", "first token", "p95", "tok/s", "answered", "429s", "headroom", "a whole answer", "by price"];
+    let head = [
+        "deployment",
+        "calls",
+        "first token",
+        "p95",
+        "tok/s",
+        "answered",
+        "429s",
+        "headroom",
+        "a whole answer",
+        "by price",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(compared.deployments.iter().map(row));
     aligned(&rows, 1).iter().for_each(|line| print(shown(line)));
