@@ -3,6 +3,7 @@
 mod answer;
 mod prepare;
 mod site;
+mod stated;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -13,6 +13,7 @@ use weir_ledger::{CallFigures, DemandQuery, DemandStep, Figures, Filter, Query, 
 use weir_units::WallTime;
 
 use super::site::{only_route, site_for};
+use super::stated::stated;
 
 /// How far back is looked for what is asked already, and for how fast answers are.
 const BACK: Duration = Duration::from_secs(7 * 86_400);
@@ -128,9 +129,12 @@ pub async fn prepare(
 ) -> Result<Prepared, Unprepared> {
     let Some(first) = forms.first() else { return Err(Unprepared::Usage("nothing is asked".to_owned())) };
     let routes = forms.iter().map(|form| route_of(config, form)).collect::<Result<Vec<_>, _>>()?;
-    let site = site_for(config, routes.iter().map(AsRef::as_ref));
+    let mut site = site_for(config, routes.iter().map(AsRef::as_ref));
     let since = WallTime(now.0.saturating_sub(i64::try_from(BACK.as_micros()).unwrap_or(i64::MAX)));
     let unread = |error: weir_ledger::StoreError| Unprepared::Ledger(error.to_string());
+    if let Some(reader) = reader {
+        site.stated = stated(reader, &site, now).await.map_err(unread)?;
+    }
     let figures = match reader {
         Some(reader) => reader.figures(since, now).await.map_err(unread)?,
         None => Figures::default(),
