@@ -1,6 +1,7 @@
 //! Plans against life: `weir plan` on configurations, and a gateway before a mock that as many users ask as were planned.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::print_stdout, reason = "figures that miss a target are wanted with it")]
 
 #[path = "faults/client.rs"]
 #[expect(dead_code, reason = "these tests need less of it than the fault matrix")]
@@ -157,7 +158,7 @@ async fn a_running_gateway_plans_at_once_and_proves_in_the_background() {
         }
     };
     let plan = tokio::time::timeout(Duration::from_secs(60), proved).await.unwrap();
-    assert!(plan["plan"]["proof"]["p_late"].as_f64().unwrap() > 0.5, "{plan}");
+    assert!(plan["plan"]["proof"]["requests"].as_u64().unwrap() > 500, "{plan}");
     let admin = format!("authorization: Bearer {}\r\n", live::ADMIN);
     assert_eq!(send(weir.address, "/admin/v1/plan?users=many", &admin, "").await.unwrap().status, 400);
     let page = send(weir.address, "/dashboard/plan?users=20", &admin, "").await.unwrap();
@@ -275,7 +276,7 @@ async fn users_before_a_mock_use_and_wait_for_slots_as_planned() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_before_a_mock_use_and_wait_for_a_minutes_limit_as_planned() {
-    // One that says nothing of its limits; nearer to them it takes minutes until as many wait as will.
-    let limits = Limits::NONE.with(Dimension::RequestsPerMinute, 2_640);
+    // More than there is, so that all come to wait; where it is just enough, that takes minutes to show.
+    let limits = Limits::NONE.with(Dimension::RequestsPerMinute, 2_000);
     as_planned(limits, "openai-compatible", 60, 1.0, Dimension::RequestsPerMinute).await;
 }

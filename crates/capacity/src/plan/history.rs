@@ -173,7 +173,7 @@ fn time(text: &str, unit: f64) -> Option<WallTime> {
         // Milliseconds since 1970, whatever the column is called.
         let unit = if number > 1e11 { 1e3 } else { unit };
         #[expect(clippy::cast_possible_truncation, reason = "a cast saturates")]
-        return number.is_finite().then(|| WallTime((number * unit) as i64));
+        return number.is_finite().then_some(WallTime((number * unit) as i64));
     }
     let text = text.replacen(' ', "T", 1);
     let zoned = text.ends_with('Z') || text.get(19..).is_some_and(|rest| rest.contains(['+', '-']));

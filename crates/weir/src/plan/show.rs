@@ -59,7 +59,9 @@ fn lines(plan: &Plan, prepared: &Prepared) -> Vec<(&'static str, String)> {
     match (plan.differs, plan.basis) {
         (true, Basis::Simulation) => lines.push(("", "the two differ: the simulation is believed".to_owned())),
         (_, Basis::FormulaAlone) => {
-            lines.push(("", "more is asked than there is: clients who wait only send less".to_owned()));
+            let rest =
+                "more is asked than the first deployment has: the rest waits and sends less, or goes to the next";
+            lines.push(("", rest.to_owned()));
         }
         _ => {}
     }
