@@ -13,6 +13,7 @@ use super::load::{Recorded, Service};
 use super::site::Site;
 
 const MINUTES: f64 = 60.0;
+const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: i64 = 86_400_000_000;
 /// Answers that have to be measured before they are believed.
 const ENOUGH: u64 = 20;
@@ -84,7 +85,7 @@ pub fn service_of(figures: &CallFigures) -> Option<Service> {
     Some(Service::of(whole as f64 / 1e3, output))
 }
 
-/// The requests of records, as JSON, by time; those that used no tokens are left out.
+/// The requests of records, as JSON, by time, in their busiest hour; those that used no tokens are left out.
 #[must_use]
 pub fn recorded(records: &[String]) -> Vec<Recorded> {
     let mut requests: Vec<(WallTime, u64, u64)> = records.iter().filter_map(|record| of_record(record)).collect();
@@ -103,7 +104,30 @@ fn of_record(record: &str) -> Option<(WallTime, u64, u64)> {
 fn from_first(requests: &[(WallTime, u64, u64)]) -> Vec<Recorded> {
     let first = requests.first().map_or(0, |(at, ..)| at.0);
     let after = |at: WallTime| Duration::from_micros(u64::try_from(at.0 - first).unwrap_or(0));
-    requests.iter().map(|(at, input, output)| Recorded { at: after(*at), input: *input, output: *output }).collect()
+    let all = requests.iter().map(|(at, input, output)| Recorded { at: after(*at), input: *input, output: *output });
+    busiest_hour(all.collect())
+}
+
+/// Of a recording of more than two hours, the hour with the most tokens: what has to fit is not the mean of day and night.
+fn busiest_hour(requests: Vec<Recorded>) -> Vec<Recorded> {
+    if requests.last().is_none_or(|last| last.at <= 2 * HOUR) {
+        return requests;
+    }
+    let tokens = |one: &Recorded| one.input.saturating_add(one.output).saturating_add(1);
+    let (mut best, mut sum, mut end) = ((0, 0..0), 0_u64, 0);
+    for (start, first) in requests.iter().enumerate() {
+        while end < requests.len() && requests[end].at < first.at + HOUR {
+            sum = sum.saturating_add(tokens(&requests[end]));
+            end += 1;
+        }
+        if sum > best.0 {
+            best = (sum, start..end);
+        }
+        sum = sum.saturating_sub(tokens(first));
+    }
+    let hour = &requests[best.1];
+    let begin = hour.first().map_or(Duration::ZERO, |one| one.at);
+    hour.iter().map(|one| Recorded { at: one.at - begin, ..*one }).collect()
 }
 
 /// What a column may be called, in lower case without what parts its words.
@@ -112,7 +136,7 @@ const INPUT: [&str; 6] = ["input", "inputtokens", "contexttokens", "prompttokens
 const OUTPUT: [&str; 6] = ["output", "outputtokens", "generatedtokens", "completiontokens", "out", "tokensout"];
 
 /// Reads a recording: CSV with columns for when, input and output, or JSON Lines as `weir export` writes them. Times are
-/// RFC 3339, seconds, or milliseconds in a column `t_ms`.
+/// RFC 3339, seconds, or milliseconds in a column `t_ms`. Of more than two hours, the busiest is taken.
 ///
 /// # Errors
 /// At the first line that cannot be read, and where there is no request at all.
@@ -202,6 +226,18 @@ mod tests {
             let read: Vec<_> = read.iter().map(|one| (one.at.as_millis(), one.input, one.output)).collect();
             assert_eq!(read, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_day_the_busiest_hour_is_taken() {
+        // One a minute all day, and one a second from 14:00 to 15:00.
+        let quiet = (0..1_440).map(|minute| (minute * 60, 10));
+        let busy = (0..3_600).map(|second| (14 * 3_600 + second, 1_000));
+        let rows: String = quiet.chain(busy).map(|(second, input)| format!("{second},{input},5\n")).collect();
+        let hour = traced(&format!("at,input,output\n{rows}")).unwrap();
+        let busy = hour.iter().filter(|one| one.input == 1_000).count();
+        assert_eq!((busy, hour.len() - busy), (3_600, 60));
+        assert!(hour.iter().all(|one| one.at < HOUR) && hour[0].at == Duration::ZERO);
     }
 
     #[test]
