@@ -34,7 +34,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, capacity, follow, headroom, limits, live};
+use crate::{budgets, capacity, follow, headroom, limits, live, planning};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -154,6 +154,7 @@ where
         "/admin/v1/uptime" => uptime::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
+        "/admin/v1/plan" => planning::serve(shared, parts).await?,
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
         "/admin/v1/requests" => requests::list(shared, parts).await?,
         "/admin/v1/requests/count" => requests::count(shared, parts).await?,

@@ -31,6 +31,7 @@ use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::{Declared, Metrics};
 use crate::pins::Pins;
+use crate::planning::Planning;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     /// What the owner of the capacity decides by.
     pub(crate) desk: capacity::Figures,
     pub(crate) pins: Mutex<Pins>,
+    pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
     /// Who is logged in at the dashboard, and what they look at.
@@ -135,6 +137,7 @@ impl Shared {
             alarms: Alarms::default(),
             desk: capacity::Figures::default(),
             pins: Mutex::default(),
+            planning: Planning::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
             sessions: Sessions::default(),

@@ -10,6 +10,8 @@ mod keys;
 mod ledger;
 mod logs;
 mod mock;
+mod plan;
+mod proof;
 mod providers;
 mod reading;
 mod replay;
@@ -72,6 +74,8 @@ enum Command {
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
     Headroom(headroom::Arguments),
+    /// Say whether a load will fit: which limit binds, who would wait, what it costs, and what would do
+    Plan(Box<plan::Arguments>),
     /// Show how available each provider and deployment was, beside what users saw
     Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
@@ -102,6 +106,7 @@ fn main() -> ExitCode {
         Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
+        Command::Plan(arguments) => plan::run(&cli.common, &arguments),
         Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),

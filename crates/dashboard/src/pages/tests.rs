@@ -49,6 +49,7 @@ fn empty_pages(context: &Context) -> Vec<Content> {
         runs(context, &Runs::default()),
         limits(context, &Headroom::default()),
         capacity(context, &Desk::default()),
+        plan(context, &PlanFigures::default()),
         providers(context, &providing),
         spend(context, &SpendFigures::default()),
         waste(&nothing.all.total, 1.0),

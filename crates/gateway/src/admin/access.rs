@@ -48,6 +48,7 @@ pub(super) const PATHS: &[Path] = &[
     view("/admin/v1/deployments"),
     view("/admin/v1/headroom"),
     view("/admin/v1/capacity"),
+    view("/admin/v1/plan"),
     view("/admin/v1/limits/history"),
     view("/admin/v1/uptime"),
     view("/admin/v1/runs"),

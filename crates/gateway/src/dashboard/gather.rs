@@ -12,7 +12,9 @@ use weir_capacity::desk::Desk;
 use weir_config::Right;
 use weir_dashboard::figures::{Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
 use weir_dashboard::frame::{Content, Context, Page, Viewer};
-use weir_dashboard::pages::{self, FIELDS, OverviewFigures, ProvidersFigures, RequestsFigures, SpendFigures};
+use weir_dashboard::pages::{
+    self, FIELDS, OverviewFigures, PlanFigures, ProvidersFigures, RequestsFigures, SpendFigures,
+};
 use weir_dashboard::params::{Params, decoded, encoded, segment};
 use weir_dashboard::range::Range;
 use weir_dashboard::words::headline::{Headline, Tone};
@@ -24,6 +26,7 @@ use super::{Visit, page_at, respond};
 use crate::admin::people::Person;
 use crate::body::ReplyBody;
 use crate::clock::wall;
+use crate::planning::{self, PlanAnswer, ProofState, Unanswered};
 
 /// Rows of a list.
 const ROWS: usize = 50;
@@ -160,6 +163,7 @@ async fn content(
         Page::Runs => pages::runs(context, &asking.runs(context).await?),
         Page::Limits => pages::limits(context, &asking.get::<Headroom>("/admin/v1/headroom").await?),
         Page::Capacity => pages::capacity(context, &asking.get::<Desk>("/admin/v1/capacity").await?),
+        Page::Plan => pages::plan(context, &asking.plan(context).await?),
         Page::Providers => pages::providers(context, &asking.providers(context).await?),
         Page::Spend => pages::spend(context, &asking.spend(context).await?),
         Page::Waste => {
@@ -254,6 +258,43 @@ impl Asking<'_> {
         let uri = format!("/admin/v1/facts?kind={CHANGES}&limit=200&{shown}");
         let facts: Facts = self.kept("facts", &uri, context).await?;
         Ok(ProvidersFigures { live, headroom, range, uptime, facts: facts.facts })
+    }
+
+    /// The plan that the address asks for; it is worked out in this process, by who may look at it.
+    async fn plan(&self, context: &Context) -> Result<PlanFigures, Fault> {
+        self.person.check(Right::View)?;
+        let shared = self.visit.shared;
+        let mut figures = PlanFigures::default();
+        for (name, text) in context.params.pairs() {
+            if let Err(expected) = figures.form.set(name, text) {
+                figures.wrong = Some(format!("{name} is not what it takes: {expected}"));
+            }
+        }
+        let live = shared.live.load_full();
+        figures.routes = live.config.routes.keys().filter(|name| &***name != "*").map(ToString::to_string).collect();
+        if figures.form.route.is_none() && planning::only_route(&live.config).is_none() {
+            // Where none is said, the first stands for it: the page is there to be looked at.
+            figures.form.route = figures.routes.first().cloned().or_else(|| Some(context.model.clone()));
+        }
+        match planning::answer(shared, &figures.form).await {
+            Ok(PlanAnswer { plan, assumed, proof }) => {
+                figures.proving = match proof {
+                    ProofState::Running { share } => {
+                        Some(format!("Being simulated: {} done.", weir_capacity::plan::percent(share)))
+                    }
+                    ProofState::Waiting => Some("Another load is simulated first.".to_owned()),
+                    ProofState::Done | ProofState::Off | ProofState::None { .. } => None,
+                };
+                figures.given = assumed.sentences();
+                figures.plan = Some(plan);
+            }
+            Err(Unanswered::Usage(why) | Unanswered::Unknown(why)) => figures.wrong = Some(why),
+            Err(Unanswered::Ledger(error)) => {
+                tracing::error!(%error, "the ledger cannot be read");
+                figures.wrong = Some("the ledger cannot be read at the moment: see the log".to_owned());
+            }
+        }
+        Ok(figures)
     }
 
     async fn spend(&self, context: &Context) -> Result<SpendFigures, Fault> {

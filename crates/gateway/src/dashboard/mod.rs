@@ -241,6 +241,7 @@ fn page_at(path: &str) -> Option<Page> {
         Page::Runs,
         Page::Limits,
         Page::Capacity,
+        Page::Plan,
         Page::Providers,
         Page::Spend,
         Page::Waste,

@@ -1,5 +1,6 @@
 //! `weir providers`: how available each provider and deployment was, beside what users saw through Weir.
 
+mod compare;
 mod uptime;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ record a line is printed.\n\n\
 Exit codes: 0 done · 2 wrong usage, or the admin key is refused · 3 nothing was asked for yet · 4 neither gateway nor ledger can be reached"
 )]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     #[command(flatten)]
     server: Server,
     /// Read this ledger, its file or url, and ask no gateway
@@ -36,8 +39,17 @@ pub(crate) struct Arguments {
     at: Option<String>,
 }
 
+#[derive(clap::Subcommand)]
+enum What {
+    /// Set a route's deployments beside each other: speed, availability, 429s, headroom, and what a whole answer costs
+    Compare(compare::Arguments),
+}
+
 /// Prints the table.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    if let Some(What::Compare(arguments)) = &arguments.what {
+        return compare::run(common, arguments);
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
