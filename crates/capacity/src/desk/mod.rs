@@ -1,1 +1,5 @@
 //! How full each ceiling is and will be, from what was asked for, and what can be done about it by when.
+
+mod ceiling;
+
+pub use ceiling::{Ceiling, Members};
