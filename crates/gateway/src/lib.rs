@@ -15,6 +15,7 @@ mod body;
 mod budgets;
 mod call;
 mod calling;
+pub mod capacity;
 mod capture;
 mod changes;
 mod clock;

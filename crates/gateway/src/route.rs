@@ -185,7 +185,7 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
 }
 
 /// How a kind of provider counts what an endpoint uses.
-fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
+pub(crate) fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
     match (kind, endpoint) {
         (ProviderKind::OpenAi, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
         | (ProviderKind::Mock, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses) => {

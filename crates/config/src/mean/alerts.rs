@@ -166,6 +166,7 @@ fn check_url(name: &str, url: &Secret, at: At, log: &mut Log<'_>) -> bool {
 /// Whom alerts of a provider's capacity name, by provider.
 pub(super) fn contacts(root: &Table) -> BTreeMap<Arc<str>, Contact> {
     let contact = |table: &Table| Contact {
+        tier: table.text("tier").map(Arc::from),
         contact: table.text("contact").map(Arc::from),
         upgrade_url: table.text("upgrade-url").map(Arc::from),
     };
