@@ -30,6 +30,7 @@ mod live;
 mod metrics;
 mod models;
 mod pins;
+mod planning;
 mod probe;
 mod pulse;
 mod queue;
@@ -71,6 +72,7 @@ use crate::state::Shared;
 use crate::telemetry::Exporting;
 
 pub use asking::{AskFault, Operator};
+pub use planning::{only_route, site, site_for};
 pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
 
@@ -232,6 +234,11 @@ impl Gateway {
     #[must_use]
     pub fn asks_for_keys(&self) -> bool {
         self.shared.live.load().asks_for_keys()
+    }
+
+    /// Says who plays loads in invented time, for plans and for what an outage would mean. Without one there are formulas alone.
+    pub fn prove_with(&self, prover: Arc<dyn weir_capacity::plan::Prover>) {
+        self.shared.planning.prove_with(prover);
     }
 
     /// How many requests wait in line for capacity.

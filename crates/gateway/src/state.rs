@@ -30,6 +30,7 @@ use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::{Declared, Metrics};
 use crate::pins::Pins;
+use crate::planning::Planning;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
     pub(crate) alarms: Alarms,
     pub(crate) pins: Mutex<Pins>,
+    pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
     /// Who is logged in at the dashboard, and what they look at.
@@ -129,6 +131,7 @@ impl Shared {
             recent: Recent::default(),
             alarms: Alarms::default(),
             pins: Mutex::default(),
+            planning: Planning::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
             sessions: Sessions::default(),
