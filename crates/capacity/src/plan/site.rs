@@ -80,14 +80,17 @@ impl Site {
             let known = self.deployments.keys().any(|known| *known.provider == *provider);
             known.then(|| SiteRoute { deployments: vec![id], strategy: Strategy::Failover })
         };
-        let spelled_out = |found: &SiteRoute| SiteRoute {
-            deployments: found
-                .deployments
-                .iter()
-                .map(|of| if &*of.model == "*" { DeploymentId::new(Arc::clone(&of.provider), route) } else { of.clone() })
-                .collect(),
-            strategy: found.strategy,
-        };
+        let spelled_out =
+            |found: &SiteRoute| SiteRoute {
+                deployments: found
+                    .deployments
+                    .iter()
+                    .map(|of| {
+                        if &*of.model == "*" { DeploymentId::new(Arc::clone(&of.provider), route) } else { of.clone() }
+                    })
+                    .collect(),
+                strategy: found.strategy,
+            };
         match self.routes.get(route) {
             Some(found) => Some(spelled_out(found)),
             None => direct().or_else(|| self.routes.get("*").map(spelled_out)),

@@ -26,7 +26,10 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
     };
     let judged = judged(setup);
     if judged.is_empty() {
-        let gap = Gap::new("no route is configured, so nothing fails over", "add [routes.NAME] with deployments of two providers");
+        let gap = Gap::new(
+            "no route is configured, so nothing fails over",
+            "add [routes.NAME] with deployments of two providers",
+        );
         return Answer::unknown(2, &gap);
     }
     let is_judged = |route: &str| judged.iter().any(|judged| *judged.name == *route);
@@ -57,9 +60,8 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
     }
     for route in &evidence.availability {
         let was = route.measured.filter(|(_, asked)| *asked > 0);
-        let was = was.map_or(String::new(), |(ok, asked)| {
-            format!("; measured {} of {}", measured(ok, asked), count(asked))
-        });
+        let was =
+            was.map_or(String::new(), |(ok, asked)| format!("; measured {} of {}", measured(ok, asked), count(asked)));
         lines.push(format!(
             "route {}: {} expected over a year ({} to {} in nine years of ten){was}",
             route.route,
@@ -83,7 +85,8 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
                 .action(format!("add a deployment of a second provider to [routes.{}] deployments", route.name))
         }
         (None, Some((outage, lost)), _) if lost > MOST_LOST => {
-            let text = format!("{} down 2 h: {} of {} would fail, {}", outage.down, percent(lost), outage.route, outage.how);
+            let text =
+                format!("{} down 2 h: {} of {} would fail, {}", outage.down, percent(lost), outage.route, outage.how);
             let action = match &outage.ceiling {
                 Some((ceiling, share)) if *share > 1.0 => {
                     format!("raise {ceiling}, which would run at {}, or add a third deployment", percent(*share))
@@ -103,7 +106,9 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
         }
         (None, None, None) => match &evidence.outages {
             Err(gap) => Answer::unknown(2, gap),
-            Ok(_) => Answer::unknown(2, &Gap::new("no traffic of these routes to try it on", "ask again when there is some")),
+            Ok(_) => {
+                Answer::unknown(2, &Gap::new("no traffic of these routes to try it on", "ask again when there is some"))
+            }
         },
     };
     let figures: Vec<serde_json::Value> = outages
@@ -148,7 +153,8 @@ pub(super) fn secondary(evidence: &Evidence, zone: &Zone) -> Answer {
             continue;
         }
         let Ok(seen) = &evidence.secondaries else { continue };
-        let of = seen.iter().filter(|seen| seen.route == route.name && route.secondaries().any(|d| *d == seen.deployment));
+        let of =
+            seen.iter().filter(|seen| seen.route == route.name && route.secondaries().any(|d| *d == seen.deployment));
         let (mut answers, mut last) = (0_u64, None);
         for seen in of {
             answers = answers.saturating_add(seen.answers);

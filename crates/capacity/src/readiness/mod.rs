@@ -11,8 +11,8 @@ pub mod words;
 mod tests;
 
 pub use evidence::{
-    AgentRoute, Errors, Evidence, Gap, Known, Outage, OwnerSetup, Peak, RouteAvailability, RouteSetup, Secondary, Setup,
-    TokenSpend, provider,
+    AgentRoute, Errors, Evidence, Gap, Known, Outage, OwnerSetup, Peak, RouteAvailability, RouteSetup, Secondary,
+    Setup, TokenSpend, provider,
 };
 pub use failover::{EXERCISED, MOST_LOST};
 pub use grade::{Answer, FEWEST_REQUESTS, Grade, QUESTIONS, Readiness, grade};

@@ -45,11 +45,7 @@ pub(super) fn errors(evidence: &Evidence) -> Answer {
     let said = match (seen.errors, seen.throttled) {
         (0, _) => format!("no errors in {} requests in {days} days", count(seen.requests)),
         (_, 0) => format!("none of {} errors in {days} days was a 429", count(seen.errors)),
-        _ => format!(
-            "429s are {} of errors in {days} days ({} of requests)",
-            percent(of_errors),
-            percent(of_requests)
-        ),
+        _ => format!("429s are {} of errors in {days} days ({} of requests)", percent(of_errors), percent(of_requests)),
     };
     let mut answer = Answer::new(1, if fails { Grade::Fail } else { Grade::Pass }, said);
     answer = answer.evidence([format!(
@@ -94,17 +90,19 @@ pub(super) fn retries(evidence: &Evidence) -> Answer {
         share(u64::try_from(seen.retry_cost.0).unwrap_or_default(), u64::try_from(cost.0).unwrap_or_default())
     });
     if seen.tokens == 0 && of_cost.is_none() {
-        let gap = Gap::new("no tokens and no costs are on record", "providers must report usage; see `weir check --live`");
+        let gap =
+            Gap::new("no tokens and no costs are on record", "providers must report usage; see `weir check --live`");
         return Answer::unknown(4, &gap);
     }
     // Where a price is missing the dollars are only a part of the spend; tokens then say more.
     let partial = seen.unpriced > 0;
     let part = if partial { of_tokens } else { of_cost.unwrap_or(of_tokens) };
     let fails = part > MOST_RETRIES;
-    let monthly = (evidence.until.0 - evidence.since.0 >= 86_400_000_000 && seen.retry_cost > NanoUsd::ZERO).then(|| {
-        let days = i128::from(days.max(1));
-        NanoUsd(i64::try_from(i128::from(seen.retry_cost.0) * 30 / days).unwrap_or(i64::MAX))
-    });
+    let monthly =
+        (evidence.until.0 - evidence.since.0 >= 86_400_000_000 && seen.retry_cost > NanoUsd::ZERO).then(|| {
+            let days = i128::from(days.max(1));
+            NanoUsd(i64::try_from(i128::from(seen.retry_cost.0) * 30 / days).unwrap_or(i64::MAX))
+        });
     let cost = monthly.map_or(String::new(), |cost| format!(" ({} a month)", dollars(cost)));
     let said = if part == 0.0 {
         format!("no token spend in {days} days went into retries")
@@ -163,7 +161,12 @@ pub(super) fn peak(evidence: &Evidence, zone: &Zone) -> Answer {
     let span = |peak: &super::Peak| if peak.dimension.is_daily() { "peak day" } else { "peak hour" };
     let mut said = format!("{} uses {} of {}", span(fullest), percent(fullest.share()), name(fullest));
     if full > 1 {
-        said.push_str(&format!(", and {} more {} over {}", full - 1, if full == 2 { "is" } else { "are" }, percent(FULL)));
+        said.push_str(&format!(
+            ", and {} more {} over {}",
+            full - 1,
+            if full == 2 { "is" } else { "are" },
+            percent(FULL)
+        ));
     }
     let requests = evidence.errors.as_ref().map_or(0, |errors| errors.requests);
     let grade = match full {
@@ -194,7 +197,8 @@ pub(super) fn peak(evidence: &Evidence, zone: &Zone) -> Answer {
             answer = answer.action("ask for a higher tier or move load; `weir headroom` shows dates and options");
         }
         Grade::Unknown => {
-            answer = answer.action("declare what the account has: limits = { requests-per-minute = … } on the provider");
+            answer =
+                answer.action("declare what the account has: limits = { requests-per-minute = … } on the provider");
         }
         Grade::Pass => {}
     }

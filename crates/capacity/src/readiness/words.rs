@@ -90,7 +90,10 @@ mod tests {
     #[test]
     fn days_are_those_of_the_zone() {
         let at: WallTime = "2026-11-18T23:30:00Z".parse().unwrap();
-        assert_eq!((day(at, &Zone::UTC), minute(at, &Zone::UTC)), ("Wed 18 Nov 2026".into(), "Wed 18 Nov 23:30".into()));
+        assert_eq!(
+            (day(at, &Zone::UTC), minute(at, &Zone::UTC)),
+            ("Wed 18 Nov 2026".into(), "Wed 18 Nov 23:30".into())
+        );
         assert_eq!(minute(at, &Zone::new(3_600, [])), "Thu 19 Nov 00:30");
     }
 }
