@@ -25,8 +25,8 @@ use crate::row::{FactRow, RequestRow, Row};
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
 /// The newest schemas that this version knows.
-pub(crate) const SCHEMA: i64 = 6;
-pub(crate) const SCHEMA_POSTGRES: i64 = 6;
+pub(crate) const SCHEMA: i64 = 7;
+pub(crate) const SCHEMA_POSTGRES: i64 = 7;
 
 /// Open requests that are closed at once.
 const CLOSED: i64 = 256;
@@ -56,6 +56,8 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
 const AUDIT: (i64, &str, &str) = (5, "audit", include_str!("../migrations/0005_audit.sql"));
 const CONTENT: (i64, &str, &str) = (6, "content", include_str!("../migrations/0006_content.sql"));
 
+const DEMAND: (i64, &str, &str) = (7, "demand", include_str!("../migrations/0007_demand.sql"));
+
 /// All migrations, oldest first. A file once released is never edited: the database remembers its checksum.
 pub(crate) fn migrations(dialect: Dialect) -> Migrator {
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
@@ -68,8 +70,9 @@ pub(crate) fn migrations(dialect: Dialect) -> Migrator {
         (4, "rollups", include_str!("../migrations/0004_rollups.sql")),
         AUDIT,
         CONTENT,
+        DEMAND,
     ];
-    let postgres = [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT];
+    let postgres = [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT, DEMAND];
     Migrator::with_migrations(match dialect {
         Dialect::Sqlite => sqlite.into_iter().map(migration).collect(),
         Dialect::Postgres => postgres.into_iter().map(migration).collect(),

@@ -6,6 +6,7 @@ use crate::ledger::wall_now;
 use crate::rolling::delete_span;
 use crate::rollup::Grain;
 use crate::store::Store;
+use crate::{demand, figures};
 
 /// Rows that one step of the retention deletes, so that no group waits long behind it.
 const SWEEP: i64 = 500;
@@ -43,14 +44,16 @@ impl Store {
         let minute = before.0.div_euclid(Grain::Minute.length());
         // An hour that is counted anew is counted from its minutes, so these stay for a while after their requests.
         let minutes = before.0.saturating_sub(2 * Grain::Day.length());
-        for (grain, before) in [
-            (Grain::Minute, minutes),
-            (Grain::Hour, minutes.min(wall_now().0 - HOURS * Grain::Day.length())),
-            (Grain::Day, minutes.min(wall_now().0 - DAYS * Grain::Day.length())),
+        let hours = minutes.min(wall_now().0 - HOURS * Grain::Day.length());
+        let days = minutes.min(wall_now().0 - DAYS * Grain::Day.length());
+        for (numbers, before) in [
+            ([Grain::Minute.number(), Grain::Minute.of_tags(), demand::MINUTES, figures::MINUTES].as_slice(), minutes),
+            (&[Grain::Hour.number(), Grain::Hour.of_tags(), figures::HOURS], hours),
+            (&[Grain::Day.number(), Grain::Day.of_tags(), demand::HOURS, figures::DAYS], days),
         ] {
-            for number in [grain.number(), grain.of_tags()] {
+            for number in numbers {
                 let mut sql = on.statement("DELETE FROM rollups WHERE grain = ");
-                sql.bind(number).push(" AND start < ").bind(before);
+                sql.bind(*number).push(" AND start < ").bind(before);
                 on.execute(sql).await?;
             }
         }
