@@ -105,7 +105,7 @@ impl Journey {
         if let Some(entry) = &journey.entry {
             let (key, tenant) = (entry.key.clone(), entry.tenant.clone());
             let route = entry.route.clone().unwrap_or_default();
-            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
+            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route, tools: false });
         }
         journey
     }

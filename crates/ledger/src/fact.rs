@@ -62,8 +62,14 @@ pub struct Event {
 #[serde(tag = "fact")]
 #[expect(missing_docs, reason = "the fields are named by what they hold, and each variant says what happened")]
 pub enum Fact {
-    /// The request may be served.
-    Admitted { key: Option<Arc<str>>, tenant: Option<Arc<str>>, route: Arc<str> },
+    /// The request may be served; `tools` says whether it offers any.
+    Admitted {
+        key: Option<Arc<str>>,
+        tenant: Option<Arc<str>>,
+        route: Arc<str>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        tools: bool,
+    },
     /// These deployments may serve it, in this order; each of `skipped` comes with its reason.
     Routed {
         candidates: Vec<String>,

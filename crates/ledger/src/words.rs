@@ -151,6 +151,9 @@ fn admitted(fact: &Value) -> String {
     if !fact["tenant"].is_null() {
         words.push_str(&format!(" for tenant {}", text(&fact["tenant"])));
     }
+    if fact["tools"] == true {
+        words.push_str(", with tools");
+    }
     words
 }
 

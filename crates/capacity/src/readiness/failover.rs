@@ -5,7 +5,7 @@ use weir_units::numbers::{availability as measured, count};
 
 use super::grade::{Answer, Grade};
 use super::words::{availability, list, minute, percent};
-use super::{Evidence, Gap, RouteSetup, Setup};
+use super::{Evidence, Gap, RouteSetup, Setup, provider};
 
 /// More of a route's requests than this may not fail while its first provider is down for two hours: that is 72 seconds of a whole outage, 2.8 %
 /// of what a month at 99.9 % may lose.
@@ -97,12 +97,15 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
         }
         (None, _, Some(gap)) => Answer::unknown(2, gap),
         (None, Some((outage, lost)), None) => {
-            let text = if lost == 0.0 {
-                format!("{} down 2 h: no request of {} would fail, {}", outage.down, outage.route, outage.how)
+            let part = if lost == 0.0 { "no request".to_owned() } else { percent(lost) };
+            let mut text = format!("{} down 2 h: {part} of {} would fail, {}", outage.down, outage.route, outage.how);
+            let unlimited: Vec<String> = outage.unlimited.iter().map(ToString::to_string).collect();
+            if unlimited.is_empty() {
+                Answer::new(2, Grade::Pass, text)
             } else {
-                format!("{} down 2 h: {} of {} would fail, {}", outage.down, percent(lost), outage.route, outage.how)
-            };
-            Answer::new(2, Grade::Pass, text)
+                text.push_str(&format!(", if {} has room (no limit known)", list(&unlimited)));
+                Answer::new(2, Grade::Pass, text).action(format!("declare what the account at {} has", unlimited[0]))
+            }
         }
         (None, None, None) => match &evidence.outages {
             Err(gap) => Answer::unknown(2, gap),
@@ -116,7 +119,7 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
         .map(|outage| {
             serde_json::json!({
                 "route": outage.route, "down": outage.down, "survivor": outage.survivor, "how": outage.how,
-                "lost": outage.lost.as_ref().ok(), "requests": outage.requests,
+                "lost": outage.lost.as_ref().ok(), "requests": outage.requests, "no_limit_known": outage.unlimited,
                 "ceiling": outage.ceiling.as_ref().map(|(name, share)| serde_json::json!({ "name": name, "share": share })),
             })
         })

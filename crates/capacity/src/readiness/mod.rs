@@ -4,6 +4,7 @@ mod evidence;
 mod failover;
 mod grade;
 mod owning;
+mod peaks;
 mod traffic;
 pub mod words;
 
@@ -16,4 +17,5 @@ pub use evidence::{
 };
 pub use failover::{EXERCISED, MOST_LOST};
 pub use grade::{Answer, FEWEST_REQUESTS, Grade, QUESTIONS, Readiness, grade};
+pub use peaks::peaks;
 pub use traffic::{FEW_429, FULL, MOST_429, MOST_RETRIES};

@@ -46,6 +46,7 @@ fn ready() -> Evidence {
             survivor: Some("anthropic/sonnet-5.5".into()),
             lost: Ok(0.0),
             ceiling: Some(("anthropic output tokens/min".into(), 0.81)),
+            unlimited: Vec::new(),
             how: "simulated on last week's traffic".into(),
             requests: 21_400,
         }]),
@@ -270,14 +271,22 @@ fn too_few_requests_are_no_share_but_a_full_ceiling_is_full() {
 }
 
 #[test]
-fn a_ceiling_that_nobody_knows_is_not_taken_for_one_that_holds() {
+fn a_ceiling_that_nobody_knows_is_said_and_is_no_share() {
     let mut evidence = ready();
     evidence.unlimited = vec!["anthropic".into()];
-    assert_eq!(graded(&evidence).answers[4].grade, Grade::Unknown);
     assert_eq!(said(&evidence, 5), "peak hour uses 79 % of gpt-5 input tokens/min; no limit of anthropic is known");
-    evidence.outages.as_mut().unwrap()[0].lost = Err(Gap::new("no limit of anthropic is known", "declare it"));
-    assert_eq!(graded(&evidence).answers[1].grade, Grade::Unknown);
+    evidence.outages.as_mut().unwrap()[0].unlimited = vec!["anthropic".into()];
+    assert_eq!(
+        said(&evidence, 2),
+        "openai down 2 h: no request of smart would fail, simulated on last week's traffic, if anthropic has room (no limit known)"
+    );
+    assert!(graded(&evidence).answers[1].action.is_some() && graded(&evidence).answers[4].action.is_some());
+    // Of nothing at all there is no share.
+    evidence.peaks.as_mut().unwrap().clear();
+    assert_eq!(said(&evidence, 5), "no limit of anthropic is known");
     assert_eq!(graded(&evidence).exit_code(), 3);
+    evidence.outages.as_mut().unwrap()[0].lost = Err(Gap::new("it cannot be played", "say more"));
+    assert_eq!(graded(&evidence).answers[1].grade, Grade::Unknown);
 }
 
 #[test]

@@ -173,11 +173,10 @@ pub(super) fn peak(evidence: &Evidence, zone: &Zone) -> Answer {
         0 if requests < FEWEST_REQUESTS && evidence.errors.is_ok() => {
             return Answer::unknown(5, &too_few(requests, evidence.days()));
         }
-        0 if !unlimited.is_empty() => Grade::Unknown,
         0 => Grade::Pass,
         _ => Grade::Fail,
     };
-    if grade == Grade::Unknown {
+    if !unlimited.is_empty() {
         said.push_str(&format!("; no limit of {} is known", list(&unlimited)));
     }
     let line = |peak: &&super::Peak| {
@@ -192,15 +191,10 @@ pub(super) fn peak(evidence: &Evidence, zone: &Zone) -> Answer {
         )
     };
     let mut answer = Answer::new(5, grade, said).evidence(peaks.iter().take(8).map(line));
-    match grade {
-        Grade::Fail => {
-            answer = answer.action("ask for a higher tier or move load; `weir headroom` shows dates and options");
-        }
-        Grade::Unknown => {
-            answer =
-                answer.action("declare what the account has: limits = { requests-per-minute = … } on the provider");
-        }
-        Grade::Pass => {}
+    if grade == Grade::Fail {
+        answer = answer.action("ask for a higher tier or move load; `weir headroom` shows dates and options");
+    } else if !unlimited.is_empty() {
+        answer = answer.action("declare what the account has: limits = { requests-per-minute = … } on the provider");
     }
     let figures: Vec<serde_json::Value> = peaks
         .iter()
