@@ -121,7 +121,8 @@ impl Store {
         self.on()?.end(written).await
     }
 
-    async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
+    /// Writes all rows within a transaction.
+    pub(crate) async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
         let mut requests: Vec<&RequestRow> = rows.iter().filter_map(Row::request).collect();
         // As they lie in the table: neighbours share a page, and the page of the newest is filled before the next is begun.
         requests.sort_by_key(|row| row.id);
