@@ -71,6 +71,24 @@ impl Site {
         ids.into_iter().flatten().map(lowest).filter(|(_, limits)| !limits.is_empty()).collect()
     }
 
+    /// What a deployment's provider counts; what was used, where it is not known.
+    #[must_use]
+    pub fn charge_of(&self, deployment: &DeploymentId) -> ChargeModel {
+        self.deployments.get(deployment).map_or(ChargeModel::METERED, |of| of.charge)
+    }
+
+    /// The providers of a route, each once, in its order.
+    #[must_use]
+    pub fn providers_of(&self, route: &str) -> Vec<Arc<str>> {
+        let mut providers = Vec::new();
+        for deployment in self.route(route).into_iter().flat_map(|route| route.deployments) {
+            if !providers.contains(&deployment.provider) {
+                providers.push(deployment.provider);
+            }
+        }
+        providers
+    }
+
     /// Where `route` leads: a route of that name, else a deployment that is called so, else the route `*`.
     #[must_use]
     pub fn route(&self, route: &str) -> Option<SiteRoute> {
