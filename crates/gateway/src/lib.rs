@@ -34,6 +34,7 @@ mod planning;
 mod probe;
 mod pulse;
 mod queue;
+pub mod readiness;
 mod recorder;
 mod reload;
 mod reply;

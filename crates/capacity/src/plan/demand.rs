@@ -206,9 +206,7 @@ mod tests {
     fn each_provider_counts_in_its_own_way() {
         let mut load = five_hundred_users();
         (load.sizes.cached, load.sizes.max_output) = (0.5, Some(4_096));
-        let per_request = |charge, dimension| {
-            demand_of(&load, 1.0, charge, dimension, 4.0).mean / load.rate() / 60.0
-        };
+        let per_request = |charge, dimension| demand_of(&load, 1.0, charge, dimension, 4.0).mean / load.rate() / 60.0;
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} {b}");
         near(per_request(ChargeModel::ANTHROPIC, Dimension::InputTokensPerMinute), 1_500.0);
         near(per_request(ChargeModel::OPENAI, Dimension::TokensPerMinute), 4_096.0);

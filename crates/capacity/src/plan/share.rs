@@ -48,9 +48,10 @@ pub fn split(site: &Site, route: &SiteRoute, load: &Load, without: Option<&str>)
 fn takes(site: &Site, id: &DeploymentId, load: &Load) -> f64 {
     let charge = site.charge_of(id);
     let limits = site.pools_of(id).into_iter().flat_map(|(_, limits)| limits.iter().collect::<Vec<_>>());
-    let per_limit = limits.filter(|(dimension, _)| !dimension.is_daily()).map(|(dimension, limit): (Dimension, u64)| {
-        let asked = demand_of(load, 1.0, charge, dimension, 24.0).peak();
-        if asked > 0.0 { limit as f64 / asked } else { f64::INFINITY }
-    });
+    let per_limit =
+        limits.filter(|(dimension, _)| !dimension.is_daily()).map(|(dimension, limit): (Dimension, u64)| {
+            let asked = demand_of(load, 1.0, charge, dimension, 24.0).peak();
+            if asked > 0.0 { limit as f64 / asked } else { f64::INFINITY }
+        });
     per_limit.fold(1e6, f64::min)
 }

@@ -105,7 +105,9 @@ pub fn conclude(question: &Question<'_>, proof: Option<Proof>) -> Plan {
     let known = formula.missing.is_empty() || !formula.limits.is_empty();
     let share = known.then(|| most_that_fits(question)).flatten();
     let users = match loads {
-        [Load { arrivals: Arrivals::Users { users, .. }, .. }] => share.map(|share| whole((f64::from(*users) * share).floor())),
+        [Load { arrivals: Arrivals::Users { users, .. }, .. }] => {
+            share.map(|share| whole((f64::from(*users) * share).floor()))
+        }
         _ => None,
     };
     let believed = |by_proof: fn(&Proof) -> f64, by_formula: f64| proof.as_ref().map_or(by_formula, by_proof);

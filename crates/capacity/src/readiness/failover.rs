@@ -156,8 +156,8 @@ pub(super) fn secondary(evidence: &Evidence, zone: &Zone) -> Answer {
             continue;
         }
         let Ok(seen) = &evidence.secondaries else { continue };
-        let of =
-            seen.iter().filter(|seen| seen.route == route.name && route.secondaries().any(|d| *d == seen.deployment));
+        let is_other = |deployment: &str| Some(provider(deployment)) != route.primary();
+        let of = seen.iter().filter(|seen| seen.route == route.name && is_other(&seen.deployment));
         let (mut answers, mut last) = (0_u64, None);
         for seen in of {
             answers = answers.saturating_add(seen.answers);

@@ -25,11 +25,8 @@ pub fn peaks(ceilings: &[Ceiling], minutes: &[DemandRow], hours: &[DemandRow]) -
 }
 
 fn peak(ceiling: &Ceiling, minutes: &[DemandRow], hours: &[DemandRow]) -> Option<Peak> {
-    let (at, used) = if ceiling.dimension.is_daily() {
-        fullest_day(ceiling, hours)
-    } else {
-        fullest_hour(ceiling, minutes, hours)
-    }?;
+    let (at, used) =
+        if ceiling.dimension.is_daily() { fullest_day(ceiling, hours) } else { fullest_hour(ceiling, minutes, hours) }?;
     let source = match (ceiling.declared, ceiling.stated) {
         (Some(declared), _) if declared == ceiling.limit => "declared",
         (_, Some(_)) => "limit seen in headers",

@@ -19,7 +19,8 @@ const CHANGES: u32 = 2_000;
 /// When the ledger cannot be read.
 pub async fn stated(config: &Config, reader: &Reader, until: WallTime) -> Result<Vec<InForce>, StoreError> {
     let kinds = vec!["LimitChanged".to_owned()];
-    let changes = reader.facts_of(&FactQuery { kinds, until: Some(until), limit: CHANGES, ..FactQuery::default() }).await?;
+    let changes =
+        reader.facts_of(&FactQuery { kinds, until: Some(until), limit: CHANGES, ..FactQuery::default() }).await?;
     let (mut seen, mut known) = (BTreeSet::new(), Vec::new());
     for change in &changes {
         let Ok(fact) = serde_json::from_str::<Value>(&change.json) else { continue };

@@ -6,7 +6,7 @@ mod gather;
 mod limits;
 mod setup;
 
-pub use drill::{Worst, worst_hours};
-pub use gather::{Asked, gather};
+pub use drill::prove;
+pub use gather::{Gathered, gather, without_ledger};
 pub use limits::stated;
 pub use setup::setup;

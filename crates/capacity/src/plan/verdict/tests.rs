@@ -60,7 +60,9 @@ fn five_hundred_users_do_not_fit_and_input_tokens_bind() {
     let binds = plan.formula.binding().unwrap();
     assert_eq!((&*binds.pool, binds.dimension), ("gpt-5", INPUT));
     assert!((binds.mean_use - 7.895).abs() < 0.01, "{binds:?}");
-    assert!((need(&plan, REQUESTS).mean_use - 1.579).abs() < 0.01 && (need(&plan, AT_ONCE).mean_use - 2.63).abs() < 0.01);
+    assert!(
+        (need(&plan, REQUESTS).mean_use - 1.579).abs() < 0.01 && (need(&plan, AT_ONCE).mean_use - 2.63).abs() < 0.01
+    );
     // 63 users ask for all of it on average; some fewer leave room for the peak minute.
     let fits = plan.fits_users.unwrap();
     assert!((48..=61).contains(&fits), "{fits}");
