@@ -137,6 +137,7 @@ pub struct Gateway {
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
+    watching_capacity: JoinHandle<()>,
     exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
@@ -186,6 +187,7 @@ impl Gateway {
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         alerts::restore(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
+        let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -208,6 +210,7 @@ impl Gateway {
             pump,
             recording,
             watching_alerts,
+            watching_capacity,
             exporting,
             writer,
         })
@@ -281,6 +284,7 @@ impl Gateway {
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
         self.watching_alerts.abort();
+        self.watching_capacity.abort();
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

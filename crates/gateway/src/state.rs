@@ -21,6 +21,7 @@ use crate::admin::Tries;
 use crate::alerts::Alarms;
 use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capacity;
 use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) alarms: Alarms,
+    /// What the owner of the capacity decides by.
+    pub(crate) desk: capacity::Figures,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
@@ -130,6 +133,7 @@ impl Shared {
             metrics,
             recent: Recent::default(),
             alarms: Alarms::default(),
+            desk: capacity::Figures::default(),
             pins: Mutex::default(),
             planning: Planning::default(),
             calibration: Mutex::default(),

@@ -1,11 +1,13 @@
 //! When a limit on the rate is reached: the share of drawn futures that reach it by a date, not a line drawn on.
 
-use std::time::Duration;
-
 use weir_units::WallTime;
 
 use super::history::WEEK;
 use super::outcome::Forecast;
+use super::paths::DRAWN;
+
+/// On so many days of seven a limit is reached before that is more than noise.
+const LASTING: usize = 3;
 
 /// How much of an hour's demand its 95th-percentile minute has, by slot of the week. Limits hold by the minute, forecasts by the hour.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +89,42 @@ fn share_by(ascending: &[WallTime], at: WallTime, drawn: usize) -> f64 {
 /// Not with the model [`Model::Daily`](super::Model::Daily), which knows nothing of weeks: then the answer is `None`.
 #[must_use]
 pub fn exhaustion(forecast: &Forecast, peaks: &Peaks, limit: f64, days: u32, seed: u64) -> Option<Exhaustion> {
-    let _ = (forecast, peaks, limit, days, seed, Duration::ZERO);
-    None
+    let futures = &forecast.futures;
+    if !futures.weekly || !(limit.is_finite() && limit > 0.0) {
+        return None;
+    }
+    let hours = (days as usize * 24).clamp(24, futures.logs.len().max(24));
+    // What an hour's logarithm must reach.
+    let bars: Vec<f64> = (0..hours.min(futures.logs.len()))
+        .map(|hour| {
+            let share = peaks.share(futures.slots[hour].of_week());
+            if share > 0.0 { libm::log(limit / share + futures.offset) } else { f64::INFINITY }
+        })
+        .collect();
+    let (mut first, mut lasting) = (Vec::new(), Vec::new());
+    futures.draw(hours, seed, |path| {
+        let mut full: Vec<Option<usize>> = Vec::with_capacity(path.len() / 24 + 1);
+        for (day, span) in path.chunks(24).enumerate() {
+            let bars = &bars[day * 24..day * 24 + span.len()];
+            full.push(span.iter().zip(bars).position(|(value, bar)| value >= bar).map(|index| day * 24 + index));
+        }
+        first.extend(full.iter().flatten().next().map(|hour| futures.at(*hour)));
+        let again = |day: &usize| full[*day..(day + 7).min(full.len())].iter().flatten().count() >= LASTING;
+        let begins = (0..full.len()).find(|day| full[*day].is_some() && again(day));
+        lasting.extend(begins.and_then(|day| full[day]).map(|hour| futures.at(hour)));
+    });
+    first.sort_unstable();
+    lasting.sort_unstable();
+    let nth = |q: f64| first.get(((q * DRAWN as f64).ceil() as usize).saturating_sub(1)).copied();
+    Some(Exhaustion {
+        until: futures.at(hours),
+        probability: first.len() as f64 / DRAWN as f64,
+        p10: nth(0.10),
+        p50: nth(0.50),
+        p90: nth(0.90),
+        growing: futures.growing,
+        first,
+        lasting,
+        drawn: DRAWN,
+    })
 }

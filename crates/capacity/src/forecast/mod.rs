@@ -1,12 +1,18 @@
 //! What will be asked for, with bands, and when it reaches a ceiling.
 
 mod alarm;
+mod backtest;
+mod bands;
 mod exhaustion;
+mod grid;
 mod history;
+mod make;
 mod outcome;
 mod paths;
 mod quota;
+mod slots;
 mod stats;
+mod trend;
 
 pub use alarm::{Alarm, Change, Rule};
 pub use exhaustion::{Exhaustion, Peaks, exhaustion};
@@ -29,6 +35,5 @@ pub const DAILY_HOURS: usize = 48;
 /// # Errors
 /// Why there is none, as figures that the caller puts into words.
 pub fn forecast(history: &History, calendar: &Calendar<'_>, hours: usize, seed: u64) -> Result<Forecast, Unforecast> {
-    let _ = (history, calendar, hours, seed);
-    Err(Unforecast::Silent { days: 0 })
+    make::make(history, calendar, hours, seed)
 }
