@@ -227,7 +227,8 @@ impl Readiness {
                 lines.extend(answer.evidence.iter().map(|line| format!("         {line}")));
             }
             if let Some(action) = &answer.action {
-                lines.push(format!("         do: {action}; see docs/runbook.md#{}", answer.runbook));
+                let more = if answer.grade == Grade::Fail { format!("; see docs/runbook.md#{}", answer.runbook) } else { String::new() };
+                lines.push(format!("         do: {action}{more}"));
             }
         }
         lines.join("\n")
