@@ -28,6 +28,7 @@ mod listen;
 mod live;
 mod metrics;
 mod models;
+mod oversized;
 mod pins;
 mod probe;
 mod pulse;
@@ -47,6 +48,7 @@ mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
+mod waste_report;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -72,6 +74,7 @@ use crate::telemetry::Exporting;
 pub use asking::{AskFault, Operator};
 pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
+pub use waste_report::waste_figures;
 
 /// Facts that may wait in memory before they are spilled to a file.
 const LEDGER_QUEUE: usize = 16_384;

@@ -35,6 +35,7 @@ mod spend_sql;
 mod spill;
 mod store;
 mod sweep;
+mod waste;
 mod words;
 mod writer;
 
@@ -58,4 +59,5 @@ pub use series::{
 };
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use spend::{Spend, SpendBy, SpendError, SpendQuery, SpendRow, Sums};
+pub use waste::{WastedPart, WastedRequest};
 pub use words::in_words;
