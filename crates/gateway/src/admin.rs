@@ -10,6 +10,7 @@ pub(crate) mod people;
 mod requests;
 mod runs;
 mod spend;
+mod waste;
 
 use access::Path;
 pub(crate) use people::{Person, Tries};
@@ -152,6 +153,7 @@ where
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
+        "/admin/v1/waste" => waste::serve(shared, parts).await?,
         "/admin/v1/requests" => requests::list(shared, parts).await?,
         "/admin/v1/requests/count" => requests::count(shared, parts).await?,
         "/admin/v1/series" => requests::series(shared, parts).await?,

@@ -29,6 +29,7 @@ mod listen;
 mod live;
 mod metrics;
 mod models;
+mod oversized;
 mod pins;
 mod planning;
 mod probe;
@@ -50,6 +51,7 @@ mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
+mod waste_report;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -76,6 +78,7 @@ pub use asking::{AskFault, Operator};
 pub use planning::{only_route, site, site_for};
 pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
+pub use waste_report::waste_figures;
 
 /// Facts that may wait in memory before they are spilled to a file.
 const LEDGER_QUEUE: usize = 16_384;

@@ -21,6 +21,7 @@ mod spend;
 mod terminal;
 mod top;
 mod trace;
+mod waste;
 mod when;
 
 use std::path::PathBuf;
@@ -78,6 +79,8 @@ enum Command {
     Diagnose(diagnose::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Show what was paid for and served nobody, with the cheapest remedies first
+    Waste(waste::Arguments),
     /// Write requests as JSON Lines or CSV
     Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
+        Command::Waste(arguments) => waste::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Audit(arguments) => audit::run(&cli.common, &arguments),
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),

@@ -60,6 +60,7 @@ pub(super) const PATHS: &[Path] = &[
     change(Method::POST, "/admin/v1/notifiers/{name}/test", "notifier.test"),
     view("/admin/v1/live"),
     view("/admin/v1/spend"),
+    view("/admin/v1/waste"),
     view("/admin/v1/keys"),
     change_with(Method::POST, "/admin/v1/keys", "key.make"),
     change_with(Method::POST, "/admin/v1/keys/{name}/rotate", "key.rotate"),
