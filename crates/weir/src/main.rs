@@ -11,6 +11,7 @@ mod keys;
 mod ledger;
 mod logs;
 mod mock;
+mod proof;
 mod reading;
 mod replay;
 mod runs;

@@ -11,7 +11,7 @@ use super::demand::{Demand, Request, demand_of, dispersion, whole};
 use super::load::{Arrivals, Load, Service, Sizes};
 use super::share::split;
 use super::site::{Site, USABLE_PPM};
-use super::wait::{Waits, slots_wait, stream_wait, users_wait};
+use super::wait::{Stream, Waits, slots_wait, stream_wait, users_wait};
 
 /// The share of requests that may wait too long, or more, before a load is said not to fit.
 pub(super) const LATE: f64 = 0.01;
@@ -125,6 +125,8 @@ struct Of {
     service: f64,
     per_minute: f64,
     squares: f64,
+    /// Of the variance of a minute, what is due to sizes that differ.
+    size_variance: f64,
     deadline: f64,
     users: u32,
     think: f64,
@@ -280,6 +282,7 @@ impl Of {
             self.service = (self.service * self.per_minute + load.mean_service() * per_minute) / sum;
         }
         self.squares += per_minute * service_variation(load);
+        self.size_variance += size_variance(load, per_minute, demand);
         self.per_minute = sum;
         let deadline = load.deadline.as_secs_f64();
         self.deadline = if self.loads == 0 { deadline } else { self.deadline.min(deadline) };
@@ -301,6 +304,7 @@ impl Of {
             self.service = (self.service * self.per_minute + other.service * other.per_minute) / sum;
         }
         self.squares += other.per_minute;
+        self.size_variance += size_variance_of(other.per_minute, demand);
         self.per_minute = sum;
         self.others |= demand.mean > 0.0;
     }
@@ -326,16 +330,10 @@ impl Of {
         let load = self.demand.mean / usable;
         let mean_cost = self.demand.mean / self.per_minute.max(1e-9);
         let each = mean_cost / usable * 60.0;
-        // The variance of a minute, in those of equal and independent requests.
-        let spread = self.demand.variance / (self.demand.mean * mean_cost).max(1e-9);
-        if load >= 1.0 && self.loads == 1 && !self.others {
-            // Users who wait send less: the line stands where what they send is what is let through.
-            let passes = usable / mean_cost / 60.0;
-            let wait = f64::from(self.users) / passes - self.think - self.service;
-            let late = if wait > self.deadline { 1.0 } else { 0.0 };
-            return Waits { some: 1.0, late, p95_s: wait.max(0.0) };
-        }
-        stream_wait(load, each, BURST, spread, self.deadline)
+        // What a minute's users leave out of its variance is what waiting does to them, which is reckoned apart.
+        let spread = 1.0 + (self.size_variance / (self.demand.mean * mean_cost).max(1e-9)).max(0.0);
+        let users = (self.loads == 1 && !self.others).then_some(self.users);
+        stream_wait(&Stream { load, each, burst: BURST, spread, users }, self.deadline)
     }
 
     fn need(&self, pool: &PoolId, dimension: Dimension, has: u64, waits: Waits) -> LimitNeed {
@@ -391,6 +389,19 @@ impl Of {
         let step = 10_f64.powf((high.max(1.0).log10().floor() - 2.0).max(0.0));
         whole((high / step - 1e-9).ceil() * step)
     }
+}
+
+/// What of a minute's variance is due to sizes that differ; the rest is that more or fewer come.
+fn size_variance(load: &Load, per_minute: f64, demand: Demand) -> f64 {
+    if per_minute <= 0.0 {
+        return 0.0;
+    }
+    let of_count = dispersion(load, 60.0, 1.0) * demand.mean.powi(2) / per_minute;
+    (demand.variance - of_count).max(0.0)
+}
+
+fn size_variance_of(per_minute: f64, demand: Demand) -> f64 {
+    if per_minute > 0.0 { (demand.variance - demand.mean.powi(2) / per_minute).max(0.0) } else { 0.0 }
 }
 
 /// The squared coefficient of variation of how long answers take: 0 of answers that are all alike.

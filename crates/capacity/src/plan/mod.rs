@@ -23,4 +23,4 @@ pub use proof::{Drill, DrillRequest, DrillRoute, OutageProof, Proof, Prover, Tri
 pub use share::split;
 pub use site::{Deployment, Site, SiteRoute};
 pub use verdict::{Basis, Plan, Question, Verdict, conclude};
-pub use wait::{Waits, erlang_c, slots_wait, stream_wait, users_wait};
+pub use wait::{Stream, Waits, erlang_c, slots_wait, stream_wait, users_wait};

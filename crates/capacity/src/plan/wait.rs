@@ -57,7 +57,7 @@ pub fn slots_wait(offered: f64, slots: u64, service: f64, variation: f64, deadli
 }
 
 /// Who waits for a slot where so many users send, wait, and think for `think` seconds (the machine repair model, M/M/c//N):
-/// fewer than of independent requests, as nobody who waits sends another. `background` erlangs are others' and take slots as well.
+/// fewer than of independent requests, as nobody who waits sends another.
 #[must_use]
 pub fn users_wait(users: u32, think: f64, service: f64, slots: u64, variation: f64, deadline: f64) -> Waits {
     if users == 0 {
@@ -100,25 +100,69 @@ pub fn users_wait(users: u32, think: f64, service: f64, slots: u64, variation: f
     Waits { some, late: later(deadline), p95_s }
 }
 
-/// Who waits for a limit per minute of which the share `load` is asked for. It lets a request of mean size through every `each`
-/// seconds, and `burst` seconds' worth at once; `spread` is the variance of what comes over that of a Poisson process of equal
-/// requests.
+/// A limit per minute, as those who wait for it see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stream {
+    /// What is asked for, over the limit.
+    pub load: f64,
+    /// Seconds in which it lets one request of mean size through.
+    pub each: f64,
+    /// Seconds' worth that it lets through at once.
+    pub burst: f64,
+    /// The mean square of what a request costs, over the square of its mean: 1 where all are alike.
+    pub spread: f64,
+    /// How many users send, if nobody else does: who waits does not send another. None if requests are independent.
+    pub users: Option<u32>,
+}
+
+/// Who waits for a limit per minute.
 #[must_use]
-pub fn stream_wait(load: f64, each: f64, burst: f64, spread: f64, deadline: f64) -> Waits {
+pub fn stream_wait(stream: &Stream, deadline: f64) -> Waits {
+    let Stream { load, each, burst, spread, users } = *stream;
     if load <= 0.0 {
         return Waits::NONE;
     }
-    if load >= 1.0 {
+    if load >= 1.0 && users.is_none() {
         return Waits { some: 1.0, late: 1.0, p95_s: f64::INFINITY };
     }
-    // What is in the way beyond the burst decays exponentially (Cramér and Lundberg), as for equal lumps of the same variance.
+    // What is in the way decays exponentially (Cramér and Lundberg), as for equal lumps of the same variance. The more of
+    // a number of users wait, the fewer send: the drift falls by so much (the stationary density of a diffusion).
     let lump = (each * spread).max(1e-9);
-    let pace = lundberg(load) / lump;
+    let pace = if load < 1.0 { lundberg(load) } else { 2.0 * (1.0 - load) } / lump;
+    let pull = users.map_or(0.0, |users| 2.0 / (f64::from(users.max(1)) * each * lump));
+    let whole = log_tail(pace, pull, 0.0);
     let before = (burst - each).max(0.0);
-    let beyond = |t: f64| (load * (-pace * (before + t)).exp()).min(1.0);
+    let beyond = |t: f64| (load.min(1.0) * (log_tail(pace, pull, before + t) - whole).exp()).min(1.0);
     let some = beyond(0.0);
-    let p95_s = if some > 0.05 { (some / 0.05).ln() / pace } else { 0.0 };
+    let p95_s = if some > 0.05 { largest(|t| beyond(t) > 0.05) } else { 0.0 };
     Waits { some, late: beyond(deadline), p95_s }
+}
+
+/// The logarithm of the integral of `exp(-pace·y - pull·y²/2)` from `x` on, up to a factor of `pace` and `pull`.
+fn log_tail(pace: f64, pull: f64, x: f64) -> f64 {
+    if pull <= 1e-12 {
+        return -pace * x;
+    }
+    // A normal distribution's tail: pull·(y + pace/pull)²/2.
+    log_normal_tail(pull.sqrt() * x + pace / pull.sqrt())
+}
+
+/// The logarithm of the standard normal distribution's tail: by a continued fraction far out, by a series near the middle.
+fn log_normal_tail(z: f64) -> f64 {
+    if z > 3.0 {
+        let fraction = (1..=60).rev().fold(0.0, |rest, n| f64::from(n) / (z + rest));
+        return -z * z / 2.0 - (z + fraction).ln() - 0.918_938_533_204_672_8;
+    }
+    if z < -8.0 {
+        return 0.0;
+    }
+    // Φ(z) = 1/2 + φ(z)·(z + z³/3 + z⁵/15 + …)
+    let (mut term, mut sum) = (z, z);
+    for n in 1..200 {
+        term *= z * z / f64::from(2 * n + 1);
+        sum += term;
+    }
+    (0.5 - sum * (-z * z / 2.0 - 0.918_938_533_204_672_8).exp()).max(1e-300).ln()
 }
 
 /// The positive root of `load · (eˣ − 1) = x`.
@@ -199,11 +243,31 @@ mod tests {
 
     #[test]
     fn a_limit_is_waited_for_more_the_fuller_it_is_and_less_with_a_burst() {
-        let at = |load, burst| stream_wait(load, 0.1, burst, 1.0, 2.0).some;
+        let of = |load, burst| Stream { load, each: 0.1, burst, spread: 1.0, users: None };
+        let at = |load, burst| stream_wait(&of(load, burst), 2.0).some;
         assert!(at(0.5, 0.1) < at(0.9, 0.1) && at(0.9, 1.0) < at(0.9, 0.1));
         assert!((at(0.5, 0.0) - 0.5).abs() < 1e-9, "without a burst as in M/D/1");
-        assert_eq!(stream_wait(1.2, 0.1, 1.0, 1.0, 2.0).late, 1.0);
-        let full = stream_wait(0.99, 1.0, 1.0, 1.0, 10.0);
+        assert_eq!(stream_wait(&of(1.2, 1.0), 2.0).late, 1.0);
+        let full = stream_wait(&Stream { load: 0.99, each: 1.0, ..of(1.0, 1.0) }, 10.0);
         assert!(full.late > 0.7 && full.late < full.some && full.p95_s > 100.0, "{full:?}");
+    }
+
+    #[test]
+    fn users_find_a_balance_where_independent_requests_find_no_end() {
+        // 500 users ask for 2 % more than there is: they come to wait about a second, and nobody for long.
+        let of = Stream { load: 1.02, each: 0.075, burst: 1.0, spread: 1.0, users: Some(500) };
+        let waits = stream_wait(&of, 20.0);
+        assert!((0.5..0.8).contains(&waits.some) && waits.late < 1e-6 && waits.p95_s < 5.0, "{waits:?}");
+        // Ten times of what there is: as long as nine others of ten take.
+        let swamped = stream_wait(&Stream { load: 10.0, each: 0.75, ..of }, 20.0);
+        assert!(swamped.some > 0.999 && swamped.late > 0.999 && swamped.p95_s > 300.0, "{swamped:?}");
+    }
+
+    #[test]
+    fn the_normal_tail_is_as_tabulated() {
+        for (z, tail) in [(0.0_f64, 0.5_f64), (1.0, 0.158_655_25), (-1.0, 0.841_344_75), (2.9, 0.001_865_81), (3.1, 0.000_967_6)] {
+            assert!((log_normal_tail(z) - tail.ln()).abs() < 1e-4, "{z}: {}", log_normal_tail(z).exp());
+        }
+        assert!((log_normal_tail(10.0) + 53.231_285).abs() < 1e-3);
     }
 }
