@@ -34,7 +34,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, capacity, follow, headroom, live};
+use crate::{budgets, capacity, follow, headroom, live, readiness};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -150,6 +150,7 @@ where
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
         "/admin/v1/capacity" => capacity::serve(shared).await?,
+        "/admin/v1/readiness" => readiness::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/spend" => spend::serve(shared, parts).await?,

@@ -141,6 +141,7 @@ pub struct Gateway {
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
     watching_capacity: JoinHandle<()>,
+    watching_readiness: [JoinHandle<()>; 2],
     exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
@@ -191,6 +192,10 @@ impl Gateway {
         alerts::restore(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
+        let watching_readiness = [
+            tokio::spawn(readiness::watch(Arc::clone(&shared))),
+            tokio::spawn(readiness::send_weekly(Arc::clone(&shared))),
+        ];
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -214,6 +219,7 @@ impl Gateway {
             recording,
             watching_alerts,
             watching_capacity,
+            watching_readiness,
             exporting,
             writer,
         })
@@ -288,6 +294,7 @@ impl Gateway {
         self.pump.abort();
         self.watching_alerts.abort();
         self.watching_capacity.abort();
+        self.watching_readiness.iter().for_each(JoinHandle::abort);
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

@@ -34,6 +34,7 @@ use crate::oversized::cheapest;
 use crate::pins::Pins;
 use crate::planning::Planning;
 use crate::queue::Waiters;
+use crate::readiness;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
 use crate::runs::AllRuns;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) alarms: Alarms,
     /// What the owner of the capacity decides by.
     pub(crate) desk: capacity::Figures,
+    /// The seven answers of readiness.
+    pub(crate) readiness: readiness::Figures,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
@@ -137,6 +140,7 @@ impl Shared {
             recent: Recent::default(),
             alarms: Alarms::default(),
             desk: capacity::Figures::default(),
+            readiness: readiness::Figures::default(),
             pins: Mutex::default(),
             planning: Planning::default(),
             calibration: Mutex::default(),
@@ -286,7 +290,18 @@ impl Live {
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
         let cheapest = cheapest(&config, &declared(&config));
-        Ok(Self { captures, cheapest, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        Ok(Self {
+            captures,
+            cheapest,
+            config,
+            since: wall(),
+            upstreams,
+            keys,
+            made,
+            payers: Payers::default(),
+            tls,
+            clients,
+        })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

@@ -215,6 +215,8 @@ pub enum Fact {
     AlertDelivered { alert: String, to: String, what: String, tries: u32 },
     /// A message is tried no more.
     AlertDeliveryFailed { alert: String, to: String, what: String, tries: u32, why: String },
+    /// A weekly report was made and goes to these notifiers.
+    ReportSent { to: Vec<String>, headline: String },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -309,6 +311,7 @@ impl Fact {
             Self::AlertSilenceEnded { .. } => "AlertSilenceEnded",
             Self::AlertDelivered { .. } => "AlertDelivered",
             Self::AlertDeliveryFailed { .. } => "AlertDeliveryFailed",
+            Self::ReportSent { .. } => "ReportSent",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

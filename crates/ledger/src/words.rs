@@ -106,6 +106,7 @@ fn of_the_system(fact: &Value) -> String {
             let percent = fact["share"].as_f64().unwrap_or_default() * 100.0;
             format!("{percent} % of budget {} are spent: ${} of ${}", get("budget"), get("spent_usd"), get("limit_usd"))
         }
+        "ReportSent" => format!("weekly report: {}", get("headline")),
         "AlertOpened" => format!("alert: {}", get("subject")),
         "AlertWorsened" => format!("alert got worse: {}", get("subject")),
         "AlertClosed" => get("words"),

@@ -14,6 +14,7 @@ mod mock;
 mod proof;
 mod reading;
 mod replay;
+mod report;
 mod runs;
 mod serve;
 mod server;
@@ -78,6 +79,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Answer the seven questions of readiness, with evidence, a grade each and what to do
     Diagnose(diagnose::Arguments),
+    /// Write the weekly capacity report, or the runbook of what users see when a provider is down
+    Report(report::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
     /// Show what was paid for and served nobody, with the cheapest remedies first
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
+        Command::Report(arguments) => report::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Waste(arguments) => waste::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
@@ -115,9 +119,4 @@ fn main() -> ExitCode {
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
-}
-
-/// Who plays an outage in invented time.
-fn readiness_prover() -> Option<std::sync::Arc<dyn weir_capacity::plan::Prover>> {
-    None
 }

@@ -30,7 +30,11 @@ pub(crate) struct Block {
 
 /// Asks a model on each night: `medians(grid, hours)` forecasts so many hours after the end of what it is given.
 pub(crate) fn nights(
-    grid: &Grid, least: usize, most: usize, steps: &[i64], medians: impl Fn(&Grid, usize) -> Vec<f64>,
+    grid: &Grid,
+    least: usize,
+    most: usize,
+    steps: &[i64],
+    medians: impl Fn(&Grid, usize) -> Vec<f64>,
 ) -> Nights {
     let mut out = Nights::default();
     for night in 1..=NIGHTS.min(most) {

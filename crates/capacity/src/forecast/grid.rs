@@ -27,7 +27,8 @@ pub(crate) struct Grid {
 impl Grid {
     /// A history, and the slots of `ahead` hours after it.
     pub(crate) fn new(history: &History, calendar: &Calendar<'_>, ahead: usize) -> Self {
-        let begun = history.hours.iter().position(|s| s.value().is_some_and(|v| v > 0.0)).unwrap_or(history.hours.len());
+        let begun =
+            history.hours.iter().position(|s| s.value().is_some_and(|v| v > 0.0)).unwrap_or(history.hours.len());
         let first = begun.max(history.hours.len().saturating_sub(REMEMBERED));
         let kept = &history.hours[first..];
         let start = history.at(first);

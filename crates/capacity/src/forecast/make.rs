@@ -23,7 +23,10 @@ const LEAST_DAILY: usize = 2 * 24;
 
 /// See [`forecast`](super::forecast).
 pub(crate) fn make(
-    history: &History, calendar: &Calendar<'_>, hours: usize, _seed: u64,
+    history: &History,
+    calendar: &Calendar<'_>,
+    hours: usize,
+    _seed: u64,
 ) -> Result<Forecast, Unforecast> {
     let reach = hours.clamp(1, FARTHEST);
     let grid = Grid::new(history, calendar, FARTHEST);
@@ -33,8 +36,9 @@ pub(crate) fn make(
     let medians = fit.medians(&grid, ahead);
     let steps: Vec<i64> = fit.trend.steps.iter().map(|(day, _)| *day).collect();
     let least = if weekly { LEAST_WEEKLY } else { LEAST_DAILY };
-    let nights =
-        backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| Slots::fit(known, weekly).medians(known, hours));
+    let nights = backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| {
+        Slots::fit(known, weekly).medians(known, hours)
+    });
     let error = (nights.nights >= 3).then(|| {
         let judged = backtest::judge(&nights, grid.offset);
         BackTest { naive: naive(&grid, &nights, weekly), ..judged }
@@ -44,13 +48,9 @@ pub(crate) fn make(
     let points = points(&grid, &medians[..reach], &nights, wander, fit.trend.doubt);
     let futures = futures(&grid, history, &fit, &medians, nights, wander, weekly);
     let at_day = |day: i64| grid.slots.iter().position(|s| s.day >= day).map_or(grid.start, |hour| grid.at(hour));
-    let shifts =
-        fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
-    let growth = Growth {
-        per_day: libm::exp(fit.trend.slope) - 1.0,
-        uncertainty: fit.trend.doubt,
-        evident: fit.trend.evident,
-    };
+    let shifts = fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
+    let growth =
+        Growth { per_day: libm::exp(fit.trend.slope) - 1.0, uncertainty: fit.trend.doubt, evident: fit.trend.evident };
     Ok(Forecast { points, model, error, growth, shifts, days: grid.len() as f64 / 24.0, futures })
 }
 
@@ -101,8 +101,12 @@ fn naive(grid: &Grid, nights: &Nights, weekly: bool) -> f64 {
 /// How far the level wanders from day to day: what the errors of a week ahead have beyond those of a day ahead and the slope's doubt.
 fn wander(nights: &Nights, doubt: f64) -> f64 {
     let of = |ahead: usize| -> Option<f64> {
-        let mut by_day: Vec<(i64, f64)> =
-            nights.tried.iter().filter(|t| t.ahead == ahead && !t.stepped && t.kind > 0).map(|t| (t.day, t.error)).collect();
+        let mut by_day: Vec<(i64, f64)> = nights
+            .tried
+            .iter()
+            .filter(|t| t.ahead == ahead && !t.stepped && t.kind > 0)
+            .map(|t| (t.day, t.error))
+            .collect();
         by_day.sort_by_key(|(day, _)| *day);
         let means: Vec<f64> = by_day
             .chunk_by(|a, b| a.0 == b.0)
@@ -132,7 +136,13 @@ fn points(grid: &Grid, medians: &[f64], nights: &Nights, wander: f64, doubt: f64
 }
 
 fn futures(
-    grid: &Grid, history: &History, fit: &Slots, medians: &[f64], nights: Nights, wander: f64, weekly: bool,
+    grid: &Grid,
+    history: &History,
+    fit: &Slots,
+    medians: &[f64],
+    nights: Nights,
+    wander: f64,
+    weekly: bool,
 ) -> Futures {
     let slope = fit.trend.slope;
     let logs = medians.iter().enumerate().map(|(i, m)| grid.log(*m) - slope * i as f64 / 24.0).collect();

@@ -110,7 +110,9 @@ fn pattern(grid: &Grid, trend: Option<&Trend>, weekly: bool) -> Vec<f64> {
             bounds[slot.of_week()] = bounds[slot.of_week()].max(value);
             continue;
         }
-        for (same, most) in [(&mut of_week[slot.of_week()], SAME_HOURS), (&mut of_day[usize::from(slot.hour)], SAME_DAYS)] {
+        for (same, most) in
+            [(&mut of_week[slot.of_week()], SAME_HOURS), (&mut of_day[usize::from(slot.hour)], SAME_DAYS)]
+        {
             if same.len() < most {
                 same.push(value);
             }

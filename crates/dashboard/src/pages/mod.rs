@@ -7,13 +7,14 @@ mod login;
 mod overview;
 mod parts;
 mod providers;
+mod readiness;
 mod request;
 mod requests;
 mod runs;
 mod spend;
-mod waste;
 #[cfg(test)]
 mod tests;
+mod waste;
 
 pub use alerts::{alert, alerts};
 pub use keys::{keys, new_key};
@@ -22,6 +23,7 @@ pub use login::{Refused, login};
 pub use overview::{OverviewFigures, overview};
 pub use parts::{fault, not_found};
 pub use providers::{ProvidersFigures, providers};
+pub use readiness::readiness;
 pub use request::request;
 pub use requests::{FIELDS, RequestsFigures, requests};
 pub use runs::{run, runs};

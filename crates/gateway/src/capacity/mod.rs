@@ -74,7 +74,7 @@ async fn make(shared: &Arc<Shared>) -> Result<Arc<Desk>, String> {
     let live = shared.live.load_full();
     let in_force = InForce::of(&shared.engine().headroom(shared.clock.now()));
     let now = wall();
-    let gathered = gather(&shared.ledger.reader(), &live.config, &in_force, now).await.map_err(|e| e.to_string())?;
+    let gathered = gather(shared.ledger.reader(), &live.config, &in_force, now).await.map_err(|e| e.to_string())?;
     let mut alarms = shared.desk.alarms.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let made = tokio::task::spawn_blocking(move || {
         let desk = gathered.desk(&mut alarms);
