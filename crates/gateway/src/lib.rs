@@ -25,6 +25,7 @@ mod follow;
 mod headers;
 mod headroom;
 mod keys;
+mod limits;
 mod listen;
 mod live;
 mod metrics;
@@ -190,6 +191,7 @@ impl Gateway {
         shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         alerts::restore(&shared).await;
+        limits::declare(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
         let watching_readiness = [

@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) runs: AllRuns,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
+    /// Whose turn it is to put on record what is declared of limits.
+    pub(crate) declaring: Semaphore,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -154,6 +156,7 @@ impl Shared {
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
             adding_up: Semaphore::new(1),
+            declaring: Semaphore::new(1),
             spending,
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),

@@ -80,8 +80,8 @@ pub enum Fact {
     Queued { deployment: String, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
     /// It had no capacity in time: `limit` of `pool` was in the way, for so long.
     PassedOver { deployment: String, pool: String, limit: &'static str, wait_ms: u64 },
-    /// It never had capacity, so what it would have used is an estimate.
-    Estimated { input: u64, output: u64 },
+    /// It had no capacity so far: about so many tokens are what it would use of the deployment that is to serve it before all others.
+    Estimated { deployment: String, input: u64, output: u64 },
     /// A call was sent upstream.
     AttemptStarted { attempt: u32, deployment: String, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.

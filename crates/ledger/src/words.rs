@@ -58,7 +58,9 @@ pub fn in_words(fact: &Value) -> String {
         "RunSlowed" => format!("run {} slowed: {}", get("run"), get("words")),
         "RunHalted" => format!("run {} halted: {}", get("run"), get("words")),
         "RunReleased" => format!("run {} released by {}", get("run"), get("by")),
-        "Estimated" => format!("it would have used about {} tokens in and {} out", get("input"), get("output")),
+        "Estimated" => {
+            format!("about {} tokens in and {} out of {}, as estimated", get("input"), get("output"), get("deployment"))
+        }
         "Wasted" => wasted(fact),
         "ClientRetried" => client_retried(fact),
         "ClientLeft" => "the client went away".to_owned(),

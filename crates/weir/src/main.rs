@@ -12,6 +12,7 @@ mod ledger;
 mod logs;
 mod mock;
 mod proof;
+mod providers;
 mod reading;
 mod replay;
 mod report;
@@ -75,6 +76,8 @@ enum Command {
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
     Headroom(headroom::Arguments),
+    /// Show how available each provider and deployment was, beside what users saw
+    Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
     /// Answer the seven questions of readiness, with evidence, a grade each and what to do
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
+        Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
         Command::Report(arguments) => report::run(&cli.common, &arguments),

@@ -7,7 +7,7 @@ use weir_units::WallTime;
 /// As much of a history as models look at, in hours: eight weeks. What is older says little of next week.
 const REMEMBERED: usize = 8 * 168;
 /// What is added to demand before its logarithm is taken, as a share of the mean: small hours then count little.
-const OFFSET: f64 = 0.02;
+pub(crate) const OFFSET: f64 = 0.02;
 
 /// Hours with their slots, and the slots of the hours to come.
 #[derive(Clone, Debug)]

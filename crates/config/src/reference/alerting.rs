@@ -95,7 +95,7 @@ pub(super) const ALERTS: &[Setting] = &[
         Shape::Names,
         "[]",
         "Rules that are watched and on record, and of which nobody is told: `provider-down`, `credential-refused`, `breaker-open`, \
-         `ledger-behind`, `throttled`, `headroom`, `burn-rate`, `budget-warn`, `run-halted`, `limit-changed`, `delivery-failing`.",
+         `ledger-behind`, `throttled`, `headroom`, `ceiling-ahead`, `budget-ahead`, `burn-rate`, `budget-warn`, `run-halted`, `limit-changed`, `delivery-failing`.",
     ),
 ];
 

@@ -10,7 +10,7 @@ mod runs;
 mod series;
 
 pub use alerts::{Acknowledged, Alert, Alerts, Closed, Notifier, Silence};
-pub use live::{Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
+pub use live::{Ahead, Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
 pub use money::{Budget, Budgets, Key, Keys, Usage};
 pub use readiness::{Answer, Readiness};
 pub use record::{Attempt, Event, Record};

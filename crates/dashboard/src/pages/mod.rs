@@ -1,6 +1,7 @@
 //! The pages, a file each: from figures to what is shown. Each is a pure function, so a page can be tested without a server.
 
 mod alerts;
+mod capacity;
 mod keys;
 mod limits;
 mod login;
@@ -17,6 +18,7 @@ mod tests;
 mod waste;
 
 pub use alerts::{alert, alerts};
+pub use capacity::capacity;
 pub use keys::{keys, new_key};
 pub use limits::limits;
 pub use login::{Refused, login};

@@ -49,6 +49,8 @@ pub(super) const PATHS: &[Path] = &[
     view("/admin/v1/headroom"),
     view("/admin/v1/capacity"),
     view("/admin/v1/readiness"),
+    view("/admin/v1/limits/history"),
+    view("/admin/v1/uptime"),
     view("/admin/v1/runs"),
     view("/admin/v1/runs/{run}"),
     change(Method::POST, "/admin/v1/runs/{run}/release", "run.release"),

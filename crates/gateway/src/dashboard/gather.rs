@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use weir_capacity::desk::Desk;
 use weir_config::Right;
 use weir_dashboard::figures::{
     Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Readiness, Record, Run, Runs, Series,
@@ -161,6 +162,7 @@ async fn content(
         Page::Runs => pages::runs(context, &asking.runs(context).await?),
         Page::Limits => pages::limits(context, &asking.get::<Headroom>("/admin/v1/headroom").await?),
         Page::Readiness => pages::readiness(context, &asking.get::<Readiness>("/admin/v1/readiness").await?),
+        Page::Capacity => pages::capacity(context, &asking.get::<Desk>("/admin/v1/capacity").await?),
         Page::Providers => pages::providers(context, &asking.providers(context).await?),
         Page::Spend => pages::spend(context, &asking.spend(context).await?),
         Page::Waste => {

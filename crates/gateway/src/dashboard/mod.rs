@@ -241,6 +241,7 @@ fn page_at(path: &str) -> Option<Page> {
         Page::Runs,
         Page::Limits,
         Page::Readiness,
+        Page::Capacity,
         Page::Providers,
         Page::Spend,
         Page::Waste,
