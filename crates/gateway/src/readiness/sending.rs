@@ -82,6 +82,7 @@ async fn send(shared: &Arc<Shared>, due: WallTime) -> Result<(), String> {
     let to = live.config.alerts.owner.notify.clone();
     let fact = Fact::ReportSent { to: to.iter().map(ToString::to_string).collect(), headline: report.headline() };
     shared.tell(Event { at: wall(), stage: Stage::Settle, fact });
+    shared.ledger.flush().await;
     for name in to {
         alerts::send_report(shared, name, &report);
     }
