@@ -6,7 +6,7 @@ use weir_engine::Zone;
 use weir_units::WallTime;
 
 use super::*;
-use crate::figures::{Alerts, Budgets, Headroom, Keys, Live, Record, Run, Runs, Series};
+use crate::figures::{Alerts, Budgets, Headroom, Keys, Live, Record, Run, Runs, Series, Uptime};
 use crate::frame::{Content, Context, Theme, Viewer, page};
 use crate::params::Params;
 use crate::range::Range;
@@ -40,7 +40,7 @@ fn empty_pages(context: &Context) -> Vec<Content> {
         live: Live::default(),
         headroom: Headroom::default(),
         range: Ok(nothing.clone()),
-        days: Ok(nothing.clone()),
+        uptime: Ok(Uptime::default()),
         facts: Vec::new(),
     };
     vec![
