@@ -189,6 +189,7 @@ pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
     show(&Seen {
         budgets: &budgets,
         alerts: &shared.alarms.figures(),
+        desk: shared.desk.latest().as_deref(),
         deployments: &deployments,
         pools: &pools,
         now,
