@@ -11,6 +11,7 @@ mod requests;
 mod runs;
 mod spend;
 mod uptime;
+mod waste;
 
 use access::Path;
 pub(crate) use people::{Person, Tries};
@@ -34,7 +35,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, capacity, follow, headroom, limits, live, planning};
+use crate::{budgets, capacity, follow, headroom, limits, live, planning, readiness};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -150,12 +151,14 @@ where
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
         "/admin/v1/capacity" => capacity::serve(shared).await?,
+        "/admin/v1/readiness" => readiness::serve(shared).await?,
         "/admin/v1/limits/history" => limits::serve(shared, parts).await?,
         "/admin/v1/uptime" => uptime::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/plan" => planning::serve(shared, parts).await?,
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
+        "/admin/v1/waste" => waste::serve(shared, parts).await?,
         "/admin/v1/requests" => requests::list(shared, parts).await?,
         "/admin/v1/requests/count" => requests::count(shared, parts).await?,
         "/admin/v1/series" => requests::series(shared, parts).await?,

@@ -30,11 +30,13 @@ mod listen;
 mod live;
 mod metrics;
 mod models;
+mod oversized;
 mod pins;
 mod planning;
 mod probe;
 mod pulse;
 mod queue;
+pub mod readiness;
 mod recorder;
 mod reload;
 mod reply;
@@ -50,6 +52,7 @@ mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
+mod waste_report;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -76,6 +79,7 @@ pub use asking::{AskFault, Operator};
 pub use planning::{Assumed, Prepared, Unprepared, only_route, prepare, site, site_for};
 pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
+pub use waste_report::waste_figures;
 
 /// Facts that may wait in memory before they are spilled to a file.
 const LEDGER_QUEUE: usize = 16_384;
@@ -138,6 +142,7 @@ pub struct Gateway {
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
     watching_capacity: JoinHandle<()>,
+    watching_readiness: [JoinHandle<()>; 2],
     exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
@@ -189,6 +194,10 @@ impl Gateway {
         limits::declare(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
+        let watching_readiness = [
+            tokio::spawn(readiness::watch(Arc::clone(&shared))),
+            tokio::spawn(readiness::send_weekly(Arc::clone(&shared))),
+        ];
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -212,6 +221,7 @@ impl Gateway {
             recording,
             watching_alerts,
             watching_capacity,
+            watching_readiness,
             exporting,
             writer,
         })
@@ -286,6 +296,7 @@ impl Gateway {
         self.pump.abort();
         self.watching_alerts.abort();
         self.watching_capacity.abort();
+        self.watching_readiness.iter().for_each(JoinHandle::abort);
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

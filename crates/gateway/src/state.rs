@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use weir_config::{Config, Key, Source};
 use weir_engine::{Change, Engine};
 use weir_ledger::{Event, Fact, Ledger, Stage};
-use weir_units::{DeploymentId, WallTime};
+use weir_units::{DeploymentId, Price, WallTime};
 use weir_wire::Calibration;
 
 use crate::accept::Buffers;
@@ -30,9 +30,11 @@ use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::{Declared, Metrics};
+use crate::oversized::cheapest;
 use crate::pins::Pins;
 use crate::planning::Planning;
 use crate::queue::Waiters;
+use crate::readiness;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
 use crate::runs::AllRuns;
@@ -54,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) alarms: Alarms,
     /// What the owner of the capacity decides by.
     pub(crate) desk: capacity::Figures,
+    /// The seven answers of readiness.
+    pub(crate) readiness: readiness::Figures,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
@@ -93,6 +97,8 @@ pub(crate) struct Live {
     /// Keys made at run time, the same for each configuration.
     pub(crate) made: Arc<Keys>,
     pub(crate) payers: Payers,
+    /// What the cheapest of the deployments costs.
+    pub(crate) cheapest: Option<Arc<Price>>,
     /// What is kept of prompts and answers.
     pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
@@ -136,6 +142,7 @@ impl Shared {
             recent: Recent::default(),
             alarms: Alarms::default(),
             desk: capacity::Figures::default(),
+            readiness: readiness::Figures::default(),
             pins: Mutex::default(),
             planning: Planning::default(),
             calibration: Mutex::default(),
@@ -285,7 +292,19 @@ impl Live {
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
-        Ok(Self { captures, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        let cheapest = cheapest(&config, &declared(&config));
+        Ok(Self {
+            captures,
+            cheapest,
+            config,
+            since: wall(),
+            upstreams,
+            keys,
+            made,
+            payers: Payers::default(),
+            tls,
+            clients,
+        })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

@@ -37,6 +37,7 @@ mod spend_sql;
 mod spill;
 mod store;
 mod sweep;
+mod waste;
 mod words;
 mod writer;
 
@@ -62,4 +63,5 @@ pub use series::{
 };
 pub use slices::{BudgetName, Slice, SliceBalance, SliceError, SliceRecord, Slices};
 pub use spend::{Spend, SpendBy, SpendError, SpendQuery, SpendRow, Sums};
+pub use waste::{WastedPart, WastedRequest};
 pub use words::in_words;

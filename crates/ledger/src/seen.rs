@@ -10,7 +10,7 @@ use crate::entry::{Attempt, Entry, Outcome};
 use crate::fact::Fact;
 use crate::figures::Call;
 use crate::row::MOST_TOKENS;
-use crate::series::WASTE;
+use crate::series::waste_of;
 
 /// A request as it is counted and looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ pub(crate) struct SeenCall {
 /// What of a call served nobody.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SeenWaste {
-    /// The place of the reason in [`WASTE`].
+    /// The place of the reason in [`crate::WASTE`].
     pub(crate) why: usize,
     pub(crate) tokens: u64,
     pub(crate) cost: Option<NanoUsd>,
@@ -132,7 +132,7 @@ impl Seen {
 
     /// Waste is told after the call that it is of, and before the next.
     fn wasted(&mut self, attempt: usize, why: &str, tokens: u64, cost: Option<NanoUsd>) {
-        let why = WASTE.iter().position(|name| *name == why).unwrap_or(WASTE.len() - 1);
+        let why = waste_of(why);
         let place = attempt.min(self.calls.len()).saturating_sub(1);
         if let Some(call) = self.calls.get_mut(place) {
             call.wasted.push(SeenWaste { why, tokens: tokens.min(MOST_TOKENS), cost });

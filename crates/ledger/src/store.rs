@@ -25,8 +25,8 @@ use crate::row::{FactRow, RequestRow, Row};
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
 /// The newest schemas that this version knows.
-pub(crate) const SCHEMA: i64 = 7;
-pub(crate) const SCHEMA_POSTGRES: i64 = 7;
+pub(crate) const SCHEMA: i64 = 8;
+pub(crate) const SCHEMA_POSTGRES: i64 = 8;
 
 /// Open requests that are closed at once.
 const CLOSED: i64 = 256;
@@ -54,6 +54,7 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
 
 /// Migrations that are the same for both.
 const AUDIT: (i64, &str, &str) = (5, "audit", include_str!("../migrations/0005_audit.sql"));
+const WASTE: (i64, &str, &str) = (8, "waste", include_str!("../migrations/0008_waste.sql"));
 const CONTENT: (i64, &str, &str) = (6, "content", include_str!("../migrations/0006_content.sql"));
 
 const DEMAND: (i64, &str, &str) = (7, "demand", include_str!("../migrations/0007_demand.sql"));
@@ -71,8 +72,10 @@ pub(crate) fn migrations(dialect: Dialect) -> Migrator {
         AUDIT,
         CONTENT,
         DEMAND,
+        WASTE,
     ];
-    let postgres = [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT, DEMAND];
+    let postgres =
+        [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT, DEMAND, WASTE];
     Migrator::with_migrations(match dialect {
         Dialect::Sqlite => sqlite.into_iter().map(migration).collect(),
         Dialect::Postgres => postgres.into_iter().map(migration).collect(),

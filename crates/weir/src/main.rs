@@ -4,6 +4,7 @@ mod alerts;
 mod audit;
 mod check;
 mod demo;
+mod diagnose;
 mod export;
 mod headroom;
 mod keys;
@@ -15,6 +16,7 @@ mod proof;
 mod providers;
 mod reading;
 mod replay;
+mod report;
 mod runs;
 mod serve;
 mod server;
@@ -23,6 +25,7 @@ mod spend;
 mod terminal;
 mod top;
 mod trace;
+mod waste;
 mod when;
 
 use std::path::PathBuf;
@@ -80,8 +83,14 @@ enum Command {
     Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
+    /// Answer the seven questions of readiness, with evidence, a grade each and what to do
+    Diagnose(diagnose::Arguments),
+    /// Write the weekly capacity report, or the runbook of what users see when a provider is down
+    Report(report::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Show what was paid for and served nobody, with the cheapest remedies first
+    Waste(waste::Arguments),
     /// Write requests as JSON Lines or CSV
     Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
@@ -109,7 +118,10 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&cli.common, &arguments),
         Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
+        Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
+        Command::Report(arguments) => report::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
+        Command::Waste(arguments) => waste::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Audit(arguments) => audit::run(&cli.common, &arguments),
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),

@@ -23,6 +23,8 @@ pub enum Page {
     Runs,
     /// Ceilings and what of them is used.
     Limits,
+    /// The seven questions of readiness.
+    Readiness,
     /// What will be asked for, and what can be done.
     Capacity,
     /// Whether a load to come will fit.
@@ -42,7 +44,7 @@ pub enum Page {
 /// The groups of the navigation, each page with the letter that leads to it after `g`.
 const GROUPS: [(&str, &[(Page, char)]); 4] = [
     ("Now", &[(Page::Overview, 'o'), (Page::Requests, 'r'), (Page::Runs, 'u')]),
-    ("Capacity", &[(Page::Limits, 'l'), (Page::Capacity, 'c'), (Page::Plan, 'n'), (Page::Providers, 'p')]),
+    ("Capacity", &[(Page::Limits, 'l'), (Page::Capacity, 'c'), (Page::Plan, 'n'), (Page::Readiness, 'd'), (Page::Providers, 'p')]),
     ("Money", &[(Page::Spend, 's'), (Page::Waste, 'w'), (Page::Keys, 'k')]),
     ("Desk", &[(Page::Alerts, 'a')]),
 ];
@@ -58,6 +60,7 @@ impl Page {
             Self::Requests => "/dashboard/requests",
             Self::Runs => "/dashboard/runs",
             Self::Limits => "/dashboard/limits",
+            Self::Readiness => "/dashboard/readiness",
             Self::Capacity => "/dashboard/capacity",
             Self::Plan => "/dashboard/plan",
             Self::Providers => "/dashboard/providers",
@@ -76,6 +79,7 @@ impl Page {
             Self::Requests => "Requests",
             Self::Runs => "Runs",
             Self::Limits => "Limits",
+            Self::Readiness => "Readiness",
             Self::Capacity => "Capacity",
             Self::Plan => "Plan",
             Self::Providers => "Providers",
@@ -324,7 +328,7 @@ fn keys_help() -> Markup {
         ("/", "filter, or find a request by its id"),
         (
             "g, then a letter",
-            "o overview · r requests · u runs · l limits · c capacity · n plan · p providers · s spend · w waste · k keys · a alerts",
+            "o overview · r requests · u runs · l limits · c capacity · n plan · d readiness · p providers · s spend · w waste · k keys · a alerts",
         ),
         ("j k Enter", "next row, row before, open it"),
         ("[ ]", "the range before, the range after"),
@@ -358,6 +362,7 @@ fn icon(page: Page) -> Markup {
         Page::Requests => "M3 6h11l-3-3M17 14H6l3 3",
         Page::Runs => "M5 4v12M5 8c0 3 9 1 9 4v4M14 16l-2-2M14 16l2-2",
         Page::Limits => "M3 5h9M3 10h13M3 15h6M17 3v14",
+        Page::Readiness => "M3 6l2 2 3-4M3 14l2 2 3-4M11 6h6M11 14h6",
         Page::Capacity => "M3 16c5 0 6-9 14-11M3 4h14M13 3l4 2-2 4",
         Page::Plan => "M4 3h9l3 3v11H4zM7 9h6M7 13h3",
         Page::Providers => "M4 4h12v5H4zM4 11h12v5H4zM7 6.500h1M7 13.500h1",

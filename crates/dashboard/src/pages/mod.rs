@@ -9,12 +9,14 @@ mod overview;
 mod parts;
 mod plan;
 mod providers;
+mod readiness;
 mod request;
 mod requests;
 mod runs;
 mod spend;
 #[cfg(test)]
 mod tests;
+mod waste;
 
 pub use alerts::{alert, alerts};
 pub use capacity::capacity;
@@ -25,7 +27,9 @@ pub use overview::{OverviewFigures, overview};
 pub use parts::{fault, not_found};
 pub use plan::{PlanFigures, plan};
 pub use providers::{ProvidersFigures, providers};
+pub use readiness::readiness;
 pub use request::request;
 pub use requests::{FIELDS, RequestsFigures, requests};
 pub use runs::{run, runs};
-pub use spend::{SpendFigures, spend, waste};
+pub use spend::{SpendFigures, spend};
+pub use waste::waste;

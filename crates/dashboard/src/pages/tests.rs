@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use weir_capacity::desk::{Band, BudgetView, CeilingView, ChoiceView, Desk, ExhaustionView, Failover, HourUse};
+use weir_capacity::waste::WasteReport;
 use weir_engine::Zone;
 use weir_units::WallTime;
 
@@ -50,9 +51,10 @@ fn empty_pages(context: &Context) -> Vec<Content> {
         limits(context, &Headroom::default()),
         capacity(context, &Desk::default()),
         plan(context, &PlanFigures::default()),
+        readiness(context, &crate::figures::Readiness::default()),
         providers(context, &providing),
         spend(context, &SpendFigures::default()),
-        waste(&nothing.all.total, 1.0),
+        waste(context, &WasteReport::default()),
         keys(context, &Keys::default(), &Budgets::default()),
         alerts(context, &Alerts::default()),
     ]

@@ -9,6 +9,7 @@ mod facts;
 mod message;
 mod observe;
 mod pagerduty;
+mod report;
 mod slack;
 mod told;
 mod webhook;
@@ -28,6 +29,7 @@ use crate::state::Shared;
 use deliver::Deliveries;
 
 pub(crate) use deliver::Tried;
+pub(crate) use report::send_report;
 pub(crate) use told::{Filter, list, one};
 
 /// Limits that may change between two looks.

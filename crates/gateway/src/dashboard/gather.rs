@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use weir_capacity::desk::Desk;
 use weir_config::Right;
-use weir_dashboard::figures::{Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
+use weir_dashboard::figures::{
+    Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Readiness, Record, Run, Runs, Series,
+};
 use weir_dashboard::frame::{Content, Context, Page, Viewer};
 use weir_dashboard::pages::{
     self, FIELDS, OverviewFigures, PlanFigures, ProvidersFigures, RequestsFigures, SpendFigures,
@@ -162,14 +164,16 @@ async fn content(
         Page::Requests => pages::requests(context, &asking.requests(context).await?),
         Page::Runs => pages::runs(context, &asking.runs(context).await?),
         Page::Limits => pages::limits(context, &asking.get::<Headroom>("/admin/v1/headroom").await?),
+        Page::Readiness => pages::readiness(context, &asking.get::<Readiness>("/admin/v1/readiness").await?),
         Page::Capacity => pages::capacity(context, &asking.get::<Desk>("/admin/v1/capacity").await?),
         Page::Plan => pages::plan(context, &asking.plan(context).await?),
         Page::Providers => pages::providers(context, &asking.providers(context).await?),
         Page::Spend => pages::spend(context, &asking.spend(context).await?),
         Page::Waste => {
-            let series: Series = asking.series(context, "by=key&top=1", false).await?;
-            let days = context.range.as_ref().map_or(1.0, |range| range.span().as_secs_f64() / 86_400.0);
-            pages::waste(&series.all.total, days)
+            let by = encoded(context.params.get("by").unwrap_or("key"));
+            let range = context.range.as_ref().map(ends).unwrap_or_default();
+            let uri = format!("/admin/v1/waste?by={by}&top=20&{range}");
+            pages::waste(context, &asking.kept(&format!("waste {by}"), &uri, context).await?)
         }
         Page::Alerts => pages::alerts(context, &asking.get::<Alerts>("/admin/v1/alerts").await?),
         Page::Keys => {

@@ -240,6 +240,7 @@ fn page_at(path: &str) -> Option<Page> {
         Page::Requests,
         Page::Runs,
         Page::Limits,
+        Page::Readiness,
         Page::Capacity,
         Page::Plan,
         Page::Providers,
