@@ -279,7 +279,18 @@ impl Live {
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
         let cheapest = cheapest(&config, &declared(&config));
-        Ok(Self { captures, cheapest, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        Ok(Self {
+            captures,
+            cheapest,
+            config,
+            since: wall(),
+            upstreams,
+            keys,
+            made,
+            payers: Payers::default(),
+            tls,
+            clients,
+        })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

@@ -11,9 +11,9 @@ mod request;
 mod requests;
 mod runs;
 mod spend;
-mod waste;
 #[cfg(test)]
 mod tests;
+mod waste;
 
 pub use alerts::{alert, alerts};
 pub use keys::{keys, new_key};
@@ -22,8 +22,8 @@ pub use login::{Refused, login};
 pub use overview::{OverviewFigures, overview};
 pub use parts::{fault, not_found};
 pub use providers::{ProvidersFigures, providers};
-pub use request::request;
-pub use requests::{FIELDS, RequestsFigures, requests};
+pub use request::{around, request};
+pub use requests::{FIELDS, RequestsFigures, newer, requests};
 pub use runs::{run, runs};
-pub use spend::{SpendFigures, spend};
+pub use spend::{SpendFigures, apart, spend};
 pub use waste::waste;

@@ -63,7 +63,7 @@ fn a_page_of_nothing_says_so_plainly_and_teaches() {
         let words = &content.headline.words;
         assert!(!words.is_empty() && words.chars().count() <= 140, "{words}");
         let html = page(&context, &content);
-        for refused in ["please", "oops", "N/A", "$0.00", "success rate", "throttled by", "!</", "! "] {
+        for refused in ["please", " oops", "Oops", "N/A", "$0.00", "success rate", "throttled by", "!</", "! "] {
             assert!(!html.replace("<!DOCTYPE", "").contains(refused), "{refused} on {}", content.page.title());
         }
         assert!(html.contains("data-theme=\"dark\"") && !html.contains(" style="), "{}", content.page.title());
@@ -110,13 +110,14 @@ fn names_that_mean_harm_are_text() {
         run: Some(evil.into()),
         tags: [(evil.into(), evil.into())].into(),
         outcome: "failed".into(),
+        content: Some(evil.into()),
         code: Some(evil.into()),
         refused_by: Some(evil.into()),
         ..Record::default()
     };
     let bad_run = Run { run: evil.into(), tenant: evil.into(), state: "halted".into(), ..Run::default() };
     let context = context(true);
-    for content in [request(&context, &record), run(&context, &bad_run)] {
+    for content in [request(&context, &record, Some(2)), run(&context, &bad_run)] {
         let html = page(&context, &content);
         assert!(!html.contains("<script>alert") && !html.contains('\u{202e}') && html.contains("⟨U+202E⟩"));
     }
