@@ -48,7 +48,7 @@ pub use fact::{AlertTold, Event, Fact, RunEvidence, Stage};
 pub use filter::{Filter, StatusFilter};
 pub use keys::{FormerSecret, KeyRecord};
 pub use ledger::{Behind, Ledger, Options};
-pub use open::{OpenError, WriterTask, open};
+pub use open::{OpenError, WriterTask, append_audit, open};
 pub use place::Postgres;
 pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 pub use rollup::OTHER;

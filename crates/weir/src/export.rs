@@ -1,6 +1,7 @@
 //! `weir export`: the requests of a ledger as JSON Lines or CSV, one after the other, so that memory stays the same for any number.
 
 mod csv;
+mod record;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -15,6 +16,7 @@ use weir_units::WallTime;
 use crate::Common;
 use crate::ledger::Place;
 use crate::serve::runtime;
+use crate::server::Server;
 use crate::terminal::{UNREACHABLE, USAGE, draw, fail, say};
 
 /// Requests that are read at once.
@@ -26,7 +28,9 @@ const NEXT_WORD: Duration = Duration::from_millis(500);
 #[derive(Args)]
 #[command(
     after_help = "The newest request comes first. JSON Lines are the records as `weir trace --json` shows them; CSV has a row for each, and a quote (')\n\
-before what a spreadsheet would take for a formula. The ledger may be served meanwhile; it is read directly, and no gateway is asked.\n\n\
+before what a spreadsheet would take for a formula. The ledger may be served meanwhile; it is read directly. The export is put into\n\
+the audit log first: by the gateway that serves the ledger (`--url`, with an operator's key in WEIR_ADMIN_KEY), or by this command where none does.\n\
+Where it cannot be, that is said, and the export is made all the same.\n\n\
 Exit codes: 0 done · 2 wrong usage · 4 the ledger cannot be read, or the file not be written"
 )]
 pub(crate) struct Arguments {
@@ -46,6 +50,8 @@ pub(crate) struct Arguments {
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// The ledger's file or url, if it is not the configuration's
     #[arg(long, value_name = "FILE")]
     ledger: Option<String>,
@@ -73,6 +79,9 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     };
     let done = runtime.block_on(async {
         let reader = place.open().await?;
+        if let Err(why) = record::on_record(&place, &arguments.server, arguments).await {
+            say(format_args!("this export is not in the audit log: {why}"));
+        }
         match &arguments.out {
             Some(path) => to_file(&reader, filter, arguments.format, path).await,
             None => {
