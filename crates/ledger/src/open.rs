@@ -167,11 +167,7 @@ pub(crate) async fn close_open(store: &mut Store, state: &State) -> Result<(), s
 ///
 /// # Errors
 /// When a process serves it, which alone knows its newest row, or it cannot be written.
-pub async fn append_audit(
-    path: &Path,
-    postgres: Option<&Postgres>,
-    entry: AuditEntry,
-) -> Result<AuditHead, OpenError> {
+pub async fn append_audit(path: &Path, postgres: Option<&Postgres>, entry: AuditEntry) -> Result<AuditHead, OpenError> {
     let place = Place::of(path, postgres);
     let _lock = match &place {
         Place::File(path) => Some(take_lock(path)?),

@@ -35,7 +35,8 @@ pub(super) async fn on_record(place: &Place, server: &Server, arguments: &Argume
             let operator = server.operator().map_err(|fault| fault.to_string())?;
             let body = json!({ "what": what }).to_string();
             let told = operator.send(Method::POST, "/admin/v1/audit/exports", Some(body)).await;
-            told.map(|_| ()).map_err(|fault| format!("{fault}; `--url` and WEIR_ADMIN_KEY say which gateway serves this ledger"))
+            told.map(|_| ())
+                .map_err(|fault| format!("{fault}; `--url` and WEIR_ADMIN_KEY say which gateway serves this ledger"))
         }
         Err(error) => Err(error.to_string()),
     }
