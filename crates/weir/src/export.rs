@@ -1,6 +1,8 @@
 //! `weir export`: the requests of a ledger as JSON Lines or CSV, one after the other, so that memory stays the same for any number.
 
 mod csv;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod record;
 
 use std::fs::{self, File};
@@ -61,6 +63,8 @@ pub(crate) struct Arguments {
 enum Format {
     Jsonl,
     Csv,
+    /// Where weir is built with `--features parquet`
+    Parquet,
 }
 
 /// Writes the requests.
@@ -69,6 +73,15 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(filter) => filter,
         Err(why) => return fail(USAGE, why),
     };
+    if arguments.format == Format::Parquet {
+        if !cfg!(feature = "parquet") {
+            let why = "--format: this weir is built without Parquet; build it with `--features parquet`, or write csv";
+            return fail(USAGE, why);
+        }
+        if arguments.out.is_none() && io::stdout().is_terminal() {
+            return fail(USAGE, "--format: Parquet is no text for a terminal; name a file with --out");
+        }
+    }
     let place = match Place::of(common, arguments.ledger.as_deref()) {
         Ok(place) => place,
         Err(why) => return fail(USAGE, why),
@@ -85,7 +98,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         match &arguments.out {
             Some(path) => to_file(&reader, filter, arguments.format, path).await,
             None => {
-                let mut out = BufWriter::new(io::stdout().lock());
+                let mut out = BufWriter::new(io::stdout());
                 write(&reader, filter, arguments.format, &mut out).await
             }
         }
@@ -140,9 +153,29 @@ async fn to_file(reader: &Reader, filter: Filter, format: Format, path: &Path) -
 }
 
 /// Writes page after page; returns how many requests that were.
-async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut impl Write) -> Result<u64, String> {
+async fn write(
+    reader: &Reader,
+    filter: Filter,
+    format: Format,
+    out: &mut (impl Write + Send),
+) -> Result<u64, String> {
     let mut query = Query { filter, limit: PAGE, before: None };
     let mut progress = Progress { count: 0, next: Instant::now() + FIRST_WORD, shown: false };
+    #[cfg(feature = "parquet")]
+    if format == Format::Parquet {
+        let mut file = parquet::Parquet::begin(out)?;
+        loop {
+            let page = reader.requests(&query).await.map_err(|error| error.to_string())?;
+            page.iter().try_for_each(|record| file.row(record))?;
+            progress.more(page.len());
+            query.before = page.last().and_then(|record| csv::id(record));
+            if page.len() < PAGE as usize || query.before.is_none() {
+                file.end()?;
+                progress.end();
+                return Ok(progress.count);
+            }
+        }
+    }
     let ended = |done: io::Result<()>| match done {
         Ok(()) => Ok(true),
         // Whoever reads has enough.
@@ -159,6 +192,8 @@ async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut impl W
             match format {
                 Format::Jsonl => text.push_str(record),
                 Format::Csv => csv::row(&mut text, record).map_err(|error| format!("a record is damaged: {error}"))?,
+                // It is written in columns, above.
+                Format::Parquet => {}
             }
             text.push('\n');
         }

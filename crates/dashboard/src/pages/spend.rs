@@ -40,7 +40,7 @@ pub fn apart(params: &Params) -> String {
 fn by_tag(context: &Context, by: &str) -> Markup {
     let tag = by.strip_prefix("tag:");
     let kept = |name: &str| matches!(name, "range" | "from" | "to");
-    html! { form method="get" action=(context.params.path()) class="by-tag" {
+    html! { form method="get" action=(context.params.path()) class="filters by-tag" {
         @for (name, value) in context.params.pairs().filter(|(name, _)| kept(name)) { input type="hidden" name=(name) value=(value); }
         label { span class="hide" { "Name of a tag" } input name="by" value=[tag] placeholder="tag, as team" required autocomplete="off" size="12"; }
         button aria-pressed=[tag.is_some().then_some("true")] { "By tag" }

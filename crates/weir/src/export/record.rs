@@ -44,7 +44,12 @@ pub(super) async fn on_record(place: &Place, server: &Server, arguments: &Argume
 
 /// What is exported, as it was asked for.
 fn what(arguments: &Arguments) -> String {
-    let mut parts = vec![if arguments.format == Format::Csv { "csv" } else { "jsonl" }.to_owned()];
+    let format = match arguments.format {
+        Format::Jsonl => "jsonl",
+        Format::Csv => "csv",
+        Format::Parquet => "parquet",
+    };
+    let mut parts = vec![format.to_owned()];
     parts.extend(arguments.since.iter().map(|since| format!("since={since}")));
     parts.extend(arguments.until.iter().map(|until| format!("until={until}")));
     parts.extend(arguments.filters.iter().cloned());
