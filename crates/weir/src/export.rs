@@ -153,12 +153,7 @@ async fn to_file(reader: &Reader, filter: Filter, format: Format, path: &Path) -
 }
 
 /// Writes page after page; returns how many requests that were.
-async fn write(
-    reader: &Reader,
-    filter: Filter,
-    format: Format,
-    out: &mut (impl Write + Send),
-) -> Result<u64, String> {
+async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut (impl Write + Send)) -> Result<u64, String> {
     let mut query = Query { filter, limit: PAGE, before: None };
     let mut progress = Progress { count: 0, next: Instant::now() + FIRST_WORD, shown: false };
     #[cfg(feature = "parquet")]

@@ -208,7 +208,14 @@ mod tests {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
         assert_eq!(reader.metadata().file_metadata().num_rows(), 2);
         let rows: Vec<String> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
-        for part in ["id: \"req_1\"", "started_at: 2026-11-18 14:47:03.114", "status: 200", "cost_usd: 0.000000051", "attempts: 1", "deployment: \"m/a\""] {
+        for part in [
+            "id: \"req_1\"",
+            "started_at: 2026-11-18 14:47:03.114",
+            "status: 200",
+            "cost_usd: 0.000000051",
+            "attempts: 1",
+            "deployment: \"m/a\"",
+        ] {
             assert!(rows[0].contains(part), "{part} in {}", rows[0]);
         }
         for part in ["cost_usd: null", "status: null", "attempts: 0", "deployment: null"] {
