@@ -95,7 +95,12 @@ async function figures(browser, world, label) {
   }
   await page.goto(`${world.url}/dashboard/waste?${range}`);
   const waste = await values(page, '#r-waste td[data-l=cost]');
-  same(`${label} waste`, JSON.stringify(waste.sort()), JSON.stringify(Object.values(total.wasted).map((row) => row.cost_usd).sort()));
+  const paid = Object.entries(total.wasted).filter(([why]) => why !== 'oversized_max_tokens');
+  same(`${label} waste`, JSON.stringify(waste.sort()), JSON.stringify(paid.map(([, row]) => row.cost_usd).sort()));
+  for (const link of await page.$$eval('#r-waste td[data-l=requests] a', (all) => all.map((a) => ({ shown: a.querySelector('data').value, query: new URL(a.href).searchParams.get('waste') })))) {
+    const { count, more } = await world.admin(`/admin/v1/requests/count?since=${from}&until=${to}&waste=${link.query}`);
+    check(`${label} waste ${link.query} leads to as many requests`, more || link.shown === String(count), `${link.shown} for ${count}`);
+  }
 
   for (const filter of ['', '&errors=true', '&status=4xx', '&route=smart', '&tag=team%3Dscience', '&refused-by=weir', '&cost=0.02', '&provider=anthropic']) {
     const { count, more } = await world.admin(`/admin/v1/requests/count?since=${from}&until=${to}${filter}`);

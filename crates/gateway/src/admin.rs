@@ -10,6 +10,7 @@ pub(crate) mod people;
 mod requests;
 mod runs;
 mod spend;
+mod waste;
 
 use access::Path;
 pub(crate) use people::{Person, Tries};
@@ -33,7 +34,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, follow, headroom, live};
+use crate::{budgets, capacity, follow, headroom, live};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -148,9 +149,11 @@ where
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/capacity" => capacity::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
+        "/admin/v1/waste" => waste::serve(shared, parts).await?,
         "/admin/v1/requests" => requests::list(shared, parts).await?,
         "/admin/v1/requests/count" => requests::count(shared, parts).await?,
         "/admin/v1/series" => requests::series(shared, parts).await?,

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use weir_config::{Config, Key, Source};
 use weir_engine::{Change, Engine};
 use weir_ledger::{Event, Fact, Ledger, Stage};
-use weir_units::{DeploymentId, WallTime};
+use weir_units::{DeploymentId, Price, WallTime};
 use weir_wire::Calibration;
 
 use crate::accept::Buffers;
@@ -21,6 +21,7 @@ use crate::admin::Tries;
 use crate::alerts::Alarms;
 use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capacity;
 use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
@@ -29,7 +30,9 @@ use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::{Declared, Metrics};
+use crate::oversized::cheapest;
 use crate::pins::Pins;
+use crate::planning::Planning;
 use crate::queue::Waiters;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
@@ -50,7 +53,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) alarms: Alarms,
+    /// What the owner of the capacity decides by.
+    pub(crate) desk: capacity::Figures,
     pub(crate) pins: Mutex<Pins>,
+    pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
     /// Who is logged in at the dashboard, and what they look at.
@@ -86,6 +92,8 @@ pub(crate) struct Live {
     /// Keys made at run time, the same for each configuration.
     pub(crate) made: Arc<Keys>,
     pub(crate) payers: Payers,
+    /// What the cheapest of the deployments costs.
+    pub(crate) cheapest: Option<Arc<Price>>,
     /// What is kept of prompts and answers.
     pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
@@ -128,7 +136,9 @@ impl Shared {
             metrics,
             recent: Recent::default(),
             alarms: Alarms::default(),
+            desk: capacity::Figures::default(),
             pins: Mutex::default(),
+            planning: Planning::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
             sessions: Sessions::default(),
@@ -275,7 +285,8 @@ impl Live {
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
-        Ok(Self { captures, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        let cheapest = cheapest(&config, &declared(&config));
+        Ok(Self { captures, cheapest, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

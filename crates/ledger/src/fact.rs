@@ -62,8 +62,14 @@ pub struct Event {
 #[serde(tag = "fact")]
 #[expect(missing_docs, reason = "the fields are named by what they hold, and each variant says what happened")]
 pub enum Fact {
-    /// The request may be served.
-    Admitted { key: Option<Arc<str>>, tenant: Option<Arc<str>>, route: Arc<str> },
+    /// The request may be served; `tools` says whether it offers any.
+    Admitted {
+        key: Option<Arc<str>>,
+        tenant: Option<Arc<str>>,
+        route: Arc<str>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        tools: bool,
+    },
     /// These deployments may serve it, in this order; each of `skipped` comes with its reason.
     Routed {
         candidates: Vec<String>,
@@ -74,6 +80,8 @@ pub enum Fact {
     Queued { deployment: String, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
     /// It had no capacity in time: `limit` of `pool` was in the way, for so long.
     PassedOver { deployment: String, pool: String, limit: &'static str, wait_ms: u64 },
+    /// It never had capacity, so what it would have used is an estimate.
+    Estimated { input: u64, output: u64 },
     /// A call was sent upstream.
     AttemptStarted { attempt: u32, deployment: String, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.
@@ -260,6 +268,7 @@ impl Fact {
             Self::Routed { .. } => "Routed",
             Self::Queued { .. } => "Queued",
             Self::PassedOver { .. } => "PassedOver",
+            Self::Estimated { .. } => "Estimated",
             Self::AttemptStarted { .. } => "AttemptStarted",
             Self::AttemptFailed { .. } => "AttemptFailed",
             Self::AttemptSucceeded { .. } => "AttemptSucceeded",

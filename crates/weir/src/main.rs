@@ -4,12 +4,14 @@ mod alerts;
 mod audit;
 mod check;
 mod demo;
+mod diagnose;
 mod export;
 mod headroom;
 mod keys;
 mod ledger;
 mod logs;
 mod mock;
+mod proof;
 mod reading;
 mod replay;
 mod runs;
@@ -20,6 +22,7 @@ mod spend;
 mod terminal;
 mod top;
 mod trace;
+mod waste;
 mod when;
 
 use std::path::PathBuf;
@@ -73,8 +76,12 @@ enum Command {
     Headroom(headroom::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
+    /// Answer the seven questions of readiness, with evidence, a grade each and what to do
+    Diagnose(diagnose::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Show what was paid for and served nobody, with the cheapest remedies first
+    Waste(waste::Arguments),
     /// Write requests as JSON Lines or CSV
     Export(export::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
@@ -100,10 +107,17 @@ fn main() -> ExitCode {
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
+        Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
+        Command::Waste(arguments) => waste::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Audit(arguments) => audit::run(&cli.common, &arguments),
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
+}
+
+/// Who plays an outage in invented time.
+fn readiness_prover() -> Option<std::sync::Arc<dyn weir_capacity::plan::Prover>> {
+    None
 }

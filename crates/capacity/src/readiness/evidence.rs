@@ -172,6 +172,8 @@ pub struct Outage {
     pub lost: Known<f64>,
     /// How full the survivor's fullest ceiling would be: which one, and the share.
     pub ceiling: Option<(String, f64)>,
+    /// Who would serve and has no limit that anybody knows: `lost` takes it that they have room.
+    pub unlimited: Vec<Arc<str>>,
     /// How `lost` was found: `simulated on last week's traffic`.
     pub how: String,
     /// How many requests it was tried on.

@@ -80,12 +80,35 @@ fn owner(root: &Table, log: &mut Log<'_>) -> Owner {
         let hint = "name one: `[owner]` with `notify = [\"…\"]`".to_owned();
         log.warn(None, "there are notifiers, and no alert is sent to any", hint);
     }
+    ask_for_a_name(root, table, log);
     Owner {
         name: table.text("name").map(Arc::from),
         notify,
         escalate,
         lead_time: table.optional_span("lead-time").unwrap_or(LEAD_TIME),
     }
+}
+
+/// Limits that several providers or clients share are somebody's to plan.
+fn ask_for_a_name(root: &Table, owner: &Table, log: &mut Log<'_>) {
+    let (providers, keys) = (root.named("providers").count(), root.named("keys").count());
+    if owner.text("name").is_some() || providers < 2 && keys < 2 {
+        return;
+    }
+    let counted = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
+    let message = format!(
+        "nobody owns the LLM capacity of {} and {}",
+        counted(providers, "provider"),
+        counted(keys, "key")
+    );
+    let hint = if root.table("notifiers").0.is_empty() {
+        "add `[owner]` with `name = \"Platform on-call\"`; alerts reach them with a `[notifiers.NAME]` and `notify = [\"NAME\"]`"
+            .to_owned()
+    } else {
+        let first = root.named("notifiers").next().map_or_else(String::new, |(name, ..)| shown(name).to_string());
+        format!("add `[owner]` with `name = \"Platform on-call\"` and `notify = [\"{first}\"]`")
+    };
+    log.warn(None, message, hint);
 }
 
 pub(super) fn notifiers(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Notifier> {
@@ -166,6 +189,7 @@ fn check_url(name: &str, url: &Secret, at: At, log: &mut Log<'_>) -> bool {
 /// Whom alerts of a provider's capacity name, by provider.
 pub(super) fn contacts(root: &Table) -> BTreeMap<Arc<str>, Contact> {
     let contact = |table: &Table| Contact {
+        tier: table.text("tier").map(Arc::from),
         contact: table.text("contact").map(Arc::from),
         upgrade_url: table.text("upgrade-url").map(Arc::from),
     };

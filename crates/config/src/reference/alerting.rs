@@ -1,6 +1,6 @@
 //! Who owns LLM capacity, who is told of what, and from when on.
 
-use super::shared::{acted, later};
+use super::shared::acted;
 use super::{Setting, Shape};
 
 /// Who owns LLM capacity.
@@ -94,7 +94,12 @@ pub(super) const ALERTS: &[Setting] = &[
 ];
 
 /// What the provider calls the account's size.
-pub(super) const TIER: Setting = later("tier", Shape::Text, "", "The account's tier, as the provider calls it.");
+pub(super) const TIER: Setting = acted(
+    "tier",
+    Shape::Text,
+    "",
+    "The account's tier, as the provider calls it; alerts and forecasts of its capacity name it.",
+);
 
 /// Whom alerts of a provider's capacity name.
 pub(super) const CONTACT: Setting = acted("contact", Shape::Text, "", "Whom alerts of its capacity name.");

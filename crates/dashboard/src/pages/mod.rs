@@ -11,6 +11,7 @@ mod request;
 mod requests;
 mod runs;
 mod spend;
+mod waste;
 #[cfg(test)]
 mod tests;
 
@@ -24,4 +25,5 @@ pub use providers::{ProvidersFigures, providers};
 pub use request::request;
 pub use requests::{FIELDS, RequestsFigures, requests};
 pub use runs::{run, runs};
-pub use spend::{SpendFigures, spend, waste};
+pub use spend::{SpendFigures, spend};
+pub use waste::waste;

@@ -12,7 +12,7 @@ use crate::words::headline::{Headline, Tone};
 use crate::words::{count, name, plain};
 
 /// What can be filtered by: the parameter, what it is called, what it may look like.
-pub const FIELDS: [(&str, &str, &str); 12] = [
+pub const FIELDS: [(&str, &str, &str); 13] = [
     ("status", "Status", "429, or 5xx"),
     ("errors", "Failed only", "true"),
     ("refused-by", "Refused by", "weir, provider, openai"),
@@ -24,6 +24,7 @@ pub const FIELDS: [(&str, &str, &str); 12] = [
     ("run", "Run", "run_42"),
     ("tag", "Tag", "team=ml"),
     ("cost", "Cost at least, $", "0.50"),
+    ("waste", "Waste", "any, or loop"),
     ("trace", "Trace id", "32 hex digits"),
 ];
 

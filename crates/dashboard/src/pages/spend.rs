@@ -1,4 +1,4 @@
-//! Spend and waste: what was paid, for whom, and what of it served nobody.
+//! Spend: what was paid, and for whom.
 
 use maud::{Markup, html};
 use weir_units::NanoUsd;
@@ -7,9 +7,8 @@ use weir_units::numbers::{count, dollars, share, short};
 use super::overview::over_time;
 use super::parts::{card, empty, tile};
 use crate::chart::{self, Line, Shape, paint};
-use crate::figures::{Counts, Part, Series, Wasted};
+use crate::figures::{Counts, Part, Series};
 use crate::frame::{Content, Context, Page};
-use crate::params::Params;
 use crate::words::headline::Headline;
 use crate::words::{Figure, change, counted, cut, dollars_known, plain};
 
@@ -159,81 +158,4 @@ fn requests_of(context: &Context, by: &str, value: &str) -> String {
         Some(tag) => filter.with("tag", &format!("{tag}={value}")).href(),
         None => filter.with(by, value).href(),
     }
-}
-
-/// What each reason is called, what it counts and what could be done about it.
-const REASONS: [(&str, &str, &str); 6] = [
-    ("failed_attempt", "Attempts that led to no answer", "A call failed after its provider had begun to work."),
-    ("abandoned", "Answers that nobody waited for", "The client left before the end: look at its timeout."),
-    (
-        "client_retry",
-        "Asked again by the client's SDK",
-        "What had been answered was asked once more: set the SDK's retries to 0 behind Weir.",
-    ),
-    ("duplicate", "The same, asked twice", "The same content within a short time: cache it, or ask once."),
-    ("truncated", "Answers cut at their limit", "max_tokens ended them: raise it, or ask for less."),
-    (
-        "cache_miss",
-        "Beginnings not read from the cache",
-        "A stable beginning came without cache hits: keep it byte by byte the same.",
-    ),
-];
-
-/// The waste page: what of a range was paid for and served nobody. `days` is how long the range is.
-#[must_use]
-pub fn waste(total: &Counts, days: f64) -> Content {
-    let mut rows: Vec<(&str, &Wasted)> = total.wasted.iter().map(|(why, row)| (why.as_str(), row)).collect();
-    rows.retain(|(_, row)| row.times > 0);
-    rows.sort_by_key(|(_, row)| (std::cmp::Reverse(row.cost()), std::cmp::Reverse(row.tokens)));
-    let wasted = total.wasted_cost();
-    let nano = |amount: NanoUsd| u64::try_from(amount.0).unwrap_or(0);
-    let worth = |amount: NanoUsd| NanoUsd((amount.0 as f64 * 365.0 / days.max(0.01)) as i64);
-    let headline = match rows.first() {
-        None => Headline::calm(format!(
-            "Nothing was wasted in this range: {} looked at.",
-            counted(total.calls.attempts, "attempt")
-        )),
-        Some((first, _)) => {
-            let of = dollars_known(total.cost(), total.unpriced);
-            let part = share(nano(wasted), nano(total.cost()));
-            Headline::calm(format!(
-                "{} of {of} ({part}) bought nothing; most of it: {}.",
-                dollars(wasted),
-                said(first).to_lowercase()
-            ))
-        }
-    };
-    let mut content = Content::new(Page::Waste, headline);
-    content.every = Some(60);
-    if rows.is_empty() {
-        return content.region(
-            "empty",
-            card(
-                "",
-                "What is looked for",
-                None,
-                &html! { dl class="log" { @for (_, what, how) in REASONS { dt { (what) } dd { (how) } } } },
-            ),
-        );
-    }
-    let most = rows.iter().map(|(_, row)| row.cost().0).max().unwrap_or(0).max(1) as f64;
-    content.region("waste", html! { section class="card" { table class="stack" {
-        thead { tr { th scope="col" { "Kind" } th scope="col" class="n" aria-sort="descending" { "Cost" } th scope="col" class="n" { "Unpriced" } th scope="col" class="n" { "Tokens" } th scope="col" class="n" { "Times" } th scope="col" class="n" { "Worth a year" } th scope="col" { "What it is, and what helps" } } }
-        tbody { @for (why, row) in rows { tr {
-            th scope="row" { (said(why)) (chart::share(row.cost().0 as f64 / most, "var(--warn-mark)")) }
-            td class="n" data-l="cost" { (Figure::new(dollars_known(row.cost(), row.cost_unknown), row.cost().to_string())) }
-            td class="n" data-l="unpriced" { (count(row.cost_unknown)) }
-            td class="n" data-l="tokens" { (Figure::count(row.tokens)) }
-            td class="n" data-l="times" { (count(row.times)) }
-            td class="n" data-l="a year" { "≈\u{202f}" (dollars(worth(row.cost()))) }
-            td { span class="why" { (REASONS.iter().find(|(known, ..)| *known == why).map_or("", |(_, _, how)| how)) } }
-        } } }
-    } p class="pages soft" { "What is unpriced is wasted too, and its dollars are unknown. " a href=(Params::at(Page::Spend.path()).href()) { "Spend" } } } })
-}
-
-fn said(why: &str) -> String {
-    REASONS
-        .iter()
-        .find(|(known, ..)| *known == why)
-        .map_or_else(|| plain(why).replace('_', " "), |(_, what, _)| (*what).to_owned())
 }

@@ -1,6 +1,7 @@
 //! What holds of every page: what it says where there is nothing, and what it does with names that mean harm.
 
 use serde_json::json;
+use weir_capacity::waste::WasteReport;
 use weir_engine::Zone;
 use weir_units::WallTime;
 
@@ -49,7 +50,7 @@ fn empty_pages(context: &Context) -> Vec<Content> {
         limits(context, &Headroom::default()),
         providers(context, &providing),
         spend(context, &SpendFigures::default()),
-        waste(&nothing.all.total, 1.0),
+        waste(context, &WasteReport::default()),
         keys(context, &Keys::default(), &Budgets::default()),
         alerts(context, &Alerts::default()),
     ]

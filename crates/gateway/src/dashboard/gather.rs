@@ -161,9 +161,10 @@ async fn content(
         Page::Providers => pages::providers(context, &asking.providers(context).await?),
         Page::Spend => pages::spend(context, &asking.spend(context).await?),
         Page::Waste => {
-            let series: Series = asking.series(context, "by=key&top=1", false).await?;
-            let days = context.range.as_ref().map_or(1.0, |range| range.span().as_secs_f64() / 86_400.0);
-            pages::waste(&series.all.total, days)
+            let by = encoded(context.params.get("by").unwrap_or("key"));
+            let range = context.range.as_ref().map(ends).unwrap_or_default();
+            let uri = format!("/admin/v1/waste?by={by}&top=20&{range}");
+            pages::waste(context, &asking.kept(&format!("waste {by}"), &uri, context).await?)
         }
         Page::Alerts => pages::alerts(context, &asking.get::<Alerts>("/admin/v1/alerts").await?),
         Page::Keys => {
