@@ -94,10 +94,16 @@ impl Format {
         }
     }
 
-    /// Whether the lines are those of an access log: then all lines are, and one that is not is damaged.
+    /// Whether it is an access log.
     #[must_use]
     pub fn is_access_log(self) -> bool {
         matches!(self, Self::Nginx | Self::Alb | Self::Envoy)
+    }
+
+    /// Whether all that is in such a file is a record, so that what is none is damaged. Programs write other things into their own logs.
+    #[must_use]
+    pub fn is_strict(self) -> bool {
+        !matches!(self, Self::SdkPython | Self::SdkNode | Self::LiteLlmProxy)
     }
 }
 
@@ -158,7 +164,8 @@ impl Endpoint {
         let bare = name.strip_prefix('a').unwrap_or(name);
         match bare {
             "completion" | "chat" | "generate_content" | "generateContent" => Some(Self::Chat),
-            "text_completion" => Some(Self::Completions),
+            "text_completion" | "completions" => Some(Self::Completions),
+            "messages" => Some(Self::Messages),
             "embedding" | "embeddings" => Some(Self::Embeddings),
             "responses" => Some(Self::Responses),
             "nthropic_messages" | "anthropic_messages" => Some(Self::Messages),

@@ -166,7 +166,7 @@ pub fn read(
     let mut records = Records::new(counted, options.longest);
     let mut decoder = Decoder::new(&options.names.paths, options.names.mapped, options.longest);
     let mut report = Report::default();
-    let mut first_text_damage = None;
+    let (mut strays, mut first_strays) = (0, Vec::new());
     let (mut calls, mut formats) = (0_u64, BTreeMap::new());
     let mut told = |call: Call<'_>| {
         calls += 1;
@@ -187,7 +187,7 @@ pub fn read(
                 let read = decoder.record(&text, &mut told);
                 report.mended += u64::from(lossy && matches!(read, Verdict::Read(_)));
                 verdict = Some(match read {
-                    Verdict::Unknown if lossy => Verdict::Damaged("bytes that are no text".to_owned()),
+                    Verdict::Unknown | Verdict::Stray if lossy => Verdict::Damaged("bytes that are no text".to_owned()),
                     other => other,
                 });
             }
@@ -213,7 +213,12 @@ pub fn read(
             Some(Verdict::Unknown) => {
                 report.unknown += 1;
                 report.first_unknown = report.first_unknown.or(Some(line));
-                first_text_damage = first_text_damage.or(Some(line));
+            }
+            Some(Verdict::Stray) => {
+                strays += 1;
+                if first_strays.len() < Report::EXAMPLES {
+                    first_strays.push(line);
+                }
             }
             Some(Verdict::Damaged(why)) => report.damage(line, why),
             Some(Verdict::Read(_) | Verdict::Part) | None => {}
@@ -230,14 +235,15 @@ pub fn read(
     }
     (report.calls, report.formats) = (calls, formats);
     report.bytes = bytes.load(Ordering::Relaxed);
-    // In an access log every line is one; those before the first that was read are damaged, too.
-    if report.formats.keys().next().is_some_and(|format| format.is_access_log()) && report.unknown > 0 {
-        for _ in 0..report.unknown {
-            report.damage(first_text_damage.unwrap_or(1), "no line of this access log".to_owned());
-        }
-        (report.unknown, report.first_unknown) = (0, None);
+    // Where every line is a record, a text that is none is a damaged one, also before the first that was read.
+    if report.formats.keys().any(|format| format.is_strict()) {
+        report.damaged += strays;
+        report.examples.extend(first_strays.into_iter().map(|line| Damage { line, why: "no record of this log".to_owned() }));
         report.examples.sort_by_key(|damage| damage.line);
-        report.examples.dedup();
+        report.examples.truncate(Report::EXAMPLES);
+    } else {
+        report.unknown += strays;
+        report.first_unknown = report.first_unknown.or(first_strays.first().copied());
     }
     Ok(report)
 }

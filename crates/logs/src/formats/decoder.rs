@@ -21,8 +21,10 @@ pub(crate) enum Verdict {
     Read(Format),
     /// It is of a known form, and of something else than a model's call.
     Elsewhere(Format),
-    /// Of no known form.
+    /// JSON or a row of no known form.
     Unknown,
+    /// A text of no known form.
+    Stray,
     /// It is part of one that goes on.
     Part,
     /// It cannot be read.
@@ -207,13 +209,7 @@ impl<'p> Decoder<'p> {
         {
             return self.object(&fields, sink);
         }
-        if self.text.is_some_and(Format::is_access_log) {
-            return Verdict::Damaged("no line of this access log".to_owned());
-        }
-        if line.bytes().any(|byte| byte == 0) || line.contains('\u{fffd}') {
-            return Verdict::Damaged("bytes that are no text".to_owned());
-        }
-        Verdict::Unknown
+        Verdict::Stray
     }
 
     fn sdk(&mut self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {

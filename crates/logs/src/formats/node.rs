@@ -40,6 +40,8 @@ pub(super) struct Node {
     /// The name of the call that the object being printed is about.
     current: Option<Box<str>>,
     count: u64,
+    /// The last time that anything told.
+    latest: Option<WallTime>,
     /// How many tries came before each that was named as tried again.
     tries: BTreeMap<Box<str>, u32>,
 }
@@ -62,6 +64,7 @@ impl Node {
         }
         if let Some(open) = self.open.get_mut(name) {
             detail(open, line.trim());
+            self.latest = open.call.at.max(self.latest);
         }
         true
     }
@@ -119,6 +122,8 @@ impl Node {
             open.call.failed = true;
             open.call.error = Some(Cow::Owned(says.split(" - ").next().unwrap_or_default().chars().take(120).collect()));
             open.answered = true;
+            // Nothing came that would tell the time.
+            open.call.at = open.call.at.or(self.latest);
         } else if let Some((request, rest)) =
             says.split_once(" succeeded with status ").or_else(|| says.split_once(" failed with status "))
         {
@@ -156,6 +161,11 @@ fn done(open: Open) -> Call<'static> {
         }
     }
     super::object::tidy_model(&mut call);
+    if call.provider.is_none() {
+        // The two SDKs log alike; only one of them asks for messages.
+        let messages = call.endpoint == Some(Endpoint::Messages);
+        call.provider = Some(Cow::Borrowed(if messages { "anthropic" } else { "openai" }));
+    }
     call
 }
 

@@ -247,7 +247,8 @@ fn when(call: &mut Call<'_>, fields: &Fields<'_>) {
     }
     let first_at = fields.time(Slot::FirstAt).zip(call.at).map(|(first, at)| first.0 - at.0);
     // Of an answer that was not streamed, tools write down its end as its first token.
-    let first_at = first_at.filter(|_| call.stream != Some(false));
+    let ends = call.at.zip(call.ended).map(|(at, ended)| ended.0 - at.0);
+    let first_at = first_at.filter(|first| call.stream != Some(false) && Some(*first) != ends);
     call.first_content = first_at
         .or_else(|| fields.span(Slot::FirstMs, 1e3))
         .or_else(|| span(fields, Slot::FirstS, call.format))

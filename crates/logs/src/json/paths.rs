@@ -211,6 +211,7 @@ const ROWS: &[Row] = &[
     ("model_group", Slot::Route, 1),
     ("route", Slot::Route, 2),
     ("deployment", Slot::Deployment, 1),
+    ("attempts/deployment", Slot::Deployment, 2),
     ("api_base", Slot::Url, 4),
     ("hidden_params/api_base", Slot::Url, 5),
     ("request_path", Slot::Url, 2),
