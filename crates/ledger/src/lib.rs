@@ -24,6 +24,7 @@ mod open;
 mod pack;
 mod place;
 mod query;
+mod restore;
 mod rolling;
 mod rollup;
 mod row;

@@ -252,6 +252,8 @@ pub struct Call<'a> {
     pub abandoned: bool,
     /// Limits that its answer stated.
     pub limits: Vec<Limit>,
+    /// The whole record, where Weir wrote it.
+    pub record: Option<Box<str>>,
 }
 
 impl<'a> Call<'a> {
@@ -285,6 +287,7 @@ impl<'a> Call<'a> {
             truncated: false,
             abandoned: false,
             limits: Vec::new(),
+            record: None,
         }
     }
 

@@ -117,6 +117,9 @@ impl<'p> Decoder<'p> {
         if fields.has(Mark::Otlp) {
             return self.spans(json, &fields, sink);
         }
+        if object::format_of(&fields) == Some(Format::Weir) {
+            return self.object(&fields, &mut |call| sink(Call { record: Some(json.into()), ..call }));
+        }
         self.object(&fields, sink)
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use weir_config::ProcessEnvironment;
-use weir_ledger::{Entry, Imported, Importer, Options, Postgres};
+use weir_ledger::{Entry, Imported, Importer, Options, Postgres, StoreError};
 use weir_logs::{Call, Entries};
 use weir_units::numbers::count;
 
@@ -40,6 +40,14 @@ pub(crate) struct Arguments {
     ledger: Option<String>,
 }
 
+/// What is to be written.
+enum Waiting {
+    /// A record that was made of a call.
+    Entry(Box<Entry>),
+    /// A record that Weir wrote.
+    Record(String),
+}
+
 /// What became of calls.
 #[derive(Default)]
 struct Done {
@@ -68,16 +76,28 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     }
     let (mut entries, mut waiting, mut done) = (Entries::default(), Vec::with_capacity(GROUP), Done::default());
     let (mut span, mut trouble) = (None, None);
-    let mut write = |waiting: &mut Vec<Entry>, done: &mut Done| {
-        let group = std::mem::replace(waiting, Vec::with_capacity(GROUP));
+    let mut write = |waiting: &mut Vec<Waiting>, done: &mut Done| {
+        let (mut group, mut records) = (Vec::with_capacity(GROUP), Vec::new());
+        for one in waiting.drain(..) {
+            match one {
+                Waiting::Entry(entry) => group.push(*entry),
+                Waiting::Record(record) => records.push(record),
+            }
+        }
         let Some(importer) = &mut importer else {
-            done.imported.added += group.len() as u64;
+            done.imported.added += (group.len() + records.len()) as u64;
             return Ok(());
         };
-        let written = runtime.block_on(importer.add(group)).map_err(|error| error.to_string())?;
+        let written = runtime.block_on(async {
+            let of_calls = importer.add(group).await?;
+            let (of_records, _) = importer.add_records(&records).await?;
+            Ok::<_, StoreError>([of_calls, of_records])
+        });
+        for written in written.map_err(|error| error.to_string())? {
         done.imported.added += written.added;
         done.imported.known += written.known;
         done.imported.gone += written.gone;
+        }
         Ok(())
     };
     let told = read_all(&arguments.files, &arguments.reading, |call: Call<'_>| {
@@ -87,7 +107,10 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         };
         let at = entry.started_at;
         span = Some(span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
-        waiting.push(entry);
+        waiting.push(match call.record {
+            Some(record) => Waiting::Record(record.into()),
+            None => Waiting::Entry(Box::new(entry)),
+        });
         if waiting.len() >= GROUP && trouble.is_none() {
             trouble = write(&mut waiting, &mut done).err();
         } else if trouble.is_some() {
