@@ -25,6 +25,7 @@ mod follow;
 mod headers;
 mod headroom;
 mod keys;
+mod limits;
 mod listen;
 mod live;
 mod metrics;
@@ -141,6 +142,7 @@ pub struct Gateway {
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
     watching_capacity: JoinHandle<()>,
+    watching_readiness: [JoinHandle<()>; 2],
     exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
@@ -189,8 +191,13 @@ impl Gateway {
         shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         alerts::restore(&shared).await;
+        limits::declare(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
         let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
+        let watching_readiness = [
+            tokio::spawn(readiness::watch(Arc::clone(&shared))),
+            tokio::spawn(readiness::send_weekly(Arc::clone(&shared))),
+        ];
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -214,6 +221,7 @@ impl Gateway {
             recording,
             watching_alerts,
             watching_capacity,
+            watching_readiness,
             exporting,
             writer,
         })
@@ -288,6 +296,7 @@ impl Gateway {
         self.pump.abort();
         self.watching_alerts.abort();
         self.watching_capacity.abort();
+        self.watching_readiness.iter().for_each(JoinHandle::abort);
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 use tokio::sync::Notify;
 use weir_engine::{
-    Detector, Evidence, Guards, Joined, RunAsk, RunChange, RunOutcome, RunSettled, RunTicket, Runs, RunsSettings, SessionId,
-    SessionKind, Verdict,
+    Detector, Evidence, Guards, Joined, RunAsk, RunChange, RunOutcome, RunSettled, RunTicket, Runs, RunsSettings,
+    SessionId, SessionKind, Verdict,
 };
 use weir_ledger::{Entry, Event, Fact, Outcome, RunEvidence, Stage};
 use weir_units::{Addition, Moment, Tokens};

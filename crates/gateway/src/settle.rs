@@ -191,6 +191,14 @@ impl Journey {
         self.note(Stage::Queue, fact);
     }
 
+    /// It would use about so much of the deployment that is to serve it before all others. Once is enough.
+    pub(crate) fn estimated(&mut self, deployment: &Arc<str>, input: u64, output: u64) {
+        let known = |event: &Event| matches!(event.fact, Fact::Estimated { .. });
+        if self.entry.as_ref().is_some_and(|entry| !entry.events.iter().any(known)) {
+            self.note(Stage::Queue, Fact::Estimated { deployment: deployment.to_string(), input, output });
+        }
+    }
+
     /// A deployment had no capacity in time, so the next one is asked.
     pub(crate) fn passed_over(&mut self, deployment: &Arc<str>, passed: &PassedOver) {
         let fact = Fact::PassedOver {

@@ -34,6 +34,7 @@ use crate::oversized::cheapest;
 use crate::pins::Pins;
 use crate::planning::Planning;
 use crate::queue::Waiters;
+use crate::readiness;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
 use crate::runs::AllRuns;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) alarms: Alarms,
     /// What the owner of the capacity decides by.
     pub(crate) desk: capacity::Figures,
+    /// The seven answers of readiness.
+    pub(crate) readiness: readiness::Figures,
     pub(crate) pins: Mutex<Pins>,
     pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
@@ -75,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) runs: AllRuns,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
+    /// Whose turn it is to put on record what is declared of limits.
+    pub(crate) declaring: Semaphore,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -137,6 +142,7 @@ impl Shared {
             recent: Recent::default(),
             alarms: Alarms::default(),
             desk: capacity::Figures::default(),
+            readiness: readiness::Figures::default(),
             pins: Mutex::default(),
             planning: Planning::default(),
             calibration: Mutex::default(),
@@ -150,6 +156,7 @@ impl Shared {
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
             adding_up: Semaphore::new(1),
+            declaring: Semaphore::new(1),
             spending,
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),
@@ -286,7 +293,18 @@ impl Live {
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
         let cheapest = cheapest(&config, &declared(&config));
-        Ok(Self { captures, cheapest, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        Ok(Self {
+            captures,
+            cheapest,
+            config,
+            since: wall(),
+            upstreams,
+            keys,
+            made,
+            payers: Payers::default(),
+            tls,
+            clients,
+        })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

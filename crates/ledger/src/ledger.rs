@@ -378,12 +378,6 @@ impl Ledger {
         self.inner.reader.uptime(now).await
     }
 
-    /// A way to read that is handed on.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        self.inner.reader.clone()
-    }
-
     /// Counts over time, as `query` says.
     ///
     /// # Errors

@@ -105,7 +105,7 @@ impl Seen {
                 Fact::Queued { deployment, .. } | Fact::PassedOver { deployment, .. } => {
                     seen.offer.take(Sign::Limited, deployment);
                 }
-                Fact::Estimated { input, output } => seen.offer.estimated(*input, *output),
+                Fact::Estimated { deployment, input, output } => seen.offer.estimated(deployment, *input, *output),
                 Fact::FirstContent { after_ms, .. } => seen.began(attempt, *after_ms),
                 _ => {}
             }
@@ -179,7 +179,9 @@ impl Seen {
                     seen.offer.listed(first.map(|name| &**name));
                 }
                 "Queued" | "PassedOver" => seen.offer.take(Sign::Limited, deployment),
-                "Estimated" => seen.offer.estimated(event.input.unwrap_or(0), event.output.unwrap_or(0)),
+                "Estimated" => {
+                    seen.offer.estimated(deployment, event.input.unwrap_or(0), event.output.unwrap_or(0));
+                }
                 "FirstContent" => seen.began(attempt, event.after_ms.unwrap_or(0)),
                 "Wasted" => {
                     let tokens = event.input.unwrap_or(0).saturating_add(event.output.unwrap_or(0));

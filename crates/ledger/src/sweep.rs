@@ -36,20 +36,25 @@ impl Store {
                 break;
             }
         }
-        // The id of a fact is never below its time, so the facts to delete are the first ones.
+        // The id of a fact is never below its time, so the facts to delete are the first ones. What is said of limits is their
+        // history, which is kept as long as the roll-ups that it explains.
+        let mut sql = on.statement("DELETE FROM facts WHERE id IN (SELECT id FROM facts WHERE fact <> 'LimitChanged'");
+        sql.push(" ORDER BY id LIMIT ").bind(SWEEP).push(") AND at < ").bind(before.0);
+        let mut facts = on.execute(sql).await?;
         let mut sql = on.statement("DELETE FROM facts WHERE id IN (SELECT id FROM facts ORDER BY id LIMIT ");
-        sql.bind(SWEEP).push(") AND at < ").bind(before.0);
-        let facts = on.execute(sql).await?;
+        sql.bind(SWEEP).push(") AND at < ").bind(before.0.min(wall_now().0 - HOURS * Grain::Day.length()));
+        facts += on.execute(sql).await?;
         // The last key stays: that one was ever made means that keys are asked for.
         let mut sql = on.statement("DELETE FROM keys WHERE coalesce(revoked_at, expires_at) < ");
         sql.bind(before.0).push(" AND name <> (SELECT name FROM keys ORDER BY created_at DESC, name LIMIT 1)");
         on.execute(sql).await?;
-        self.sweep_rollups(before).await?;
-        Ok(requests + facts >= SWEEP.unsigned_abs())
+        let more = self.sweep_rollups(before).await?;
+        Ok(more || requests + facts >= SWEEP.unsigned_abs())
     }
 
-    /// Deletes roll-ups that are older than theirs are kept, and the postings of what is deleted.
-    async fn sweep_rollups(&mut self, before: WallTime) -> Result<(), sqlx::Error> {
+    /// Deletes roll-ups that are older than theirs are kept, and some of the postings of what is deleted; returns whether there may
+    /// be more.
+    async fn sweep_rollups(&mut self, before: WallTime) -> Result<bool, sqlx::Error> {
         let on = self.on()?;
         let minute = before.0.div_euclid(Grain::Minute.length());
         // An hour that is counted anew is counted from its minutes, so these stay for a while after their requests.
@@ -86,7 +91,7 @@ impl Store {
                 swept += 1;
             }
         }
-        Ok(())
+        Ok(swept == SWEPT_SPANS)
     }
 }
 

@@ -50,11 +50,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn wasted(
-        &self,
-        filter: &Filter,
-        mut each: impl FnMut(WastedRequest) -> bool,
-    ) -> Result<(), StoreError> {
+    pub async fn wasted(&self, filter: &Filter, mut each: impl FnMut(WastedRequest) -> bool) -> Result<(), StoreError> {
         let waste = filter.waste.clone().or_else(|| Some(ANY_WASTE.to_owned()));
         let filter = Filter { waste, ..filter.clone() };
         let mut snapshot = self.pool.snapshot().await?;

@@ -50,6 +50,7 @@ async fn what_a_limit_kept_away_is_demand_of_the_deployment_that_was_to_serve_it
         ahead: 1,
         predicted_ms: 5,
     };
+    let estimated = |name: &str, input, output| Fact::Estimated { deployment: name.into(), input, output };
     let started = |name: &str| Fact::AttemptStarted { attempt: 1, deployment: name.into(), why: "first" };
     let entries = [
         // Served at once.
@@ -63,9 +64,9 @@ async fn what_a_limit_kept_away_is_demand_of_the_deployment_that_was_to_serve_it
         // Tried twice at a: one request.
         offer(5, START, &[started(a)], vec![failed(a, START, 500), answered(a, START, 500, [40, 0, 4])]),
         // Refused: an estimate is all there is.
-        refused(6, START, &[passed_over(a), passed_over(b), Fact::Estimated { input: 900, output: 90 }]),
+        refused(6, START, &[passed_over(a), passed_over(b), estimated(a, 900, 90)]),
         // A breaker was open, so that nothing is told of a: b was to serve it.
-        refused(7, START, &[passed_over(b), Fact::Estimated { input: 1, output: 2 }]),
+        refused(7, START, &[passed_over(b), estimated(a, 1, 2)]),
         // Its deadline passed before any could be asked.
         refused(8, START, &[Fact::Routed { candidates: vec![a.into(), b.into()], skipped: vec![] }]),
     ];

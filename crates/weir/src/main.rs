@@ -13,8 +13,10 @@ mod ledger;
 mod logs;
 mod mock;
 mod proof;
+mod providers;
 mod reading;
 mod replay;
+mod report;
 mod runs;
 mod serve;
 mod server;
@@ -75,10 +77,14 @@ enum Command {
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
     Headroom(headroom::Arguments),
+    /// Show how available each provider and deployment was, beside what users saw
+    Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
     /// Answer the seven questions of readiness, with evidence, a grade each and what to do
     Diagnose(diagnose::Arguments),
+    /// Write the weekly capacity report, or the runbook of what users see when a provider is down
+    Report(report::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
     /// Show what was paid for and served nobody, with the cheapest remedies first
@@ -109,8 +115,10 @@ fn main() -> ExitCode {
         Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
+        Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
+        Command::Report(arguments) => report::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Waste(arguments) => waste::run(&cli.common, &arguments),
         Command::Import(arguments) => import::run(&cli.common, &arguments),
@@ -119,9 +127,4 @@ fn main() -> ExitCode {
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),
         Command::Keys(arguments) => keys::run(&cli.common, &arguments),
     }
-}
-
-/// Who plays an outage in invented time.
-fn readiness_prover() -> Option<std::sync::Arc<dyn weir_capacity::plan::Prover>> {
-    None
 }

@@ -96,11 +96,7 @@ fn at(common: &Common, text: Option<&str>) -> Result<WallTime, String> {
     when::around(text, &zone, now).map(|around| around.until)
 }
 
-async fn read(
-    place: &Place,
-    since: WallTime,
-    until: WallTime,
-) -> Result<weir_capacity::waste::WasteFigures, String> {
+async fn read(place: &Place, since: WallTime, until: WallTime) -> Result<weir_capacity::waste::WasteFigures, String> {
     let reader = place.open().await?;
     let mut next = Instant::now() + FIRST_WORD;
     let mut shown = false;

@@ -237,8 +237,7 @@ async fn the_report_is_the_sum_of_what_was_told_and_its_requests_are_found() {
         *sum = (sum.0 + 1, sum.1 + tokens, sum.2 + cost_or_none, sum.3 + u64::from(cost.is_none()));
     }
     let kinds: Vec<&str> = told.keys().map(String::as_str).collect();
-    let expected =
-        ["abandoned", "client_retry", "duplicate", "failed_attempt", "loop", "oversized_model", "truncated"];
+    let expected = ["abandoned", "client_retry", "duplicate", "failed_attempt", "loop", "oversized_model", "truncated"];
     assert_eq!(kinds, expected);
     assert_eq!(told["duplicate"].3, 1, "what has no price is no zero");
 
@@ -262,7 +261,10 @@ async fn the_report_is_the_sum_of_what_was_told_and_its_requests_are_found() {
         assert_eq!(report["requests"], records.len());
         // The admin API tells the same, but for when.
         let api = weir.told(&format!("/admin/v1/waste?by={by}&since=1h")).await;
-        assert_eq!((&api["rows"].as_array().unwrap().len(), &api["wasted"]), (&report["rows"].as_array().unwrap().len(), &report["wasted"]));
+        assert_eq!(
+            (&api["rows"].as_array().unwrap().len(), &api["wasted"]),
+            (&report["rows"].as_array().unwrap().len(), &report["wasted"])
+        );
     }
     let of_runs = weir.report(&["--by", "run"]).await;
     let nightly = of_runs["rows"].as_array().unwrap().iter().find(|row| row["name"] == "nightly").unwrap();

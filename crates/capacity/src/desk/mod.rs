@@ -8,6 +8,7 @@ mod budget;
 mod ceiling;
 mod failover;
 mod fleet;
+mod headline;
 mod options;
 mod outlook;
 mod stamp;
@@ -25,11 +26,12 @@ pub use book::{Book, Hour, Traffic};
 pub use budget::Spending;
 pub use ceiling::{Ceiling, Members};
 pub use fleet::{Account, BudgetCeiling, Fleet, RouteOrder};
+pub use headline::{Urgency, deadline};
 pub use options::KeyUse;
 pub use outlook::{HISTORY, PEAK};
 pub use view::{
-    Band, BudgetView, CeilingView, ChoiceView, Desk, ExhaustionView, Failover, HourUse, ModelView, PeriodView,
-    Survivor, Use,
+    Band, BudgetView, CeilingView, ChoiceView, Desk, ExhaustionView, Failover, HourUse, LaunchView, ModelView,
+    PeriodView, Survivor, Use,
 };
 pub use words::{clock, date, day_or_time, percent};
 

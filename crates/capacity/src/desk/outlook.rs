@@ -7,11 +7,11 @@ use weir_engine::Zone;
 use weir_units::{Dimension, WallTime};
 
 use super::book::{Book, DAY, HOUR, Hour, Subject, passed};
-use super::view::{Band, CeilingView, ExhaustionView, HourUse, ModelView, PeriodView, Use};
+use super::view::{Band, CeilingView, ExhaustionView, HourUse, LaunchView, ModelView, PeriodView, Use};
 use super::words::no_forecast;
 use super::{Ceiling, Fleet};
 use crate::forecast::{
-    Alarm, Calendar, DAILY_HOURS, Forecast, History, Peaks, Period, Quota, Rule, Running, Sample, Unforecast,
+    Alarm, Calendar, DAILY_HOURS, Forecast, History, Peaks, Period, Quota, Rule, Running, Sample, Shift, Unforecast,
     exhaustion, forecast, quota,
 };
 
@@ -47,6 +47,8 @@ pub(super) fn outlook(fleet: &Fleet, book: &Book, place: usize, now: WallTime, a
     let made = if line.is_empty() { Err(Unforecast::Silent { days: 0 }) } else { ahead(&line, &calendar, now) };
     if let Ok((ahead, why)) = &made {
         view.model = Some(model(&ahead.forecast));
+        let launch = |shift: &Shift| LaunchView { at: shift.at, factor: shift.factor };
+        view.launches = ahead.forecast.shifts.iter().map(launch).collect();
         view.no_forecast = why.as_ref().map(|why| no_forecast(why, now, &fleet.zone));
     }
     if let Err(why) = &made {
@@ -187,11 +189,11 @@ fn of_minutes(
         let part = peaks.share(calendar.slot(point.at).of_week());
         Band {
             at: point.at,
-            p05: point.p05() * part,
-            p25: point.p25() * part,
-            p50: point.p50() * part,
-            p75: point.p75() * part,
-            p95: point.p95() * part,
+            p05: rounded(point.p05() * part),
+            p25: rounded(point.p25() * part),
+            p50: rounded(point.p50() * part),
+            p75: rounded(point.p75() * part),
+            p95: rounded(point.p95() * part),
             share: share(point.p50() * part, limit),
         }
     };
@@ -208,6 +210,11 @@ fn of_minutes(
             p90: found.p90,
         });
     }
+}
+
+/// To the hundredth, which is finer than anybody can tell.
+fn rounded(amount: f64) -> f64 {
+    (amount * 100.0).round() / 100.0
 }
 
 /// Of each local day the fullest.

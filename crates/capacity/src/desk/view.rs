@@ -82,6 +82,8 @@ pub struct CeilingView {
     pub decide_by: Option<WallTime>,
     /// Whether it is likely that the limit is reached before more could be there, with a week to spare: then an alert is due.
     pub alarms: bool,
+    /// Days on which demand stepped up or down for good, oldest first.
+    pub launches: Vec<LaunchView>,
     /// How the forecast was made, and how wrong it was.
     pub model: Option<ModelView>,
     /// What could be done, the most headroom first.
@@ -169,6 +171,16 @@ pub struct PeriodView {
     pub p90: Option<WallTime>,
     /// What will have been asked for at its end: the 10th, 50th and 90th percentile.
     pub at_end: [f64; 3],
+}
+
+/// A day on which demand stepped up or down, and stayed there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LaunchView {
+    /// When it began.
+    #[serde(with = "stamp")]
+    pub at: WallTime,
+    /// What demand was multiplied by.
+    pub factor: f64,
 }
 
 /// How a forecast was made, and how wrong it was on the nights it was tried on.

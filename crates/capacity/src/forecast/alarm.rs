@@ -6,6 +6,9 @@ use weir_units::WallTime;
 
 use super::exhaustion::Exhaustion;
 
+/// How long after a limit is touched it may be reached, for the touch to count.
+const BETWEEN: Duration = Duration::from_secs(30 * 86_400);
+
 /// When to raise an alarm, and when to end it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
@@ -29,15 +32,16 @@ impl Rule {
         Self { lead, margin: 7 * day, raise: 0.5, clear: 0.25, calm: 2 * day }
     }
 
-    /// How likely the limit is reached before more capacity could be there, if that is asked for a margin from now.
+    /// How likely the limit is met before more capacity could be there, if that is asked for a margin from now.
     ///
-    /// Where demand evidently grows, the first time counts. Where it does not, single busy hours that touch the limit are noise, and only
-    /// what comes again on three days of seven counts.
+    /// What counts is that the limit is *reached*, on ordinary days. That single busy hours *touch* it counts only where demand evidently grows
+    /// and will reach it, too: on flat traffic it is noise.
     #[must_use]
     pub fn probability(&self, now: WallTime, exhaustion: &Exhaustion) -> f64 {
         let until = now + self.lead + self.margin;
-        let first = if exhaustion.growing { exhaustion.by(until) } else { 0.0 };
-        first.max(exhaustion.lasting_by(until))
+        let reached = exhaustion.reached_by(until);
+        let follows = exhaustion.growing && exhaustion.reached_by(until + BETWEEN) >= self.raise;
+        if follows { reached.max(exhaustion.touched_by(until)) } else { reached }
     }
 }
 

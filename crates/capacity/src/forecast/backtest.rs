@@ -30,7 +30,11 @@ pub(crate) struct Block {
 
 /// Asks a model on each night: `medians(grid, hours)` forecasts so many hours after the end of what it is given.
 pub(crate) fn nights(
-    grid: &Grid, least: usize, most: usize, steps: &[i64], medians: impl Fn(&Grid, usize) -> Vec<f64>,
+    grid: &Grid,
+    least: usize,
+    most: usize,
+    steps: &[i64],
+    medians: impl Fn(&Grid, usize) -> Vec<f64>,
 ) -> Nights {
     let mut out = Nights::default();
     for night in 1..=NIGHTS.min(most) {
@@ -76,14 +80,14 @@ pub(crate) fn kind(limits: &[f64; KINDS - 1], median: f64) -> usize {
 
 /// The loss, the coverage and the error of the nights, each day judged by bands made from the other days.
 pub(crate) fn judge(nights: &Nights, offset: f64) -> BackTest {
-    let sorted = Sorted::new(&nights.tried);
+    let sorted = Sorted::new(&nights.tried, offset);
     let mut by_day: Vec<&Tried> = nights.tried.iter().collect();
     by_day.sort_by_key(|t| t.day);
     let (mut loss, mut inside, mut off, mut sum) = (0.0, 0_u32, 0.0, 0.0);
     for day in by_day.chunk_by(|a, b| a.day == b.day) {
         let bands = Bands::of(&sorted, day.first().map(|t| t.day));
         for t in day {
-            let levels = spread(t.median, bands.at(t.kind, t.ahead), offset, 1.0);
+            let levels = spread(t.median, &bands.at(t.kind, t.ahead, t.median), offset, 1.0);
             loss += LEVELS.iter().zip(levels).map(|(level, v)| pinball(v, t.came, *level)).sum::<f64>();
             inside += u32::from(levels[0] <= t.came && t.came <= levels[LEVELS.len() - 1]);
             off += (levels[LEVELS.len() / 2] - t.came).abs();

@@ -6,9 +6,6 @@ use super::history::WEEK;
 use super::outcome::Forecast;
 use super::paths::DRAWN;
 
-/// On so many days of seven a limit is reached before that is more than noise.
-const LASTING: usize = 3;
-
 /// How much of an hour's demand its 95th-percentile minute has, by slot of the week. Limits hold by the minute, forecasts by the hour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peaks(Vec<f64>);
@@ -43,11 +40,14 @@ impl Peaks {
 }
 
 /// When a limit is reached, told by futures that were drawn.
+///
+/// A limit is *reached* when the busiest hour of an ordinary day has a busy minute at it: from then on, that happens day after day. It is
+/// *touched* when any hour does, also by chance, which is earlier.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exhaustion {
     /// Until when was looked.
     pub until: WallTime,
-    /// The share of futures in which a busy minute reaches the limit by then.
+    /// The share of futures in which the limit is reached by then.
     pub probability: f64,
     /// By when one future in ten has reached it. `None`: not before `until`.
     pub p10: Option<WallTime>,
@@ -55,76 +55,77 @@ pub struct Exhaustion {
     pub p50: Option<WallTime>,
     /// By when nine of ten have.
     pub p90: Option<WallTime>,
+    /// By when half of the futures have touched it.
+    pub touched: Option<WallTime>,
     /// Whether demand evidently grows, or has lately stepped up.
     pub growing: bool,
-    /// When each future first reaches it, ascending; those that do not are left out.
-    pub(crate) first: Vec<WallTime>,
-    /// When each future begins to reach it on three days of seven, ascending.
-    pub(crate) lasting: Vec<WallTime>,
-    /// How many futures were drawn.
-    pub(crate) drawn: usize,
+    /// When each future reaches it, ascending; those that do not are left out.
+    reached_at: Vec<WallTime>,
+    /// When each future first touches it, ascending.
+    touched_at: Vec<WallTime>,
 }
 
 impl Exhaustion {
     /// The share of futures that have reached the limit by then.
     #[must_use]
-    pub fn by(&self, at: WallTime) -> f64 {
-        share_by(&self.first, at, self.drawn)
+    pub fn reached_by(&self, at: WallTime) -> f64 {
+        share_by(&self.reached_at, at)
     }
 
-    /// The share of futures that by then have begun to reach it again and again: on three days of seven.
+    /// The share of futures that have touched it by then.
     #[must_use]
-    pub fn lasting_by(&self, at: WallTime) -> f64 {
-        share_by(&self.lasting, at, self.drawn)
+    pub fn touched_by(&self, at: WallTime) -> f64 {
+        share_by(&self.touched_at, at)
     }
 }
 
-/// The share of `drawn` that is not after a time.
-fn share_by(ascending: &[WallTime], at: WallTime, drawn: usize) -> f64 {
-    if drawn == 0 { 0.0 } else { ascending.partition_point(|t| *t <= at) as f64 / drawn as f64 }
+/// The share of all futures that is not after a time.
+fn share_by(ascending: &[WallTime], at: WallTime) -> f64 {
+    ascending.partition_point(|t| *t <= at) as f64 / DRAWN as f64
 }
 
-/// When demand reaches `limit` in its busy minutes within the next `days`.
+/// The time by which a share of all futures is there.
+pub(crate) fn nth(ascending: &[WallTime], share: f64) -> Option<WallTime> {
+    let place = (share * DRAWN as f64).ceil() as usize;
+    ascending.get(place.saturating_sub(1)).copied()
+}
+
+/// When demand reaches `limit` in its busy minutes within the next `days`, at most 90.
 ///
-/// Not with the model [`Model::Daily`](super::Model::Daily), which knows nothing of weeks: then the answer is `None`.
+/// `None` if that cannot be told: the model is [`Model::Daily`](super::Model::Daily), which knows nothing of weeks, or the limit is no number above zero.
 #[must_use]
 pub fn exhaustion(forecast: &Forecast, peaks: &Peaks, limit: f64, days: u32, seed: u64) -> Option<Exhaustion> {
     let futures = &forecast.futures;
     if !futures.weekly || !(limit.is_finite() && limit > 0.0) {
         return None;
     }
-    let hours = (days as usize * 24).clamp(24, futures.logs.len().max(24));
+    let hours = (days.max(1) as usize * 24).min(futures.logs.len());
     // What an hour's logarithm must reach.
-    let bars: Vec<f64> = (0..hours.min(futures.logs.len()))
-        .map(|hour| {
-            let share = peaks.share(futures.slots[hour].of_week());
-            if share > 0.0 { libm::log(limit / share + futures.offset) } else { f64::INFINITY }
+    let bars: Vec<f64> = futures.slots[..hours]
+        .iter()
+        .map(|slot| match peaks.share(slot.of_week()) {
+            share if share > 0.0 => libm::log(limit / share + futures.offset),
+            _ => f64::INFINITY,
         })
         .collect();
-    let (mut first, mut lasting) = (Vec::new(), Vec::new());
-    futures.draw(hours, seed, |path| {
-        let mut full: Vec<Option<usize>> = Vec::with_capacity(path.len() / 24 + 1);
-        for (day, span) in path.chunks(24).enumerate() {
-            let bars = &bars[day * 24..day * 24 + span.len()];
-            full.push(span.iter().zip(bars).position(|(value, bar)| value >= bar).map(|index| day * 24 + index));
-        }
-        first.extend(full.iter().flatten().next().map(|hour| futures.at(*hour)));
-        let again = |day: &usize| full[*day..(day + 7).min(full.len())].iter().flatten().count() >= LASTING;
-        let begins = (0..full.len()).find(|day| full[*day].is_some() && again(day));
-        lasting.extend(begins.and_then(|day| full[day]).map(|hour| futures.at(hour)));
+    let first =
+        |path: &[f64]| path.iter().zip(&bars).position(|(value, bar)| value >= bar).map(|hour| futures.at(hour));
+    let (mut reached_at, mut touched_at) = (Vec::new(), Vec::new());
+    futures.draw(hours, seed, |ordinary, drawn| {
+        reached_at.extend(first(ordinary));
+        touched_at.extend(first(drawn));
     });
-    first.sort_unstable();
-    lasting.sort_unstable();
-    let nth = |q: f64| first.get(((q * DRAWN as f64).ceil() as usize).saturating_sub(1)).copied();
+    reached_at.sort_unstable();
+    touched_at.sort_unstable();
     Some(Exhaustion {
         until: futures.at(hours),
-        probability: first.len() as f64 / DRAWN as f64,
-        p10: nth(0.10),
-        p50: nth(0.50),
-        p90: nth(0.90),
+        probability: reached_at.len() as f64 / DRAWN as f64,
+        p10: nth(&reached_at, 0.10),
+        p50: nth(&reached_at, 0.50),
+        p90: nth(&reached_at, 0.90),
+        touched: nth(&touched_at, 0.50),
         growing: futures.growing,
-        first,
-        lasting,
-        drawn: DRAWN,
+        reached_at,
+        touched_at,
     })
 }

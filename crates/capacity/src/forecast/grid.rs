@@ -7,7 +7,7 @@ use weir_units::WallTime;
 /// As much of a history as models look at, in hours: eight weeks. What is older says little of next week.
 const REMEMBERED: usize = 8 * 168;
 /// What is added to demand before its logarithm is taken, as a share of the mean: small hours then count little.
-const OFFSET: f64 = 0.02;
+pub(crate) const OFFSET: f64 = 0.02;
 
 /// Hours with their slots, and the slots of the hours to come.
 #[derive(Clone, Debug)]
@@ -27,7 +27,8 @@ pub(crate) struct Grid {
 impl Grid {
     /// A history, and the slots of `ahead` hours after it.
     pub(crate) fn new(history: &History, calendar: &Calendar<'_>, ahead: usize) -> Self {
-        let begun = history.hours.iter().position(|s| s.value().is_some_and(|v| v > 0.0)).unwrap_or(history.hours.len());
+        let begun =
+            history.hours.iter().position(|s| s.value().is_some_and(|v| v > 0.0)).unwrap_or(history.hours.len());
         let first = begun.max(history.hours.len().saturating_sub(REMEMBERED));
         let kept = &history.hours[first..];
         let start = history.at(first);

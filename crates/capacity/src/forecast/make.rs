@@ -1,15 +1,18 @@
 //! Makes a forecast: checks what is known, lets the models be examined, and puts bands around the better one's medians.
 
-use super::backtest::{self, Nights};
+use super::backtest::{self, Block, Nights};
 use super::bands::{Bands, Sorted, Tried, spread};
 use super::grid::Grid;
 use super::history::{Calendar, History, WEEK};
+use super::mstl;
 use super::outcome::{BackTest, Forecast, Growth, LEVELS, Model, Point, Shift, Unforecast};
-use super::paths::{Futures, WANDERS};
+use super::paths::{Futures, Surge, WANDERS};
 use super::slots::Slots;
 use super::stats;
 use super::{DAILY_HOURS, DAYS_FOR_DAYS, DAYS_FOR_WEEKS};
 
+/// What share of the other's loss the second model's must stay under: it must be better by three percent.
+const BETTER: f64 = 0.97;
 /// As far as dates are looked for, in hours: 90 days.
 const FARTHEST: usize = 90 * 24;
 /// The share of hours that must be known.
@@ -18,40 +21,72 @@ const KNOWN: f64 = 0.5;
 const SILENT: usize = 14 * 24;
 /// Hours of history that a night of the examination needs: one week and a day of it.
 const LEAST_WEEKLY: usize = 8 * 24;
+/// The same where there are nights enough.
+const GOOD_WEEKLY: usize = 14 * 24;
+/// Nights that are enough.
+const GOOD_NIGHTS: usize = 7;
 /// The same of the daily model.
 const LEAST_DAILY: usize = 2 * 24;
 
+/// Hours after which a surge is a level.
+const LONGEST_SURGE: usize = 18;
+
 /// See [`forecast`](super::forecast).
 pub(crate) fn make(
-    history: &History, calendar: &Calendar<'_>, hours: usize, _seed: u64,
+    history: &History,
+    calendar: &Calendar<'_>,
+    hours: usize,
+    _seed: u64,
 ) -> Result<Forecast, Unforecast> {
     let reach = hours.clamp(1, FARTHEST);
     let grid = Grid::new(history, calendar, FARTHEST);
     let weekly = enough(&grid, history, reach)?;
     let fit = Slots::fit(&grid, weekly);
-    let ahead = if weekly { FARTHEST } else { DAILY_HOURS };
-    let medians = fit.medians(&grid, ahead);
+    let medians = fit.medians(&grid, reach);
     let steps: Vec<i64> = fit.trend.steps.iter().map(|(day, _)| *day).collect();
-    let least = if weekly { LEAST_WEEKLY } else { LEAST_DAILY };
-    let nights =
-        backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| Slots::fit(known, weekly).medians(known, hours));
-    let error = (nights.nights >= 3).then(|| {
-        let judged = backtest::judge(&nights, grid.offset);
-        BackTest { naive: naive(&grid, &nights, weekly), ..judged }
+    let least = least_known(&grid, weekly);
+    let nights = backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| {
+        Slots::fit(known, weekly).medians(known, hours)
     });
-    let model = if weekly { Model::SlotOfWeek } else { Model::Daily };
+    let examined = |nights: &Nights| (nights.nights >= 3).then(|| backtest::judge(nights, grid.offset));
+    let mut model = if weekly { Model::SlotOfWeek } else { Model::Daily };
+    let mut error = examined(&nights);
     let wander = wander(&nights, fit.trend.doubt);
-    let points = points(&grid, &medians[..reach], &nights, wander, fit.trend.doubt);
-    let futures = futures(&grid, history, &fit, &medians, nights, wander, weekly);
+    let doubt = fit.trend.doubt;
+    let mut points = points(&grid, &medians, &nights, wander, doubt);
+    if weekly && grid.len() >= mstl::WEEKS * WEEK {
+        let other = backtest::nights(&grid, (2 * WEEK).max(least), usize::MAX, &steps, mstl::medians);
+        let judged = examined(&other);
+        if let (Some(a), Some(b)) = (error, judged)
+            && a.nights == b.nights
+            && b.pinball < a.pinball * BETTER
+        {
+            (model, error) = (Model::Mstl, judged);
+            points = self::points(&grid, &continued(&grid, reach, fit.trend.slope), &other, wander, doubt);
+        }
+    }
+    let error = error.map(|judged| BackTest { naive: naive(&grid, &nights, weekly), ..judged });
+    let futures = futures(&grid, history, &fit, nights, wander, weekly);
     let at_day = |day: i64| grid.slots.iter().position(|s| s.day >= day).map_or(grid.start, |hour| grid.at(hour));
-    let shifts =
-        fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
-    let growth = Growth {
-        per_day: libm::exp(fit.trend.slope) - 1.0,
-        uncertainty: fit.trend.doubt,
-        evident: fit.trend.evident,
-    };
+    let shifts = fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
+    let growth =
+        Growth { per_day: libm::exp(fit.trend.slope) - 1.0, uncertainty: fit.trend.doubt, evident: fit.trend.evident };
     Ok(Forecast { points, model, error, growth, shifts, days: grid.len() as f64 / 24.0, futures })
+}
+
+/// Hours of history that a night of the examination has at least: as much as the models need to be good, if that leaves nights enough.
+fn least_known(grid: &Grid, weekly: bool) -> usize {
+    let (few, good) = if weekly { (LEAST_WEEKLY, GOOD_WEEKLY) } else { (LEAST_DAILY, LEAST_DAILY) };
+    if grid.len() >= good + GOOD_NIGHTS * 24 { good } else { few }
+}
+
+/// The other model's medians: a week of its own, then that week again with the trend.
+fn continued(grid: &Grid, hours: usize, slope: f64) -> Vec<f64> {
+    let mut medians = mstl::medians(grid, hours.min(WEEK));
+    for hour in medians.len()..hours {
+        medians.push(medians[hour - WEEK] * libm::exp(7.0 * slope));
+    }
+    medians
 }
 
 /// Whether there is enough for weeks (`true`) or for days, or why there is not.
@@ -101,8 +136,12 @@ fn naive(grid: &Grid, nights: &Nights, weekly: bool) -> f64 {
 /// How far the level wanders from day to day: what the errors of a week ahead have beyond those of a day ahead and the slope's doubt.
 fn wander(nights: &Nights, doubt: f64) -> f64 {
     let of = |ahead: usize| -> Option<f64> {
-        let mut by_day: Vec<(i64, f64)> =
-            nights.tried.iter().filter(|t| t.ahead == ahead && !t.stepped && t.kind > 0).map(|t| (t.day, t.error)).collect();
+        let mut by_day: Vec<(i64, f64)> = nights
+            .tried
+            .iter()
+            .filter(|t| t.ahead == ahead && !t.stepped && t.kind > 0)
+            .map(|t| (t.day, t.error))
+            .collect();
         by_day.sort_by_key(|(day, _)| *day);
         let means: Vec<f64> = by_day
             .chunk_by(|a, b| a.0 == b.0)
@@ -114,27 +153,33 @@ fn wander(nights: &Nights, doubt: f64) -> f64 {
     ((far - near - 36.0 * doubt * doubt).max(0.0) / 6.0).sqrt()
 }
 
+/// How unsure the present level is: whole days that went otherwise did so half by chance of that day, half because the level was not known.
+fn unsure(blocks: &[Block]) -> f64 {
+    let means: Vec<f64> = blocks.iter().filter_map(|b| stats::mean(&b.errors)).collect();
+    stats::spread(&means).unwrap_or(0.0) * std::f64::consts::FRAC_1_SQRT_2
+}
+
 /// Bands around the medians.
 fn points(grid: &Grid, medians: &[f64], nights: &Nights, wander: f64, doubt: f64) -> Vec<Point> {
-    let bands = Bands::of(&Sorted::new(&nights.tried), None);
+    let bands = Bands::of(&Sorted::new(&nights.tried, grid.offset), None);
     let limits = backtest::limits(&medians[..medians.len().min(WEEK)]);
     let mut points = Vec::with_capacity(medians.len());
     for (index, median) in medians.iter().enumerate() {
         let days = index / 24;
-        let offsets = bands.at(backtest::kind(&limits, *median), days);
+        let offsets = bands.at(backtest::kind(&limits, *median), days, *median);
         let own = ((offsets[LEVELS.len() - 1] - offsets[0]) / 3.29).max(1e-6);
         let farther = days.min(WANDERS).saturating_sub(6) as f64 * wander * wander
             + ((days * days) as f64 - 36.0).max(0.0) * doubt * doubt;
         let widen = (1.0 + farther / (own * own)).sqrt();
-        points.push(Point { at: grid.at(grid.len() + index), levels: spread(*median, offsets, grid.offset, widen) });
+        points.push(Point { at: grid.at(grid.len() + index), levels: spread(*median, &offsets, grid.offset, widen) });
     }
     points
 }
 
-fn futures(
-    grid: &Grid, history: &History, fit: &Slots, medians: &[f64], nights: Nights, wander: f64, weekly: bool,
-) -> Futures {
+fn futures(grid: &Grid, history: &History, fit: &Slots, nights: Nights, wander: f64, weekly: bool) -> Futures {
     let slope = fit.trend.slope;
+    let (surge, before) = surge(grid, history, fit, &nights);
+    let medians = fit.before(grid, before).medians(grid, if weekly { FARTHEST } else { DAILY_HOURS });
     let logs = medians.iter().enumerate().map(|(i, m)| grid.log(*m) - slope * i as f64 / 24.0).collect();
     let last = grid.slots[grid.len() - 1].day;
     let stepped = fit.trend.steps.iter().any(|(day, log)| *log > 0.0 && last - day < 14);
@@ -148,9 +193,38 @@ fn futures(
         linear: fit.trend.linear,
         by_amount: fit.trend.by_amount,
         wander,
+        unsure: unsure(&nights.blocks),
         blocks: nights.blocks,
         running: history.running,
+        surge,
         growing: stepped || (fit.trend.evident && slope > 0.0),
         weekly,
     }
+}
+
+/// Demand that has been far above its usual band in each of the last hours, and how many whole hours that are. What lasts longer than
+/// [`LONGEST_SURGE`] is no surge but a level.
+fn surge(grid: &Grid, history: &History, fit: &Slots, nights: &Nights) -> (Option<Surge>, usize) {
+    let scale = Sorted::new(&nights.tried, grid.offset).scale;
+    let mean = grid.offset / super::grid::OFFSET;
+    let extra = |hour: usize, value: f64| {
+        let usual = fit.usual(grid, hour);
+        let high = (usual + grid.offset) * libm::exp((3.0 * scale.at(usual)).min(3.0)) - grid.offset;
+        (value > high && value > usual + mean / 4.0).then_some(value - usual)
+    };
+    let (mut hours, mut sum) = (0.0, 0.0);
+    let passed = history.running.map_or(0.0, |r| (r.passed.as_secs_f64() / 3600.0).clamp(0.0, 1.0));
+    if let Some(running) = history.running.filter(|r| passed >= 0.25 && r.sum.is_finite()) {
+        match extra(grid.len(), running.sum / passed) {
+            Some(more) => (hours, sum) = (passed, more * passed),
+            None => return (None, 0),
+        }
+    }
+    let mut whole = 0;
+    while whole < grid.len() {
+        let hour = grid.len() - 1 - whole;
+        let Some(more) = grid.values[hour].and_then(|value| extra(hour, value)) else { break };
+        (hours, sum, whole) = (hours + 1.0, sum + more, whole + 1);
+    }
+    if hours < 1.0 || whole > LONGEST_SURGE { (None, 0) } else { (Some(Surge { hours, extra: sum / hours }), whole) }
 }

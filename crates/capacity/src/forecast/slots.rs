@@ -1,16 +1,13 @@
 //! The default model: what the same hour of the week usually is, at today's level, with the trend.
 
 use super::grid::Grid;
-use super::history::{Slot, WEEK};
-use super::stats;
+use super::pattern::{middle_of, pattern};
 use super::trend::{Day, Trend};
 
-/// From how many of the last same hours the median is taken.
-const SAME_HOURS: usize = 4;
-/// The same where only the hour of the day counts.
-const SAME_DAYS: usize = 7;
 /// Hours in which the past level is forgotten to a third.
 const MEMORY: f64 = 24.0;
+/// How much longer the level lasts that today's returns to.
+const LONG: f64 = 5.0;
 /// Known hours that make a day whole.
 const WHOLE_DAY: usize = 20;
 /// Days from which weekdays and trends are told.
@@ -23,6 +20,8 @@ pub(crate) struct Slots {
     pattern: Vec<f64>,
     /// How today's level compares with that.
     pub(crate) level: f64,
+    /// How the last days' level compares with it, to which today's returns.
+    week: f64,
     /// The trend that was taken out.
     pub(crate) trend: Trend,
 }
@@ -34,10 +33,11 @@ impl Slots {
         let trend = if days.len() > DAYS_FOR_WEEKDAYS && weekly {
             Trend::of(&days)
         } else {
-            Trend { last: grid.slots[grid.len().saturating_sub(1)].day, doubt: 0.02, ..Trend::default() }
+            Trend { last: grid.slots[grid.len().saturating_sub(1)].day, doubt: 0.02, memory: 1.0, ..Trend::default() }
         };
-        let mut fit = Self { pattern: pattern(grid, Some(&trend), weekly), level: 1.0, trend };
-        fit.level = fit.level_of(grid);
+        let mut fit = Self { pattern: pattern(grid, Some(&trend), weekly), level: 1.0, week: 1.0, trend };
+        fit.level = fit.level_of(grid, MEMORY);
+        fit.week = fit.level_of(grid, MEMORY * LONG);
         fit
     }
 
@@ -47,16 +47,37 @@ impl Slots {
         self.pattern[slot.of_week()] * libm::exp(self.trend.at(middle_of(slot)).clamp(-20.0, 20.0))
     }
 
+    /// What an hour usually is, whatever the last day was like.
+    pub(crate) fn usual(&self, grid: &Grid, hour: usize) -> f64 {
+        self.expected(grid, hour) * self.week
+    }
+
+    /// The same with the level as it was so many hours ago.
+    pub(crate) fn before(&self, grid: &Grid, hours: usize) -> Self {
+        let mut fit = self.clone();
+        if hours > 0 {
+            let known = grid.until(grid.len() - hours);
+            (fit.level, fit.week) = (fit.level_of(&known, MEMORY), fit.level_of(&known, MEMORY * LONG));
+        }
+        fit
+    }
+
     /// The medians of hours to come.
     pub(crate) fn medians(&self, grid: &Grid, hours: usize) -> Vec<f64> {
-        (grid.len()..grid.len() + hours).map(|hour| self.expected(grid, hour) * self.level).collect()
+        let (week, log) = (self.week, libm::log(self.level / self.week));
+        (0..hours)
+            .map(|ahead| {
+                let kept = libm::pow(self.trend.memory.max(0.05), ahead as f64 / 24.0);
+                self.expected(grid, grid.len() + ahead) * week * libm::exp(log * kept)
+            })
+            .collect()
     }
 
     /// Actual against expected, recent hours counting most. A single hour counts with at most three times what was expected of it.
-    fn level_of(&self, grid: &Grid) -> f64 {
+    fn level_of(&self, grid: &Grid, memory: f64) -> f64 {
         let (mut actual, mut expected) = (0.0, 0.0);
-        let keep = libm::exp(-1.0 / MEMORY);
-        for hour in grid.len().saturating_sub(8 * MEMORY as usize)..grid.len() {
+        let keep = libm::exp(-1.0 / memory);
+        for hour in grid.len().saturating_sub(8 * memory as usize)..grid.len() {
             (actual, expected) = (actual * keep, expected * keep);
             let Some(value) = grid.values[hour] else { continue };
             let usual = self.expected(grid, hour);
@@ -95,38 +116,4 @@ pub(crate) fn days(grid: &Grid) -> Vec<Day> {
         }
     }
     days
-}
-
-/// The median of the last same hours, each at the last day's level. Where all of them are only bounds, the highest bound.
-fn pattern(grid: &Grid, trend: Option<&Trend>, weekly: bool) -> Vec<f64> {
-    let mut of_week: Vec<Vec<f64>> = vec![Vec::new(); WEEK];
-    let mut of_day: Vec<Vec<f64>> = vec![Vec::new(); 24];
-    let mut bounds = vec![0.0_f64; WEEK];
-    for hour in (0..grid.len()).rev() {
-        let Some(value) = grid.values[hour] else { continue };
-        let slot = grid.slots[hour];
-        let value = value * trend.map_or(1.0, |t| libm::exp(-t.at(middle_of(slot)).clamp(-20.0, 20.0)));
-        if grid.bound[hour] {
-            bounds[slot.of_week()] = bounds[slot.of_week()].max(value);
-            continue;
-        }
-        for (same, most) in [(&mut of_week[slot.of_week()], SAME_HOURS), (&mut of_day[usize::from(slot.hour)], SAME_DAYS)] {
-            if same.len() < most {
-                same.push(value);
-            }
-        }
-    }
-    let all: Vec<f64> = of_day.iter().flatten().copied().collect();
-    let middle = stats::median(&all).unwrap_or(0.0);
-    let of_day: Vec<f64> = of_day.iter().map(|same| stats::median(same).unwrap_or(middle)).collect();
-    let of_slot = |slot: usize| {
-        let same = stats::median(&of_week[slot]).filter(|_| weekly);
-        same.unwrap_or_else(|| of_day[slot % 24].max(bounds[slot]))
-    };
-    (0..WEEK).map(of_slot).collect()
-}
-
-/// The middle of an hour in local days.
-fn middle_of(slot: Slot) -> f64 {
-    slot.day as f64 + (f64::from(slot.hour) + 0.5) / 24.0
 }

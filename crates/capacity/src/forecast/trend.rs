@@ -33,6 +33,8 @@ pub(crate) struct Trend {
     pub(crate) steps: Vec<(i64, f64)>,
     /// Where the slope bent, and what it was before.
     pub(crate) bend: Option<(i64, f64)>,
+    /// How much of a day's deviation is left on the next day, 0 to 1.
+    pub(crate) memory: f64,
     /// The last day that was looked at.
     pub(crate) last: i64,
 }
@@ -57,7 +59,7 @@ impl Trend {
     pub(crate) fn of(days: &[Day]) -> Self {
         let last = days.last().map_or(0, |d| d.day);
         if days.len() < 8 {
-            return Self { last, doubt: 0.02, ..Self::default() };
+            return Self { last, doubt: 0.02, memory: 1.0, ..Self::default() };
         }
         let weights = weights(days);
         let plain = Fit::new(days, &weights).grow(false);
@@ -210,10 +212,9 @@ impl Fit {
         (sum / free as f64).min(robust * 2.0).max(robust).max(0.005 * 0.005)
     }
 
-    /// How much longer the noise of one day lasts than that day.
-    fn memory(&self) -> f64 {
-        let follow = (stats::autocorrelation(&self.left) + 1.5 / self.left.len() as f64).clamp(0.0, 0.8);
-        (1.0 + follow) / (1.0 - follow)
+    /// How much of a day's noise is left on the next day. Short histories show less of it than there is.
+    fn follow(&self) -> f64 {
+        (stats::autocorrelation(&self.left) + 4.0 / self.left.len() as f64).clamp(0.0, 0.9)
     }
 
     /// Takes what is worth it: with or without a slope, then steps and a bend while one explains enough.
@@ -286,10 +287,11 @@ impl Fit {
         let target: Vec<f64> = days.iter().zip(&self.weights).map(|(d, w)| d.log * w.sqrt()).collect();
         let last = days.last().map_or(0, |d| d.day);
         let Some((coefficients, inverse)) = least_squares(&columns, &target) else {
-            return Trend { last, doubt: 0.02, ..Trend::default() };
+            return Trend { last, doubt: 0.02, memory: 1.0, ..Trend::default() };
         };
-        let variance = self.variance() * self.memory();
-        let mut trend = Trend { last, ..Trend::default() };
+        let follow = self.follow();
+        let variance = self.variance() * (1.0 + follow) / (1.0 - follow);
+        let mut trend = Trend { last, memory: follow, ..Trend::default() };
         let span = self.times.last().copied().unwrap_or(1.0).max(1.0);
         trend.doubt = (variance * 12.0 / (span * span * span)).sqrt();
         for (index, column) in self.columns.iter().enumerate() {
@@ -311,9 +313,54 @@ impl Fit {
         if let Some((_, before)) = &mut trend.bend {
             *before += trend.slope;
         }
+        self.by_amount(days, &coefficients, variance, &mut trend);
         trend.steps.sort_unstable_by_key(|(day, _)| *day);
         trend
     }
+
+    /// Whether the days since the bend grow by an amount rather than by a share: both are fitted, and the odds are told.
+    fn by_amount(&self, days: &[Day], coefficients: &[f64], variance: f64, trend: &mut Trend) {
+        (trend.linear, trend.by_amount) = (trend.slope, 0.5);
+        if !trend.evident || trend.slope <= 0.0 {
+            return;
+        }
+        let end = self.times.last().copied().unwrap_or(0.0);
+        let begin = trend.bend.map_or(i64::MIN, |(day, _)| day);
+        // What is left when weekdays and steps are taken out, with the time before the end and the weight.
+        let level: Vec<(f64, f64, f64)> = (0..days.len())
+            .filter(|i| days[*i].day >= begin)
+            .map(|i| {
+                let known = self.columns.iter().zip(coefficients).map(|(column, c)| match column {
+                    Column::Weekday(w) if days[i].weekday == *w => *c,
+                    Column::Step(at) if i >= *at => *c,
+                    _ => 0.0,
+                });
+                (self.times[i] - end, days[i].log - known.sum::<f64>(), self.weights[i])
+            })
+            .collect();
+        let left = |grown: &dyn Fn(f64) -> f64| -> f64 {
+            let weight: f64 = level.iter().map(|(_, _, w)| w).sum();
+            let mean = level.iter().map(|(t, log, w)| (log - grown(*t)) * w).sum::<f64>() / weight.max(1e-9);
+            level.iter().map(|(t, log, w)| w * (log - grown(*t) - mean) * (log - grown(*t) - mean)).sum()
+        };
+        let span = level.first().map_or(1.0, |(t, _, _)| -t).max(1.0);
+        let by_amount = |s: f64| left(&|t| libm::log(1.0 + s * t));
+        let (share, _) = least(0.0, 0.5, |s| left(&|t| s * t));
+        let (amount, by_amount) = least(0.0, 0.98 / span, by_amount);
+        let by_share = left(&|t| share * t);
+        trend.linear = amount;
+        trend.by_amount = 1.0 / (1.0 + libm::exp(((by_amount - by_share) / (2.0 * variance)).clamp(-30.0, 30.0)));
+    }
+}
+
+/// Where a function with one valley is least between two places, and what it is there (ternary search).
+fn least(mut low: f64, mut high: f64, of: impl Fn(f64) -> f64) -> (f64, f64) {
+    for _ in 0..40 {
+        let (a, b) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
+        if of(a) < of(b) { high = b } else { low = a }
+    }
+    let middle = f64::midpoint(low, high);
+    (middle, of(middle))
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

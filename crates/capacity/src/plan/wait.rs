@@ -265,7 +265,9 @@ mod tests {
 
     #[test]
     fn the_normal_tail_is_as_tabulated() {
-        for (z, tail) in [(0.0_f64, 0.5_f64), (1.0, 0.158_655_25), (-1.0, 0.841_344_75), (2.9, 0.001_865_81), (3.1, 0.000_967_6)] {
+        for (z, tail) in
+            [(0.0_f64, 0.5_f64), (1.0, 0.158_655_25), (-1.0, 0.841_344_75), (2.9, 0.001_865_81), (3.1, 0.000_967_6)]
+        {
             assert!((log_normal_tail(z) - tail.ln()).abs() < 1e-4, "{z}: {}", log_normal_tail(z).exp());
         }
         assert!((log_normal_tail(10.0) + 53.231_285).abs() < 1e-3);

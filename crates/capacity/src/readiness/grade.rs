@@ -227,7 +227,11 @@ impl Readiness {
                 lines.extend(answer.evidence.iter().map(|line| format!("         {line}")));
             }
             if let Some(action) = &answer.action {
-                let more = if answer.grade == Grade::Fail { format!("; see docs/runbook.md#{}", answer.runbook) } else { String::new() };
+                let more = if answer.grade == Grade::Fail {
+                    format!("; see docs/runbook.md#{}", answer.runbook)
+                } else {
+                    String::new()
+                };
                 lines.push(format!("         do: {action}{more}"));
             }
         }

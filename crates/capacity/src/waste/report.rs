@@ -130,8 +130,12 @@ impl WasteReport {
         for (_, lost) in figures.kinds().iter().filter(|(kind, _)| !kind.is_room()) {
             wasted.add(lost);
         }
-        let mut kinds: Vec<KindReport> =
-            figures.kinds().iter().filter(|(_, lost)| lost.times > 0).map(|(k, lost)| kind(figures, *k, lost, seen)).collect();
+        let mut kinds: Vec<KindReport> = figures
+            .kinds()
+            .iter()
+            .filter(|(_, lost)| lost.times > 0)
+            .map(|(k, lost)| kind(figures, *k, lost, seen))
+            .collect();
         kinds.sort_by_key(rank);
         let (rows, rest) = rows(figures, by, top, seen);
         let time = |at: WallTime| at.to_string();
@@ -229,4 +233,3 @@ fn rank(report: &KindReport) -> (std::cmp::Reverse<i64>, i64, std::cmp::Reverse<
     let worth = report.worth.map_or(0, |worth| worth.0 / days);
     (std::cmp::Reverse(worth), days, std::cmp::Reverse(report.lost.tokens), report.kind)
 }
-

@@ -43,7 +43,10 @@ fn the_cheapest_remedy_comes_first_and_a_years_worth_is_scaled_from_the_time_tha
             (Kind::OversizedMaxTokens, None)
         ]
     );
-    assert_eq!(report.wasted, Lost { times: 2_894, requests: None, tokens: 13_900_000, cost: NanoUsd(64_100_000_000), unpriced: 0 });
+    assert_eq!(
+        report.wasted,
+        Lost { times: 2_894, requests: None, tokens: 13_900_000, cost: NanoUsd(64_100_000_000), unpriced: 0 }
+    );
     assert_eq!(
         report.headline.replace('\u{202f}', " "),
         "$64.10 of $413 (15.6 %) bought nothing; the first fix saves about $11,571 a year."

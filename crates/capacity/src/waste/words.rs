@@ -21,7 +21,8 @@ pub(super) fn headline(report: &WasteReport) -> String {
         return format!("Nothing was wasted in this range: {attempts} looked at.");
     }
     let nano = |amount: NanoUsd| u64::try_from(amount.0).unwrap_or(0);
-    let unpriced = |unpriced: u64| if unpriced > 0 { format!(" + {} unpriced", count(unpriced)) } else { String::new() };
+    let unpriced =
+        |unpriced: u64| if unpriced > 0 { format!(" + {} unpriced", count(unpriced)) } else { String::new() };
     let how_much = if wasted.cost == NanoUsd::ZERO && wasted.unpriced > 0 {
         format!("{} tokens, at prices that are unknown,", count(wasted.tokens))
     } else {
@@ -32,7 +33,9 @@ pub(super) fn headline(report: &WasteReport) -> String {
     let first = report.kinds.first().and_then(|kind| kind.worth).filter(|worth| *worth > NanoUsd::ZERO);
     let guess = if report.is_short { format!(", by {} alone", seen(report)) } else { String::new() };
     match first {
-        Some(worth) => format!("{how_much} bought nothing; the first fix saves about {} a year{guess}.", dollars(worth)),
+        Some(worth) => {
+            format!("{how_much} bought nothing; the first fix saves about {} a year{guess}.", dollars(worth))
+        }
         None => format!("{how_much} bought nothing."),
     }
 }

@@ -14,6 +14,12 @@ pub(super) const OWNER: &[Setting] = &[
         r#""10d""#,
         "How long it takes to get a higher limit; alerts of capacity say by when to decide.",
     ),
+    acted(
+        "report",
+        Shape::Text,
+        r#""mon 09:00""#,
+        "When the weekly capacity report is sent to `notify`, on the clocks of `server.timezone`: `mon 09:00`, or `off`.",
+    ),
 ];
 
 const ESCALATE: &[Setting] = &[
@@ -89,7 +95,7 @@ pub(super) const ALERTS: &[Setting] = &[
         Shape::Names,
         "[]",
         "Rules that are watched and on record, and of which nobody is told: `provider-down`, `credential-refused`, `breaker-open`, \
-         `ledger-behind`, `throttled`, `headroom`, `burn-rate`, `budget-warn`, `run-halted`, `limit-changed`, `delivery-failing`.",
+         `ledger-behind`, `throttled`, `headroom`, `ceiling-ahead`, `budget-ahead`, `burn-rate`, `budget-warn`, `run-halted`, `limit-changed`, `delivery-failing`.",
     ),
 ];
 

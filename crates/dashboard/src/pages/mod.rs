@@ -1,27 +1,31 @@
 //! The pages, a file each: from figures to what is shown. Each is a pure function, so a page can be tested without a server.
 
 mod alerts;
+mod capacity;
 mod keys;
 mod limits;
 mod login;
 mod overview;
 mod parts;
 mod providers;
+mod readiness;
 mod request;
 mod requests;
 mod runs;
 mod spend;
-mod waste;
 #[cfg(test)]
 mod tests;
+mod waste;
 
 pub use alerts::{alert, alerts};
+pub use capacity::capacity;
 pub use keys::{keys, new_key};
 pub use limits::limits;
 pub use login::{Refused, login};
 pub use overview::{OverviewFigures, overview};
 pub use parts::{fault, not_found};
 pub use providers::{ProvidersFigures, providers};
+pub use readiness::readiness;
 pub use request::request;
 pub use requests::{FIELDS, RequestsFigures, requests};
 pub use runs::{run, runs};

@@ -27,7 +27,10 @@ pub fn waste(context: &Context, report: &WasteReport) -> Content {
     content.every = Some(60);
     if report.kinds.is_empty() {
         let says = "A loop, an answer that nobody waited for, a beginning that the cache did not have: each is told on its request as it happens, and added up here.";
-        content = content.region("empty", card("", "What is looked for", None, &empty(says, Some("weir waste --since 30d --by run"))));
+        content = content.region(
+            "empty",
+            card("", "What is looked for", None, &empty(says, Some("weir waste --since 30d --by run"))),
+        );
         return content.region("how", how(&Kind::ALL.map(|kind| (kind.title(), kind.counts(), kind.leaves_out()))));
     }
     content = content.region("by", html! { div class="filters" { span class="soft" { "By" } @for by in By::ALL {
@@ -35,8 +38,7 @@ pub fn waste(context: &Context, report: &WasteReport) -> Content {
     } } });
     content = content.region("waste", kinds(context, report));
     content = content.region("names", names(context, report));
-    let counted: Vec<_> =
-        report.kinds.iter().map(|kind| (&*kind.title, &*kind.counts, &*kind.leaves_out)).collect();
+    let counted: Vec<_> = report.kinds.iter().map(|kind| (&*kind.title, &*kind.counts, &*kind.leaves_out)).collect();
     content.region("how", how(&counted))
 }
 
@@ -109,10 +111,12 @@ fn names(context: &Context, report: &WasteReport) -> Markup {
         return html! {};
     }
     let most = report.rows.iter().map(|row| row.lost.cost.0).max().unwrap_or(0).max(1) as f64;
-    let name = |row: &NameReport| html! { @match &row.name {
-        Some(name) => a href=(requests(context, "any").with(report.by.name(), name).href()) { (crate::words::name(name)) },
-        None => span class="soft" { "none" },
-    } };
+    let name = |row: &NameReport| {
+        html! { @match &row.name {
+            Some(name) => a href=(requests(context, "any").with(report.by.name(), name).href()) { (crate::words::name(name)) },
+            None => span class="soft" { "none" },
+        } }
+    };
     html! { section class="card" { table class="stack" {
         thead { tr {
             th scope="col" { (label(report.by)) } th scope="col" class="n" aria-sort="descending" { "Cost" } th scope="col" class="n" { "Tokens" }

@@ -33,6 +33,37 @@ pub(crate) fn add_forecast(pool: &mut Value, desk: Option<&Desk>) {
     }
 }
 
+/// What `/admin/v1/headroom` would say, as far as the ledger knows it: use is that of the last minute, or of today, and the peak that of
+/// the busiest hour of seven days. The figures of the desk are beside it.
+#[must_use]
+pub fn headroom_of(desk: &Desk) -> Value {
+    let mut pools: Vec<(String, Value)> = Vec::new();
+    let percent = |share: f64| (share * 1_000.0).round() / 10.0;
+    for view in &desk.ceilings {
+        let limit = json!({
+            "dimension": view.dimension,
+            "per": view.per,
+            "limit": view.limit,
+            "declared": view.declared,
+            "stated": view.stated,
+            "used": view.now.amount.round() as u64,
+            "peak": view.peak.map(|peak| peak.amount.round() as u64),
+            "use_percent": percent(view.now.share),
+            "headroom_percent": view.peak.map(|peak| percent(1.0 - peak.share)),
+            "ahead": ahead(view),
+        });
+        let at = pools.iter().position(|(name, _)| *name == view.pool).unwrap_or_else(|| {
+            pools.push((view.pool.clone(), json!({ "pool": view.pool, "kind": view.kind, "limits": [] })));
+            pools.len() - 1
+        });
+        if let Some(limits) = pools[at].1["limits"].as_array_mut() {
+            limits.push(limit);
+        }
+    }
+    let pools: Vec<Value> = pools.into_iter().map(|(_, pool)| pool).collect();
+    json!({ "at": desk.at.to_string(), "pools": pools, "capacity": desk })
+}
+
 fn ahead(view: &CeilingView) -> Value {
     let percent = |share: f64| (share * 1_000.0).round() / 10.0;
     let at = |at: WallTime| at.to_string();

@@ -5,8 +5,10 @@
 //! so that it never takes more than a twentieth of one processor.
 
 mod admin;
+mod ahead;
 mod fleet;
 mod reading;
+mod stated;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
@@ -14,14 +16,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use weir_capacity::desk::{Alarms, Desk};
+use weir_config::Config;
+use weir_ledger::{Reader, StoreError};
 use weir_units::WallTime;
 
 use crate::clock::wall;
 use crate::state::Shared;
 
+pub use admin::headroom_of;
 pub(crate) use admin::{add_forecast, serve};
+pub(crate) use ahead::ahead;
 pub use fleet::{InForce, fleet};
 pub use reading::{Gathered, gather};
+pub use stated::stated;
 
 /// How often figures are made anew.
 const EVERY: Duration = Duration::from_secs(300);
@@ -74,7 +81,7 @@ async fn make(shared: &Arc<Shared>) -> Result<Arc<Desk>, String> {
     let live = shared.live.load_full();
     let in_force = InForce::of(&shared.engine().headroom(shared.clock.now()));
     let now = wall();
-    let gathered = gather(&shared.ledger.reader(), &live.config, &in_force, now).await.map_err(|e| e.to_string())?;
+    let gathered = gather(shared.ledger.reader(), &live.config, &in_force, now).await.map_err(|e| e.to_string())?;
     let mut alarms = shared.desk.alarms.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let made = tokio::task::spawn_blocking(move || {
         let desk = gathered.desk(&mut alarms);
@@ -86,21 +93,17 @@ async fn make(shared: &Arc<Shared>) -> Result<Arc<Desk>, String> {
     Ok(desk)
 }
 
-/// What is known of a ledger that nobody serves, or of another time: `now` is the end of what is looked at.
+/// What is known of a ledger that nobody need serve: `now` is the end of what is looked at.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn look(
-    reader: &weir_ledger::Reader,
-    config: &weir_config::Config,
-    in_force: &[InForce],
-    now: WallTime,
-) -> Result<Desk, weir_ledger::StoreError> {
-    Ok(gather(reader, config, in_force, now).await?.desk(&mut Alarms::new()))
+pub async fn look(reader: &Reader, config: &Config, now: WallTime) -> Result<Desk, StoreError> {
+    let in_force = stated(reader, config, now).await?;
+    Ok(gather(reader, config, &in_force, now).await?.desk(&mut Alarms::new()))
 }
 
 /// The providers that a pool's deployments belong to, by the pool's name.
-pub(crate) fn providers_of(config: &weir_config::Config, pool: &str) -> BTreeSet<Arc<str>> {
+pub(crate) fn providers_of(config: &Config, pool: &str) -> BTreeSet<Arc<str>> {
     let models = config.engine.limits.models.iter();
     models.filter(|(_, model)| model.pool.as_deref() == Some(pool)).map(|(id, _)| Arc::clone(&id.provider)).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_capacity::desk::Desk;
 use weir_capacity::plan::{Drill, DrillRequest, OutageProof, Prover, Service, Site};
 use weir_capacity::readiness::{Gap, Outage, RouteSetup};
 use weir_ledger::{Figures, Filter, Reader, SeriesBy, SeriesQuery, Step, StoreError, Tally, edges};
@@ -134,7 +135,9 @@ fn services(figures: &Figures) -> BTreeMap<DeploymentId, Service> {
 }
 
 /// Plays the drills and writes down what they say. It takes seconds and must not be called where requests are served.
-pub fn prove(gathered: &mut Gathered, prover: Option<&dyn Prover>, progress: &mut dyn FnMut(f64)) {
+///
+/// `desk` says how full whoever serves instead would be.
+pub fn prove(gathered: &mut Gathered, prover: Option<&dyn Prover>, desk: Option<&Desk>, progress: &mut dyn FnMut(f64)) {
     let mut proofs: BTreeMap<Arc<str>, Result<OutageProof, String>> = BTreeMap::new();
     let all = gathered.drills.len().max(1) as f64;
     for (place, drill) in gathered.drills.iter().enumerate() {
@@ -146,7 +149,12 @@ pub fn prove(gathered: &mut Gathered, prover: Option<&dyn Prover>, progress: &mu
     let outages = setup.routes.iter().filter_map(|route| {
         let down = route.primary()?;
         let drill = gathered.drills.iter().find(|drill| *drill.down == *down);
-        Some(outage(route, down, drill, proofs.get(down), prover.is_some()))
+        let mut outage = outage(route, down, drill, proofs.get(down), prover.is_some());
+        let failover = desk.and_then(|desk| desk.failover.iter().find(|failover| failover.without == down));
+        if let (Some(_), Some(binds)) = (&outage.survivor, failover.and_then(|failover| failover.binds.as_ref())) {
+            outage.ceiling = Some((binds.name.clone(), binds.share));
+        }
+        Some(outage)
     });
     let outages: Vec<Outage> = outages.collect();
     if gathered.evidence.outages.is_ok() {

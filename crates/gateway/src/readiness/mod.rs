@@ -4,9 +4,16 @@ mod agents;
 mod drill;
 mod gather;
 mod limits;
+mod live;
+mod sending;
 mod setup;
+mod weekly;
+
+pub(crate) use live::{Figures, serve, watch};
+pub(crate) use sending::watch as send_weekly;
 
 pub use drill::prove;
 pub use gather::{Gathered, gather, without_ledger};
 pub use limits::stated;
 pub use setup::setup;
+pub use weekly::{ladder, weekly};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weir_units::RequestId;
 
 use super::{Demand, LONGEST};
+use crate::row::MOST_TOKENS;
 use crate::seen::{Seen, SeenCall};
 
 /// What a fact says of a deployment's part in a request.
@@ -51,11 +52,15 @@ impl Offer {
     /// The request might go to this one before all others.
     pub(crate) fn listed(&mut self, deployment: Option<&str>) {
         // Only what was refused needs it.
-        self.listed = deployment.filter(|_| self.no_capacity).map(Arc::from);
+        if self.no_capacity && self.listed.is_none() {
+            self.listed = deployment.map(Arc::from);
+        }
     }
 
-    pub(crate) fn estimated(&mut self, input: u64, output: u64) {
-        self.estimate = Some([input, output]);
+    /// So many tokens are what it would use of a deployment that is asked before all others.
+    pub(crate) fn estimated(&mut self, deployment: &str, input: u64, output: u64) {
+        self.listed = Some(deployment.into());
+        self.estimate = Some([input, output].map(|tokens| tokens.min(MOST_TOKENS)));
     }
 
     fn is_limited(&self, deployment: &str) -> bool {

@@ -2,6 +2,7 @@
 //! Availability comes from the same counts.
 
 mod cells;
+mod json;
 mod read;
 mod write;
 

@@ -79,7 +79,10 @@ fn as_program(readiness: &Readiness, waste: &WasteReport, tally: &Tally, files: 
 fn span(arguments: &Arguments, zone: &Zone) -> Result<(Duration, Option<WallTime>), String> {
     let window = parse_duration(&arguments.since).map_err(|error| format!("--since: {error}"))?;
     let until = match arguments.at.as_deref() {
-        Some(at) => Some(when::around(at, zone, when::now()).map_err(|why| format!("--at: {why}"))?.since),
+        Some(at) => Some(match weir_ledger::asked_time(at, when::now()) {
+            Ok(until) => until,
+            Err(_) => when::around(at, zone, when::now()).map_err(|why| format!("--at: {why}"))?.until,
+        }),
         None => None,
     };
     Ok((window, until))

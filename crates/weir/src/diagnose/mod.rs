@@ -7,15 +7,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use weir_capacity::desk::Desk;
+use weir_capacity::plan::Prover;
 use weir_capacity::readiness::{Gap, Readiness, grade};
 use weir_config::{Config, ProcessEnvironment};
 use weir_engine::Zone;
-use weir_gateway::readiness::{Gathered, gather, prove, without_ledger};
+use weir_gateway::readiness::{Gathered, gather, prove, stated, without_ledger};
 use weir_units::{WallTime, parse_duration};
 
 use crate::Common;
 use crate::import::input::Reading;
 use crate::ledger::Place;
+use crate::proof::Simulator;
 use crate::serve::{read_config, runtime};
 use crate::terminal::{UNREACHABLE, USAGE, bold, draw, fail, is_rich, painted, print, say, shown};
 use crate::when;
@@ -63,13 +66,13 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(span) => span,
         Err(why) => return fail(USAGE, why),
     };
-    let mut gathered = match look(common, arguments.ledger.as_deref(), &config, since, until) {
-        Ok(gathered) => gathered,
+    let (mut gathered, desk) = match look(common, arguments.ledger.as_deref(), &config, since, until) {
+        Ok(looked) => looked,
         Err(code) => return code,
     };
-    let prover = (!arguments.no_proof).then(crate::readiness_prover).flatten();
+    let prover = (!arguments.no_proof).then_some(&Simulator as &dyn Prover);
     let mut told = Told::default();
-    prove(&mut gathered, prover.as_deref(), &mut |share| told.progress(share));
+    prove(&mut gathered, prover, desk.as_ref(), &mut |share| told.progress(share));
     told.end();
     show(common, &grade(&gathered.evidence, &config.zone), (&config.zone, &config.server.timezone), arguments.detail)
 }
@@ -85,9 +88,13 @@ pub(crate) fn sound_config(common: &Common) -> Result<Config, ExitCode> {
 /// The time that `--since` and `--at` mean.
 pub(crate) fn span(since: &str, at: Option<&str>, config: &Config) -> Result<(WallTime, WallTime), String> {
     let span: Duration = parse_duration(since).map_err(|error| format!("--since: {error}"))?;
+    let now = when::now();
     let until = match at {
-        Some(at) => when::around(at, &config.zone, when::now()).map_err(|why| format!("--at: {why}"))?.since,
-        None => when::now(),
+        Some(at) => match weir_ledger::asked_time(at, now) {
+            Ok(until) => until,
+            Err(_) => when::around(at, &config.zone, now).map_err(|why| format!("--at: {why}"))?.until,
+        },
+        None => now,
     };
     let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     Ok((WallTime(until.0.saturating_sub(micros)), until))
@@ -100,22 +107,28 @@ pub(crate) fn look(
     config: &Config,
     since: WallTime,
     until: WallTime,
-) -> Result<Gathered, ExitCode> {
+) -> Result<(Gathered, Option<Desk>), ExitCode> {
     let place = Place::of(common, named).map_err(|why| fail(USAGE, why))?;
     if let (Place::File(path), None) = (&place, named)
         && !path.exists()
     {
         let gap = Gap::new(format!("there is no ledger at {}", path.display()), "serve traffic, or `weir import logs`");
-        return Ok(without_ledger(config, since, until, &gap));
+        return Ok((without_ledger(config, since, until, &gap), None));
     }
     let runtime = runtime().map_err(|error| fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")))?;
-    let gathered = runtime.block_on(async {
+    let looked = runtime.block_on(async {
         let reader = place.open().await?;
-        let gathered = gather(config, &reader, since, until).await.map_err(|error| error.to_string());
+        let looked = async {
+            let gathered = gather(config, &reader, since, until).await?;
+            let in_force = stated(config, &reader, until).await?;
+            let desk = weir_gateway::capacity::look(&reader, config, &in_force, until).await?;
+            Ok((gathered, Some(desk)))
+        };
+        let looked = looked.await.map_err(|error: weir_ledger::StoreError| error.to_string());
         reader.close().await;
-        gathered
+        looked
     });
-    gathered.map_err(|why: String| fail(UNREACHABLE, why))
+    looked.map_err(|why: String| fail(UNREACHABLE, why))
 }
 
 /// Prints the answers; the exit code is their grade.

@@ -63,7 +63,8 @@ pub(super) fn play(drill: &Drill, progress: &mut dyn FnMut(f64)) -> Result<Outag
         |now| progress((now.since(Moment::ZERO).as_secs_f64() / whole).min(1.0)),
     );
     let routes = places.iter().enumerate().map(|(place, name)| {
-        let during = |record: &&weir_sim::Record| record.workload as usize == place && gone <= record.at && record.at < back;
+        let during =
+            |record: &&weir_sim::Record| record.workload as usize == place && gone <= record.at && record.at < back;
         let own: Vec<_> = outcome.records.iter().filter(during).collect();
         let mut waits: Vec<Duration> = own.iter().map(|record| record.queued).collect();
         waits.sort_unstable();

@@ -37,8 +37,10 @@ pub(super) fn reckon(
     let attempts: u64 = of_load.iter().map(|record| u64::from(record.attempts)).sum();
     let refused: u64 = of_load.iter().map(|record| u64::from(record.refused_429)).sum();
     let longest = of_load.iter().map(|record| record.queued).max().unwrap_or_default();
-    let mut waits: Vec<Duration> =
-        of_load.iter().map(|record| if is_refused(record) { longest.max(deadline(record)) } else { record.queued }).collect();
+    let mut waits: Vec<Duration> = of_load
+        .iter()
+        .map(|record| if is_refused(record) { longest.max(deadline(record)) } else { record.queued })
+        .collect();
     waits.sort_unstable();
     let p95 = waits.get((waits.len() * 95).div_ceil(100).max(1) - 1).copied().unwrap_or_default();
     Proof {
@@ -72,7 +74,9 @@ fn limits(
     let pools: Vec<Vec<(PoolId, Limits)>> = real.iter().map(|id| trial.site.pools_of(id)).collect();
     let mut used: BTreeMap<(PoolId, Dimension), (u64, Vec<f64>)> = BTreeMap::new();
     for record in &outcome.records {
-        let Some(place) = record.deployment.map(|place| place as usize).filter(|_| record.attempts > 0) else { continue };
+        let Some(place) = record.deployment.map(|place| place as usize).filter(|_| record.attempts > 0) else {
+            continue;
+        };
         let sent = record.at + record.queued;
         let request = Request {
             input: record.input.0 as f64,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use weir_capacity::plan::{
-    Arrivals, Calendar, Deployment, Drill, DrillRequest, Load, Proof, Prover, Question, Service, Site, SiteRoute, Sizes,
-    Trial, conclude,
+    Arrivals, Calendar, Deployment, Drill, DrillRequest, Load, Proof, Prover, Question, Service, Site, SiteRoute,
+    Sizes, Trial, conclude,
 };
 use weir_engine::{ChargeModel, ProviderLimits, Strategy};
 use weir_units::{DeploymentId, Dimension, Limits};

@@ -78,14 +78,7 @@ impl<'s> Town<'s> {
         new
     }
 
-    fn declare(
-        &mut self,
-        pool: &PoolId,
-        limits: Limits,
-        group: &Arc<str>,
-        new: &DeploymentId,
-        charge: ChargeModel,
-    ) {
+    fn declare(&mut self, pool: &PoolId, limits: Limits, group: &Arc<str>, new: &DeploymentId, charge: ChargeModel) {
         let of = &mut self.settings.limits;
         match pool {
             PoolId::Provider(_) => {

@@ -45,7 +45,11 @@ fn person(report: &WasteReport) -> Vec<String> {
                 kind.title.clone(),
                 who.map_or_else(|| "—".to_owned(), |leader| name(&leader.name)),
                 if kind.room { "—".to_owned() } else { about(kind) },
-                if kind.room { format!("{} held", numbers::short(kind.lost.tokens)) } else { numbers::short(kind.lost.tokens) },
+                if kind.room {
+                    format!("{} held", numbers::short(kind.lost.tokens))
+                } else {
+                    numbers::short(kind.lost.tokens)
+                },
                 numbers::count(kind.lost.times),
                 kind.effort.name().to_owned(),
                 worth(kind.worth),
@@ -95,10 +99,7 @@ fn of_name(row: &NameReport) -> Vec<String> {
 fn lines(report: &WasteReport) -> Vec<String> {
     let usd = |amount: Option<NanoUsd>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
     let lost = |lost: &Lost| {
-        format!(
-            "cost-usd={} cost-unknown={} tokens={} times={}",
-            lost.cost, lost.unpriced, lost.tokens, lost.times
-        )
+        format!("cost-usd={} cost-unknown={} tokens={} times={}", lost.cost, lost.unpriced, lost.tokens, lost.times)
     };
     let mut lines = vec![format!("# {}", shown(&report.headline))];
     for kind in &report.kinds {
