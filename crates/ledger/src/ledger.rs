@@ -330,6 +330,12 @@ impl Ledger {
         let _ = wait.await;
     }
 
+    /// What reads it.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
+    }
+
     /// The record of one request as JSON; none if the ledger does not have it.
     ///
     /// # Errors
