@@ -23,7 +23,13 @@ fn code(output: &Output) -> i32 {
 
 fn json(output: &Output) -> Value {
     let told = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {} {told}", String::from_utf8_lossy(&output.stdout)))
+    let text = plain(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text} {told}"))
+}
+
+/// What was printed, with plain spaces before units.
+fn plain(printed: &[u8]) -> String {
+    String::from_utf8_lossy(printed).replace('\u{202f}', " ")
 }
 
 /// A LiteLLM log of a thousand calls within three days: each twentieth is refused with a 429 and tried again.
@@ -59,7 +65,7 @@ fn questions_are_answered_from_a_log_and_damage_is_told() {
     let answer = read["questions"][3].to_string();
     assert!(answer.contains("5.3 %"), "50 of 950 calls with tokens are retries: {answer}");
     let person = weir(folder.path(), &["diagnose", "--logs", &packed]);
-    let (out, talk) = (String::from_utf8_lossy(&person.stdout), String::from_utf8_lossy(&person.stderr));
+    let (out, talk) = (plain(&person.stdout), plain(&person.stderr));
     assert!(out.contains("429s are 100 % of errors") && out.contains("exit 1"), "{out}");
     assert!(talk.contains("1 damaged") && talk.contains("line 1,001"), "{talk}");
 }

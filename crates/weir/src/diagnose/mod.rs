@@ -12,7 +12,7 @@ use weir_capacity::plan::Prover;
 use weir_capacity::readiness::{Gap, Readiness, grade};
 use weir_config::{Config, ProcessEnvironment};
 use weir_engine::Zone;
-use weir_gateway::readiness::{Gathered, gather, prove, stated, without_ledger};
+use weir_gateway::readiness::{Gathered, gather, prove, without_ledger};
 use weir_units::{WallTime, parse_duration};
 
 use crate::Common;
@@ -120,8 +120,7 @@ pub(crate) fn look(
         let reader = place.open().await?;
         let looked = async {
             let gathered = gather(config, &reader, since, until).await?;
-            let in_force = stated(config, &reader, until).await?;
-            let desk = weir_gateway::capacity::look(&reader, config, &in_force, until).await?;
+            let desk = weir_gateway::capacity::look(&reader, config, until).await?;
             Ok((gathered, Some(desk)))
         };
         let looked = looked.await.map_err(|error: weir_ledger::StoreError| error.to_string());
