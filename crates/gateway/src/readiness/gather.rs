@@ -15,9 +15,8 @@ use weir_units::{DeploymentId, WallTime};
 
 use super::agents::agents;
 use super::drill::drills;
-use super::limits::stated;
 use super::setup::setup;
-use crate::capacity::fleet;
+use crate::capacity::{fleet, stated};
 use crate::planning::site_for;
 
 /// Simulated years behind each route's spread.
@@ -61,7 +60,7 @@ pub async fn gather(
         .filter_map(|calls| calls.deployment.split_once('/'))
         .map(|(provider, model)| DeploymentId::new(provider, model))
         .collect();
-    let in_force = stated(config, reader, until).await?;
+    let in_force = stated(reader, config, until).await?;
     let fleet = fleet(config, &in_force, &seen);
     let span = |step| DemandQuery { from: since, until, step };
     let minutes = reader.demand(&span(DemandStep::Minute)).await?;

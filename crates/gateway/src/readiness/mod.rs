@@ -3,7 +3,6 @@
 mod agents;
 mod drill;
 mod gather;
-mod limits;
 mod live;
 mod sending;
 mod setup;
@@ -14,6 +13,5 @@ pub(crate) use sending::watch as send_weekly;
 
 pub use drill::prove;
 pub use gather::{Gathered, gather, without_ledger};
-pub use limits::stated;
 pub use setup::setup;
 pub use weekly::{ladder, weekly};

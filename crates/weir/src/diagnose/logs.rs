@@ -51,7 +51,9 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     if waste.any() {
         print(shown(&format!("waste  {}", waste.headline)));
         for kind in &waste.kinds {
-            print(shown(&format!("  {}  {} tokens in {} calls  do: {}", kind.title, numbers::count(kind.lost.tokens), numbers::count(kind.lost.times), kind.remedy)));
+            let calls = if kind.lost.times == 1 { "1 call".to_owned() } else { format!("{} calls", numbers::count(kind.lost.times)) };
+            let tokens = numbers::count(kind.lost.tokens);
+            print(shown(&format!("  {}: {tokens} tokens in {calls}; do: {}", kind.title, kind.remedy)));
         }
     }
     for gap in tally.missing() {
