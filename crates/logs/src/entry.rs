@@ -85,7 +85,9 @@ impl Entries {
 
     /// Says of a record what was wasted, as far as one call tells.
     fn wasted(&self, call: &Call<'_>, entry: &mut Entry) {
-        let Some(usage) = call.usage.filter(|usage| usage.input.0 + usage.output.0 > 0 && !call.from_cache) else { return };
+        let Some(usage) = call.usage.filter(|usage| usage.input.0 + usage.output.0 > 0 && !call.from_cache) else {
+            return;
+        };
         let why = match call {
             Call { abandoned: true, .. } => "abandoned",
             Call { failed: true, .. } => "failed_attempt",
@@ -233,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_kind_it_was_and_shows_no_key() {
-        let failed = Call { error: Some("RateLimitError for sk-abcdefghijklmnopqrstuvwxyz0123".into()), usage: None, ..call() };
+        let failed =
+            Call { error: Some("RateLimitError for sk-abcdefghijklmnopqrstuvwxyz0123".into()), usage: None, ..call() };
         let entry = Entries::default().entry(&failed.with_status(429)).unwrap();
         assert_eq!((entry.outcome, entry.attempts[0].class), (Outcome::Failed, Some(FaultClass::RateLimited)));
         assert!(!entry.to_json().contains("abcdefghij"), "{}", entry.to_json());

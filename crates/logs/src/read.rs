@@ -238,7 +238,9 @@ pub fn read(
     // Where every line is a record, a text that is none is a damaged one, also before the first that was read.
     if report.formats.keys().any(|format| format.is_strict()) {
         report.damaged += strays;
-        report.examples.extend(first_strays.into_iter().map(|line| Damage { line, why: "no record of this log".to_owned() }));
+        report
+            .examples
+            .extend(first_strays.into_iter().map(|line| Damage { line, why: "no record of this log".to_owned() }));
         report.examples.sort_by_key(|damage| damage.line);
         report.examples.truncate(Report::EXAMPLES);
     } else {

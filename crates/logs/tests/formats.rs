@@ -13,7 +13,10 @@ fn told(call: &Call<'_>) -> String {
     let text = |text: &Option<weir_logs::Text<'_>>| text.as_deref().unwrap_or("-").to_owned();
     let status = call.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
     let at = call.at.map_or_else(|| "no time".to_owned(), |at| at.to_string());
-    let took = call.at.zip(call.ended).map_or_else(|| "-".to_owned(), |(at, ended)| format!("{} ms", (ended.0 - at.0) / 1_000));
+    let took = call
+        .at
+        .zip(call.ended)
+        .map_or_else(|| "-".to_owned(), |(at, ended)| format!("{} ms", (ended.0 - at.0) / 1_000));
     write!(line, "  {at} {took} {status}{} {}", if call.failed { " failed" } else { "" }, call.deployment()).unwrap();
     if let Some(endpoint) = call.endpoint {
         write!(line, " {}", endpoint.name()).unwrap();
@@ -25,7 +28,15 @@ fn told(call: &Call<'_>) -> String {
     if let Some(first) = call.first_content {
         write!(line, " first={} ms", first / 1_000).unwrap();
     }
-    write!(line, " route={} key={} user={} run={}", text(&call.route), text(&call.key), text(&call.user), text(&call.run)).unwrap();
+    write!(
+        line,
+        " route={} key={} user={} run={}",
+        text(&call.route),
+        text(&call.key),
+        text(&call.user),
+        text(&call.run)
+    )
+    .unwrap();
     for (flag, name) in [
         (call.retry.unwrap_or(0) > 0, "retry"),
         (call.from_cache, "cached"),
@@ -59,7 +70,8 @@ fn every_fixture_is_read_into_its_calls() {
         let mut calls = Vec::new();
         let input = fs::File::open(file).unwrap();
         let report = read(input, Options::new(&names), |call| calls.push(told(&call)), |_| true).unwrap();
-        let formats: BTreeMap<&str, u64> = report.formats.iter().map(|(format, count)| (format.title(), *count)).collect();
+        let formats: BTreeMap<&str, u64> =
+            report.formats.iter().map(|(format, count)| (format.title(), *count)).collect();
         writeln!(
             listed,
             "{name}: {formats:?}, {} elsewhere, {} unknown, {} damaged {:?}",

@@ -84,7 +84,11 @@ fn limits_come_from_the_configuration() {
         writeln!(log, r#"{{"timestamp":{second},"status":200,"model":"gpt-5-mini","provider":"openai","prompt_tokens":10,"completion_tokens":1}}"#).unwrap();
     }
     fs::write(folder.path().join("calls.jsonl"), log).unwrap();
-    fs::write(folder.path().join("weir.toml"), "[providers.openai]\nkind = \"openai\"\nlimits = { requests-per-minute = 50 }\n").unwrap();
+    fs::write(
+        folder.path().join("weir.toml"),
+        "[providers.openai]\nkind = \"openai\"\nlimits = { requests-per-minute = 50 }\n",
+    )
+    .unwrap();
     let read = json(&weir(folder.path(), &["diagnose", "--logs", "calls.jsonl", "--config", "weir.toml", "--json"]));
     assert_eq!(read["questions"][4]["grade"], "fail", "{}", read["questions"][4]);
     assert!(read["questions"][4].to_string().contains("92 %"), "{}", read["questions"][4]);

@@ -99,10 +99,8 @@ pub(super) fn read(text: &str) -> Result<Node, YamlError> {
     let mut anchors: Vec<(usize, Node)> = Vec::new();
     let mut count = 0;
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| YamlError {
-            line: error.marker().line(),
-            why: error.info().to_owned(),
-        })?;
+        let (event, span) =
+            event.map_err(|error| YamlError { line: error.marker().line(), why: error.info().to_owned() })?;
         let line = span.start.line();
         let fail = |why: &str| YamlError { line, why: why.to_owned() };
         let (anchor, node) = match event {
@@ -190,7 +188,10 @@ mod tests {
     fn anchors_and_merges_are_followed() {
         let node = read("base: &b {rpm: 5, tpm: 6}\nother:\n  <<: *b\n  rpm: 7\n").unwrap();
         let other = node.get("other").unwrap();
-        assert_eq!((other.get("rpm").and_then(Node::number), other.get("tpm").and_then(Node::number)), (Some(7.0), Some(6.0)));
+        assert_eq!(
+            (other.get("rpm").and_then(Node::number), other.get("tpm").and_then(Node::number)),
+            (Some(7.0), Some(6.0))
+        );
     }
 
     #[test]

@@ -21,8 +21,8 @@ mod words;
 
 pub use alert::{Acknowledgement, Alert, AlertId, Closing, Message, Silence};
 pub use observed::{
-    AttemptCounts, BudgetAhead, BudgetSeen, CeilingAhead, DeploymentSeen, HaltedRun, LedgerSeen, LimitDeclared, LimitMoved,
-    LimitSeen, NotifierSeen, Observed,
+    AttemptCounts, BudgetAhead, BudgetSeen, CeilingAhead, DeploymentSeen, HaltedRun, LedgerSeen, LimitDeclared,
+    LimitMoved, LimitSeen, NotifierSeen, Observed,
 };
 pub use past::AlertPast;
 pub use rule::{AlertRule, Severity};

@@ -160,7 +160,9 @@ fn envoy(line: &str) -> Found<'_> {
     }
     // Istio says more between the flags and the bytes.
     let rest: Vec<&str> = words.collect();
-    let numbers = rest.windows(3).position(|three| three.iter().all(|word| word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty()));
+    let numbers = rest
+        .windows(3)
+        .position(|three| three.iter().all(|word| word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty()));
     let took = numbers.and_then(|from| values::span(rest[from + 2], 1e3));
     call.at = Some(at);
     call.ended = took.map(|took| WallTime(at.0 + took));
@@ -180,7 +182,9 @@ fn alb(line: &str) -> Found<'_> {
         return None;
     }
     let words: Vec<&str> = words(line).take(18).collect();
-    let [_, time, _, client, _, before, target, after, status, target_status, _, _, request, ..] = words[..] else { return None };
+    let [_, time, _, client, _, before, target, after, status, target_status, _, _, request, ..] = words[..] else {
+        return None;
+    };
     let ended = values::time(time)?;
     let path = path_of(request)?;
     let mut call = Call::new(Format::Alb);
@@ -247,14 +251,20 @@ mod tests {
         let read = call(line);
         assert_eq!((read.model.as_deref(), read.user.as_deref()), (Some("gpt-4o"), Some("10.0.0.1")));
         assert_eq!(read.at, Some(WallTime(AT - 500_000)));
-        assert!(matches!(read_line(r#"10.0.0.1 - - [18/Nov/2026:14:47:03 +0000] "GET /health HTTP/1.1" 200 2 "-" "x""#), Line::Other(Format::Nginx)));
+        assert!(matches!(
+            read_line(r#"10.0.0.1 - - [18/Nov/2026:14:47:03 +0000] "GET /health HTTP/1.1" 200 2 "-" "x""#),
+            Line::Other(Format::Nginx)
+        ));
     }
 
     #[test]
     fn envoy_is_read_in_its_own_format_and_in_istios() {
         let line = r#"[2026-11-18T14:47:03.000Z] "POST /v1/messages HTTP/2" 503 UF 154 91 1200 - "10.0.35.28" "agent" "cc21d9b0-cf5c" "api.anthropic.com" "10.0.2.1:443""#;
         let read = call(line);
-        assert_eq!((read.status, read.error.as_deref(), read.provider.as_deref()), (Some(503), Some("UF"), Some("anthropic")));
+        assert_eq!(
+            (read.status, read.error.as_deref(), read.provider.as_deref()),
+            (Some(503), Some("UF"), Some("anthropic"))
+        );
         assert_eq!((read.at, read.ended), (Some(WallTime(AT)), Some(WallTime(AT + 1_200_000))));
         let line = r#"[2026-11-18T14:47:03.000Z] "POST /v1/responses HTTP/1.1" 0 DC via_upstream - "-" 0 0 25 - "10.0.0.9" "agent" "id-1" "api.openai.com" "1.2.3.4:443" outbound|443||api.openai.com - - - - -"#;
         let read = call(line);
@@ -281,7 +291,14 @@ mod tests {
 
     #[test]
     fn what_is_no_line_of_an_access_log_is_told() {
-        for line in ["", "hello", "[2026-11-18T14:47:03.000Z] hello", "https x", r#"10.0.0.1 - - [18/Nov/2026:14:47:03 +0000] "POST /v1/chat"#, r#"a "POST /v1/messages HTTP/1.1" x"#] {
+        for line in [
+            "",
+            "hello",
+            "[2026-11-18T14:47:03.000Z] hello",
+            "https x",
+            r#"10.0.0.1 - - [18/Nov/2026:14:47:03 +0000] "POST /v1/chat"#,
+            r#"a "POST /v1/messages HTTP/1.1" x"#,
+        ] {
             assert!(matches!(read_line(line), Line::No), "{line}");
         }
     }

@@ -30,9 +30,9 @@ impl Columns {
     /// The columns that a first line names; none if that is no such line: two names must be known at least, of which one is mapped
     /// or a time, a status, a model or tokens.
     pub(super) fn of(line: &str, paths: &Paths) -> Option<Self> {
-        let separator = [b',', b';', b'\t', b'|'].into_iter().max_by_key(|separator| {
-            line.bytes().filter(|byte| byte == separator).count()
-        })?;
+        let separator = [b',', b';', b'\t', b'|']
+            .into_iter()
+            .max_by_key(|separator| line.bytes().filter(|byte| byte == separator).count())?;
         let mut names = Vec::new();
         if !cells(line, separator, |cell| names.push(cell.into_owned())) || names.len() < 2 {
             return None;
@@ -41,7 +41,8 @@ impl Columns {
         let known = nodes.iter().flatten().filter(|node| paths.at(**node).slot.is_some()).count();
         let mapped = nodes.iter().flatten().any(|node| paths.at(*node).slot.is_some_and(|(_, rank)| rank == 0));
         // Names are short words; a row of values is not.
-        let like_names = names.iter().all(|name| name.len() <= 120 && !name.trim().starts_with(|c: char| c.is_ascii_digit()));
+        let like_names =
+            names.iter().all(|name| name.len() <= 120 && !name.trim().starts_with(|c: char| c.is_ascii_digit()));
         ((known >= 2 || mapped) && like_names).then_some(Self { separator, nodes, open: String::new() })
     }
 
@@ -108,7 +109,9 @@ impl Columns {
 
 /// A cell without the quote that keeps a spreadsheet from taking it for a formula.
 fn plain(cell: Cow<'_, str>) -> Cow<'_, str> {
-    let guarded = |text: &str| text.starts_with("'=") || text.starts_with("'+") || text.starts_with("'-") || text.starts_with("'@");
+    let guarded = |text: &str| {
+        text.starts_with("'=") || text.starts_with("'+") || text.starts_with("'-") || text.starts_with("'@")
+    };
     match cell {
         Cow::Borrowed(text) if guarded(text) => Cow::Borrowed(&text[1..]),
         Cow::Owned(text) if guarded(&text) => Cow::Owned(text[1..].to_owned()),
@@ -187,7 +190,9 @@ mod tests {
         let Row::Fields(fields) = columns.row("lines\",200", &paths, 1_000) else { panic!("no row") };
         assert_eq!(fields.count(Slot::Status), Some(200));
         assert!(matches!(columns.row("2026-11-18T14:47:03Z,gpt-5,\"never,200", &paths, 1_000), Row::More));
-        let Row::After(_, fields) = columns.row("2026-11-18T14:47:04Z,gpt-5,x,429", &paths, 1_000) else { panic!("no row") };
+        let Row::After(_, fields) = columns.row("2026-11-18T14:47:04Z,gpt-5,x,429", &paths, 1_000) else {
+            panic!("no row")
+        };
         assert_eq!(fields.count(Slot::Status), Some(429));
         assert!(matches!(columns.row("a,b", &paths, 1_000), Row::Damaged(_)));
         assert!(Columns::of("hello, world", &paths).is_none());

@@ -89,7 +89,8 @@ impl<'p> Decoder<'p> {
     }
 
     fn row(row: Row<'_>, mapped: bool, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
-        let told = |fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)| match object::read(fields, Format::Csv, mapped) {
+        let told = |fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)| match object::read(fields, Format::Csv, mapped)
+        {
             Seen::Call(call) => {
                 let format = call.format;
                 sink(*call);
@@ -150,7 +151,11 @@ impl<'p> Decoder<'p> {
             && object::format_of(fields).is_none()
         {
             let line = line.trim_end();
-            return if line.trim_start().starts_with('{') { self.json(line.trim_start(), sink) } else { self.text(line, sink) };
+            return if line.trim_start().starts_with('{') {
+                self.json(line.trim_start(), sink)
+            } else {
+                self.text(line, sink)
+            };
         }
         if fields.has(Mark::LiteLlmLog) && object::format_of(fields).is_none() {
             return logged(fields, sink);

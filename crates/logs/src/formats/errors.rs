@@ -36,7 +36,17 @@ pub(super) fn of_class(class: &str) -> Option<u16> {
 /// The status that a sentence about an error names.
 pub(super) fn of_message(message: &str) -> Option<u16> {
     let window = &message[..message.floor_char_boundary(2_000)];
-    for mark in ["Error code: ", "status code: ", "status code ", "status_code=", "status_code: ", "\"code\": ", "HTTP/1.1 ", "HTTP ", "status: "] {
+    for mark in [
+        "Error code: ",
+        "status code: ",
+        "status code ",
+        "status_code=",
+        "status_code: ",
+        "\"code\": ",
+        "HTTP/1.1 ",
+        "HTTP ",
+        "status: ",
+    ] {
         if let Some((_, rest)) = window.split_once(mark)
             && let Some(status) = leading(rest.trim_start_matches('"'))
         {
@@ -67,7 +77,8 @@ fn leading(text: &str) -> Option<u16> {
 /// A status that HTTP has.
 pub(super) fn status(text: &str) -> Option<u16> {
     let text = text.trim();
-    let number = text.split_once('.').map_or(text, |(whole, part)| if part.bytes().all(|b| b == b'0') { whole } else { text });
+    let number =
+        text.split_once('.').map_or(text, |(whole, part)| if part.bytes().all(|b| b == b'0') { whole } else { text });
     let number = number.split_once(' ').map_or(number, |(first, _)| first);
     number.parse().ok().filter(|status| (100..=599).contains(status))
 }
@@ -93,6 +104,9 @@ mod tests {
         ] {
             assert_eq!(of_message(message), status, "{message}");
         }
-        assert_eq!((status("429"), status("200.0"), status("200 OK"), status("-2"), status("7")), (Some(429), Some(200), Some(200), None, None));
+        assert_eq!(
+            (status("429"), status("200.0"), status("200 OK"), status("-2"), status("7")),
+            (Some(429), Some(200), Some(200), None, None)
+        );
     }
 }

@@ -120,7 +120,8 @@ impl Node {
             }
         } else if says.starts_with("connection") {
             open.call.failed = true;
-            open.call.error = Some(Cow::Owned(says.split(" - ").next().unwrap_or_default().chars().take(120).collect()));
+            open.call.error =
+                Some(Cow::Owned(says.split(" - ").next().unwrap_or_default().chars().take(120).collect()));
             open.answered = true;
             // Nothing came that would tell the time.
             open.call.at = open.call.at.or(self.latest);
@@ -144,7 +145,8 @@ impl Node {
             return;
         }
         let half = self.count.saturating_sub(MOST_OPEN as u64 / 2);
-        let old: Vec<Box<str>> = self.open.iter().filter(|(_, open)| open.since <= half).map(|(name, _)| name.clone()).collect();
+        let old: Vec<Box<str>> =
+            self.open.iter().filter(|(_, open)| open.since <= half).map(|(name, _)| name.clone()).collect();
         for name in old {
             self.end(&name, sink);
         }

@@ -77,7 +77,8 @@ pub(super) fn format_of(fields: &Fields<'_>) -> Option<Format> {
         return Some(Format::Helicone);
     }
     let kind = fields.plain(Slot::Kind).unwrap_or_default();
-    let observation = ["GENERATION", "SPAN", "EVENT", "EMBEDDING", "AGENT", "TOOL", "CHAIN", "RETRIEVER"].contains(&kind);
+    let observation =
+        ["GENERATION", "SPAN", "EVENT", "EMBEDDING", "AGENT", "TOOL", "CHAIN", "RETRIEVER"].contains(&kind);
     if has(Mark::Langfuse) || (observation && fields.raw(Slot::Run).is_some()) {
         return Some(Format::Langfuse);
     }
@@ -343,8 +344,7 @@ fn limits(fields: &Fields<'_>) -> Vec<Limit> {
         (Slot::LimitInput, Dimension::InputTokensPerMinute),
         (Slot::LimitOutput, Dimension::OutputTokensPerMinute),
     ];
-    let stated = |(slot, dimension)| {
-        fields.count(slot).filter(|limit| *limit > 0).map(|limit| Limit { dimension, limit })
-    };
+    let stated =
+        |(slot, dimension)| fields.count(slot).filter(|limit| *limit > 0).map(|limit| Limit { dimension, limit });
     OF.into_iter().filter_map(stated).collect()
 }

@@ -119,7 +119,9 @@ pub(super) fn read<'a>(json: &'a str, paths: &Paths, mut sink: impl FnMut(Call<'
         }
         let mut first = None;
         for attribute in span.attributes {
-            if attribute.key == "gen_ai.response.time_to_first_chunk" || attribute.key == "gen_ai.server.time_to_first_token" {
+            if attribute.key == "gen_ai.response.time_to_first_chunk"
+                || attribute.key == "gen_ai.server.time_to_first_token"
+            {
                 first = attribute.value.and_then(AttributeValue::raw);
                 continue;
             }

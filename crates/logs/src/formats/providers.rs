@@ -68,7 +68,10 @@ pub(super) fn named(name: Text<'_>) -> Text<'_> {
 /// Whose host that is, with or without a scheme, a port and a path.
 pub(super) fn of_host(url: &str) -> Option<&'static str> {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?', ':']).next()?;
-    HOSTS.iter().find(|(end, _)| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with(['.', '-']))).map(|(_, name)| *name)
+    HOSTS
+        .iter()
+        .find(|(end, _)| host.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with(['.', '-'])))
+        .map(|(_, name)| *name)
 }
 
 /// The model that a path names: Azure's deployments, Gemini's, Bedrock's and Vertex's models.
@@ -85,8 +88,13 @@ pub(super) fn model_in(path: &str) -> Option<&str> {
 
 /// Whose model it is by its name.
 pub(super) fn of_model(model: &str) -> Option<&'static str> {
-    const STARTS: &[(&str, &str)] =
-        &[("gemini-", "gemini"), ("mistral-", "mistral"), ("deepseek-", "deepseek"), ("grok-", "xai"), ("command-", "cohere")];
+    const STARTS: &[(&str, &str)] = &[
+        ("gemini-", "gemini"),
+        ("mistral-", "mistral"),
+        ("deepseek-", "deepseek"),
+        ("grok-", "xai"),
+        ("command-", "cohere"),
+    ];
     weir_wire::provider_of(model)
         .map(|kind| kind.name())
         .or_else(|| STARTS.iter().find(|(start, _)| model.starts_with(start)).map(|(_, name)| *name))

@@ -102,7 +102,15 @@ impl Python {
             .find_map(|name| options.rsplit_once(name).map(|(_, rest)| number(rest)));
         let body = options.split_once("'json_data': ").map(|(_, body)| body);
         let content = body.map(|body| twox_hash::XxHash3_64::oneshot(body.as_bytes()));
-        self.send(Sent { at, path: path.map(Box::from), model: model.map(Box::from), stream, max_output, content, retry: 0 });
+        self.send(Sent {
+            at,
+            path: path.map(Box::from),
+            model: model.map(Box::from),
+            stream,
+            max_output,
+            content,
+            retry: 0,
+        });
     }
 
     fn send(&mut self, mut sent: Sent) {
@@ -138,7 +146,12 @@ impl Python {
         let url = second.contains("://").then_some(second);
         let status = match url {
             Some(_) => text.split_once('"').and_then(|(_, rest)| {
-                errors::status(rest.strip_prefix("HTTP/").and_then(|rest| rest.split_once(' ')).map_or(rest, |(_, rest)| rest).trim_end_matches('"'))
+                errors::status(
+                    rest.strip_prefix("HTTP/")
+                        .and_then(|rest| rest.split_once(' '))
+                        .map_or(rest, |(_, rest)| rest)
+                        .trim_end_matches('"'),
+                )
             }),
             None => errors::status(second),
         };
@@ -159,7 +172,10 @@ impl Python {
             return;
         }
         let place = match url {
-            Some(url) => self.sent.iter().position(|sent| sent.path.as_deref().is_none_or(|path| url.ends_with(path) || url.contains(path))),
+            Some(url) => self
+                .sent
+                .iter()
+                .position(|sent| sent.path.as_deref().is_none_or(|path| url.ends_with(path) || url.contains(path))),
             None => (!self.sent.is_empty()).then_some(0),
         };
         let sent = place.and_then(|place| self.sent.remove(place));
@@ -251,7 +267,12 @@ fn find(line: &str) -> Option<(&str, Words, &str)> {
         .min_by_key(|(at, _, words)| (*words == Words::Other, *at))?;
     // Beside the words there is the name of a logger, or nothing but a time and a level.
     let logger = ["_base_client", "httpx", "openai", "anthropic"].iter().any(|name| window[..at].contains(name));
-    if !logger && words != Words::Request && words != Words::Options && words != Words::Response && words != Words::Retrying {
+    if !logger
+        && words != Words::Request
+        && words != Words::Options
+        && words != Words::Response
+        && words != Words::Retrying
+    {
         return None;
     }
     Some((&line[..at], words, &line[at + phrase.len()..]))

@@ -164,8 +164,7 @@ impl<'a> Visitor<'a> for Within<'_, 'a, '_> {
         if text.starts_with('{') && self.depth < NESTED {
             let mut found = Fields::default();
             let mut reader = serde_json::Deserializer::from_str(text);
-            let object =
-                Object { paths: self.paths, node: self.node, fields: &mut found, depth: self.depth + 1 };
+            let object = Object { paths: self.paths, node: self.node, fields: &mut found, depth: self.depth + 1 };
             if object.deserialize(&mut reader).is_ok() {
                 self.fields.take(found);
             }

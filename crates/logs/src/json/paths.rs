@@ -570,10 +570,8 @@ impl Paths {
                 parts.try_fold(first, |node, part| self.child(node, part))
             })
             .or_else(|| {
-                let plain: String = name
-                    .chars()
-                    .map(|c| if matches!(c, ' ' | '-') { '_' } else { c.to_ascii_lowercase() })
-                    .collect();
+                let plain: String =
+                    name.chars().map(|c| if matches!(c, ' ' | '-') { '_' } else { c.to_ascii_lowercase() }).collect();
                 (plain != name).then(|| self.child(0, &plain)).flatten()
             })
     }

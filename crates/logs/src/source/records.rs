@@ -306,7 +306,8 @@ fn trimmed(line: &[u8]) -> &[u8] {
 fn values_begin(line: &[u8], has_more: bool) -> Option<usize> {
     let at = line.iter().position(|byte| !byte.is_ascii_whitespace())?;
     let text = line[at..].trim_ascii_end();
-    let after = |from: usize| text[from..].iter().position(|byte| !byte.is_ascii_whitespace()).map(|space| from + space);
+    let after =
+        |from: usize| text[from..].iter().position(|byte| !byte.is_ascii_whitespace()).map(|space| from + space);
     if text.first() == Some(&b'[') {
         // `[2026-…` and `[log_…` begin lines of logs.
         return match after(1) {

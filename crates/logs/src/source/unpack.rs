@@ -101,7 +101,8 @@ mod tests {
     fn all_members_and_frames_are_read() {
         let members = [gzip(b"one\n"), gzip(b"two\n")].concat();
         assert_eq!(read(members), (Packing::Gzip, b"one\ntwo\n".to_vec(), None));
-        let frames = [zstd::encode_all(&b"one\n"[..], 3).unwrap(), zstd::encode_all(&b"two\n"[..], 3).unwrap()].concat();
+        let frames =
+            [zstd::encode_all(&b"one\n"[..], 3).unwrap(), zstd::encode_all(&b"two\n"[..], 3).unwrap()].concat();
         assert_eq!(read(frames), (Packing::Zstd, b"one\ntwo\n".to_vec(), None));
         assert_eq!(read(b"plain".to_vec()), (Packing::Plain, b"plain".to_vec(), None));
         assert_eq!(read(Vec::new()), (Packing::Plain, Vec::new(), None));

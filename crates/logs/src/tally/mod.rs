@@ -123,7 +123,8 @@ impl Tally {
         if let Some(known) = self.names.get(provider).and_then(|models| models.get(model)) {
             return *known;
         }
-        let (provider, model) = if self.deployments.len() < MOST_DEPLOYMENTS { (provider, model) } else { ("other", "other") };
+        let (provider, model) =
+            if self.deployments.len() < MOST_DEPLOYMENTS { (provider, model) } else { ("other", "other") };
         let next = self.deployments.len();
         let number = *self.names.entry(provider.into()).or_default().entry(model.into()).or_insert(next);
         if number == next {
@@ -197,7 +198,10 @@ impl Tally {
             return Err(no_calls());
         }
         if self.with_tokens == 0 {
-            return Err(Gap::new("these logs tell no tokens", "add logs that do: LiteLLM's spend logs, Langfuse, Helicone or OpenTelemetry"));
+            return Err(Gap::new(
+                "these logs tell no tokens",
+                "add logs that do: LiteLLM's spend logs, Langfuse, Helicone or OpenTelemetry",
+            ));
         }
         Ok(TokenSpend {
             requests: total.requests,
@@ -275,12 +279,18 @@ impl Tally {
         let calls = self.calls();
         let mut missing = Vec::new();
         if calls > 0 && self.with_tokens == 0 {
-            missing.push(Gap::new("no tokens: nothing is known of spend, retries' share and waste", "add spend logs or spans"));
+            missing.push(Gap::new(
+                "no tokens: nothing is known of spend, retries' share and waste",
+                "add spend logs or spans",
+            ));
         } else if self.with_tokens * 2 < calls {
             missing.push(Gap::new("more than half of the calls have no tokens", "add spend logs or spans"));
         }
         if self.undated > 0 {
-            missing.push(Gap::new(format!("{} calls have no time", self.undated), "log with times (question 5 needs them)"));
+            missing.push(Gap::new(
+                format!("{} calls have no time", self.undated),
+                "log with times (question 5 needs them)",
+            ));
         }
         if calls > 0 && self.without_who * 2 > calls {
             missing.push(Gap::new(
@@ -293,7 +303,10 @@ impl Tally {
 }
 
 fn no_calls() -> Gap {
-    Gap::new("no model's call was found", "see which formats are read in docs/guide/import.md, or map columns with --map")
+    Gap::new(
+        "no model's call was found",
+        "see which formats are read in docs/guide/import.md, or map columns with --map",
+    )
 }
 
 /// Adds a call to its day.
@@ -326,7 +339,11 @@ fn count(day: &mut Day, call: &Call<'_>, cost: Option<NanoUsd>, again: Again) {
     if let Some(kind) = wasted(call, tokens, again) {
         let name = |text: &Option<crate::Text<'_>>| text.as_deref().map(str::to_owned);
         let route = name(&call.route).or_else(|| name(&call.model));
-        day.lose(kind, [route, name(&call.key).or_else(|| name(&call.user)), name(&call.run)], &Lost::once(tokens, cost));
+        day.lose(
+            kind,
+            [route, name(&call.key).or_else(|| name(&call.user)), name(&call.run)],
+            &Lost::once(tokens, cost),
+        );
     }
 }
 

@@ -80,13 +80,14 @@ impl Retries {
     pub(super) fn see(&mut self, call: &Call<'_>, cost: Option<NanoUsd>) -> Again {
         let marked = call.retry.is_some_and(|count| count > 0);
         let who = call.run.as_deref().or(call.user.as_deref()).or(call.key.as_deref());
-        let repeated = who.zip(call.content).zip(call.at).filter(|_| !call.failed).is_some_and(|((who, content), at)| {
-            let key = hash(&[who, call.model.as_deref().unwrap_or_default(), &content.to_string()]);
-            let answered = self.answered.entry(key);
-            let again = answered.is_some_and(|before| (at.0 - before).abs() <= ASKED_AGAIN_WITHIN);
-            *answered = Some(at.0);
-            again
-        });
+        let repeated =
+            who.zip(call.content).zip(call.at).filter(|_| !call.failed).is_some_and(|((who, content), at)| {
+                let key = hash(&[who, call.model.as_deref().unwrap_or_default(), &content.to_string()]);
+                let answered = self.answered.entry(key);
+                let again = answered.is_some_and(|before| (at.0 - before).abs() <= ASKED_AGAIN_WITHIN);
+                *answered = Some(at.0);
+                again
+            });
         if repeated && !call.from_cache {
             return Again::AnsweredBefore { by_sdk: marked };
         }
@@ -120,11 +121,7 @@ impl Retries {
         if !first.failed || (before.at > this.at && before.told) {
             return Again::First;
         }
-        if before.at <= this.at {
-            Again::Retry(None)
-        } else {
-            Again::Retry(Some((second.tokens, second.cost)))
-        }
+        if before.at <= this.at { Again::Retry(None) } else { Again::Retry(Some((second.tokens, second.cost))) }
     }
 }
 

@@ -38,7 +38,12 @@ fn errors_and_429s_are_counted() {
 
 #[test]
 fn what_follows_a_failure_is_its_retry_in_whatever_order_it_is_read() {
-    let calls = [call(AT, 200, 100), call(AT + MINUTE, 429, 0), call(AT + MINUTE + 2, 200, 300), call(AT + 5 * MINUTE, 200, 100)];
+    let calls = [
+        call(AT, 200, 100),
+        call(AT + MINUTE, 429, 0),
+        call(AT + MINUTE + 2, 200, 300),
+        call(AT + 5 * MINUTE, 200, 100),
+    ];
     let spend = tally(&calls).spend().unwrap();
     assert_eq!((spend.tokens, spend.retry_tokens), (500, 300));
     let mut reversed = calls.clone();
@@ -79,7 +84,8 @@ fn only_the_window_before_the_newest_call_counts() {
 fn minutes_are_those_in_which_calls_came() {
     let long = Call { ended: Some(WallTime(AT + 90_000_000)), ..call(AT, 200, 10) };
     let (minutes, hours) = tally(&[long, call(AT, 429, 0), call(AT + MINUTE, 200, 20)]).demand();
-    let told: Vec<_> = minutes.iter().map(|row| (row.sum.requests, row.sum.input, row.sum.busy_ms, row.sum.throttled)).collect();
+    let told: Vec<_> =
+        minutes.iter().map(|row| (row.sum.requests, row.sum.input, row.sum.busy_ms, row.sum.throttled)).collect();
     assert_eq!(told, [(2, 10, 60_000, 1), (1, 20, 30_000, 0)]);
     assert_eq!((hours.len(), hours[0].sum.requests, hours[0].peak.requests, hours[0].p95.requests), (1, 3, 2, 0));
 }
@@ -88,7 +94,8 @@ fn minutes_are_those_in_which_calls_came() {
 fn waste_is_told_by_the_first_reason_and_whose_it_was() {
     let truncated = Call { truncated: true, run: Some("r".into()), ..call(AT, 200, 7) };
     let duplicate = Call { content: Some(1), ..call(AT + MINUTE, 200, 11) };
-    let figures = tally(&[truncated, Call { at: Some(WallTime(AT)), ..duplicate.clone() }, duplicate, call(AT, 500, 13)]).waste();
+    let figures =
+        tally(&[truncated, Call { at: Some(WallTime(AT)), ..duplicate.clone() }, duplicate, call(AT, 500, 13)]).waste();
     let report = weir_capacity::waste::WasteReport::of(&figures, weir_capacity::waste::By::Key, 10);
     let json = serde_json::to_value(&report).unwrap().to_string();
     for kind in ["truncated", "duplicate", "failed_attempt"] {
@@ -98,8 +105,10 @@ fn waste_is_told_by_the_first_reason_and_whose_it_was() {
 
 #[test]
 fn limits_are_those_that_headers_stated() {
-    let stated = Call { limits: vec![Limit { dimension: Dimension::RequestsPerMinute, limit: 500 }], ..call(AT, 200, 1) };
+    let stated =
+        Call { limits: vec![Limit { dimension: Dimension::RequestsPerMinute, limit: 500 }], ..call(AT, 200, 1) };
     let tally = tally(&[stated]);
-    let told: Vec<_> = tally.stated().into_iter().map(|(deployment, limit)| (deployment.to_string(), limit.limit)).collect();
+    let told: Vec<_> =
+        tally.stated().into_iter().map(|(deployment, limit)| (deployment.to_string(), limit.limit)).collect();
     assert_eq!(told, [("openai/gpt-5-mini".to_owned(), 500)]);
 }

@@ -1,8 +1,8 @@
 //! `weir diagnose --logs`: the questions of readiness and the report on waste from what other tools logged, before Weir is in place.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -51,7 +51,11 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     if waste.any() {
         print(shown(&format!("waste  {}", waste.headline)));
         for kind in &waste.kinds {
-            let calls = if kind.lost.times == 1 { "1 call".to_owned() } else { format!("{} calls", numbers::count(kind.lost.times)) };
+            let calls = if kind.lost.times == 1 {
+                "1 call".to_owned()
+            } else {
+                format!("{} calls", numbers::count(kind.lost.times))
+            };
             let tokens = numbers::count(kind.lost.tokens);
             print(shown(&format!("  {}: {tokens} tokens in {calls}; do: {}", kind.title, kind.remedy)));
         }
@@ -105,7 +109,10 @@ fn evidence(tally: &Tally, config: Option<&Config>) -> Evidence {
         .map(|deployment| Arc::clone(&deployment.provider))
         .collect();
     let peaks = if ceilings.is_empty() {
-        Err(Gap::new("no limit is known", "add --config weir.toml with limits, or debug logs of an SDK that show headers"))
+        Err(Gap::new(
+            "no limit is known",
+            "add --config weir.toml with limits, or debug logs of an SDK that show headers",
+        ))
     } else {
         Ok(peaks(&ceilings, &minutes, &hours))
     };

@@ -99,8 +99,11 @@ fn length(path: &Path) -> io::Result<Option<u64>> {
 /// Says what was read, and what could not be.
 pub(crate) fn tell(told: &Told) {
     for (path, report) in told {
-        let formats: Vec<String> =
-            report.formats.iter().map(|(format, calls)| format!("{} calls in {}", count(*calls), format.title())).collect();
+        let formats: Vec<String> = report
+            .formats
+            .iter()
+            .map(|(format, calls)| format!("{} calls in {}", count(*calls), format.title()))
+            .collect();
         let found = if formats.is_empty() { "no model's call".to_owned() } else { formats.join(", ") };
         say(shown(&format!("{}: {found}", weir_wire::shown(&path.display().to_string()))));
         say(shown(&format!("  read {} lines ({}){}", count(report.records), size(report.bytes), damage(report))));

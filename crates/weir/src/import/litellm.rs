@@ -60,7 +60,12 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         return fail(USAGE, why);
     }
     for left in &imported.leftovers {
-        say(format_args!("{shown}:{}  {}: {}", left.line, weir_wire::shown(&left.setting), weir_wire::shown(&left.why)));
+        say(format_args!(
+            "{shown}:{}  {}: {}",
+            left.line,
+            weir_wire::shown(&left.setting),
+            weir_wire::shown(&left.why)
+        ));
     }
     match imported.leftovers.len() {
         0 => ExitCode::SUCCESS,

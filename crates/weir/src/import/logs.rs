@@ -94,9 +94,9 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
             Ok::<_, StoreError>([of_calls, of_records])
         });
         for written in written.map_err(|error| error.to_string())? {
-        done.imported.added += written.added;
-        done.imported.known += written.known;
-        done.imported.gone += written.gone;
+            done.imported.added += written.added;
+            done.imported.known += written.known;
+            done.imported.gone += written.gone;
         }
         Ok(())
     };
@@ -131,8 +131,10 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     (done.first, done.last) = span.map(|(first, last)| (first.to_string(), last.to_string())).unzip();
     if common.json {
         let Imported { added, known, gone } = done.imported;
-        print(json!({"dry_run": arguments.dry_run, "added": added, "known": known, "gone": gone, "without_time": done.without_time,
-            "first": done.first, "last": done.last, "files": as_json(&told)}));
+        print(
+            json!({"dry_run": arguments.dry_run, "added": added, "known": known, "gone": gone, "without_time": done.without_time,
+            "first": done.first, "last": done.last, "files": as_json(&told)}),
+        );
     } else {
         tell(&told);
         summary(&done, arguments.dry_run);

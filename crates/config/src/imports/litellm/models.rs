@@ -6,8 +6,24 @@ use super::{Draft, Model, Provider, duration, environment_name};
 
 /// Settings of a call that a client may send with it, and that a proxy may have set for it.
 const OF_A_CALL: &[&str] = &[
-    "temperature", "top_p", "max_tokens", "max_completion_tokens", "stream", "seed", "stop", "n", "presence_penalty", "frequency_penalty",
-    "reasoning_effort", "thinking", "extra_body", "response_format", "tools", "tool_choice", "user", "logit_bias",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream",
+    "seed",
+    "stop",
+    "n",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning_effort",
+    "thinking",
+    "extra_body",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "user",
+    "logit_bias",
 ];
 
 /// Takes in an entry.
@@ -40,13 +56,18 @@ pub(super) fn read(item: &Node, draft: &mut Draft) {
         // `provider/model` means that provider's model anyhow.
         let ours = draft.providers[provider].name.clone();
         if wild != ours {
-            draft.leave(item, &format!("model_list[].{name}"), &format!("models are asked for as `{ours}/…` in its place"));
+            draft.leave(
+                item,
+                &format!("model_list[].{name}"),
+                &format!("models are asked for as `{ours}/…` in its place"),
+            );
         }
         return;
     }
     let order = params.get("order").and_then(Node::number).and_then(whole);
     let weighted = params.get("weight").is_some();
-    let total = params.get("timeout").or_else(|| params.get("request_timeout")).and_then(Node::number).and_then(duration);
+    let total =
+        params.get("timeout").or_else(|| params.get("request_timeout")).and_then(Node::number).and_then(duration);
     let route = draft.route(name);
     route.weighted |= weighted;
     route.total = route.total.take().or(total);
@@ -73,7 +94,8 @@ fn provider(api: &Api, params: &Node, base: Option<&Node>, name: &str, draft: &m
     let mut base_url = match base.and_then(Node::text) {
         Some(text) => match environment_name(text) {
             Some(variable) => {
-                let why = format!("an address cannot come from the environment: write what `{variable}` has as `base-url`");
+                let why =
+                    format!("an address cannot come from the environment: write what `{variable}` has as `base-url`");
                 draft.leave(base.unwrap_or(params), &format!("model_list[].{name}.api_base"), &why);
                 Some(format!("https://{}.invalid/v1", variable.to_ascii_lowercase().replace('_', "-")))
             }
@@ -88,7 +110,10 @@ fn provider(api: &Api, params: &Node, base: Option<&Node>, name: &str, draft: &m
         };
         let v1 = base.ends_with("/openai/v1") || base.contains(".invalid/");
         base_url = Some(if v1 || api.word == "azure-ai" { base } else { format!("{base}/openai/v1") });
-        note = Some("Azure's API of version v1, which takes OpenAI's requests as they are; a deployment's name is the model".to_owned());
+        note = Some(
+            "Azure's API of version v1, which takes OpenAI's requests as they are; a deployment's name is the model"
+                .to_owned(),
+        );
         if let Some(version) = params.get("api_version") {
             draft.leave(version, &format!("model_list[].{name}.api_version"), "the address with /openai/v1 needs none");
         }
@@ -124,13 +149,20 @@ fn provider(api: &Api, params: &Node, base: Option<&Node>, name: &str, draft: &m
 fn credential(api: &Api, params: &Node, elsewhere: bool, name: &str, draft: &mut Draft) -> Option<String> {
     let Some(node) = params.get("api_key").filter(|node| !node.is_null()) else {
         // At an address of one's own there may be none.
-        return if elsewhere && api.kind != "anthropic" && api.word != "azure" { None } else { api.key.map(str::to_owned) };
+        return if elsewhere && api.kind != "anthropic" && api.word != "azure" {
+            None
+        } else {
+            api.key.map(str::to_owned)
+        };
     };
     let text = node.text().unwrap_or_default();
     if let Some(variable) = environment_name(text) {
         return Some(variable.to_owned());
     }
-    if matches!(text.to_ascii_lowercase().as_str(), "none" | "fake" | "fake-key" | "dummy" | "empty" | "not-needed" | "anything" | "") {
+    if matches!(
+        text.to_ascii_lowercase().as_str(),
+        "none" | "fake" | "fake-key" | "dummy" | "empty" | "not-needed" | "anything" | ""
+    ) {
         return None;
     }
     let digest = weir_digest(text);
@@ -152,13 +184,12 @@ fn weir_digest(secret: &str) -> String {
 /// What of an entry is the model's own.
 fn of_model(name: &str, item: &Node, params: &Node, draft: &mut Draft) -> Option<Model> {
     let info = item.get("model_info");
-    let find = |key: &str| params.get(key).or_else(|| info.and_then(|info| info.get(key))).filter(|node| !node.is_null());
+    let find =
+        |key: &str| params.get(key).or_else(|| info.and_then(|info| info.get(key))).filter(|node| !node.is_null());
     let mut model = Model { name: name.to_owned(), limits: Vec::new(), price: Vec::new(), context_window: None };
-    for (theirs, ours) in [
-        ("rpm", "requests-per-minute"),
-        ("tpm", "tokens-per-minute"),
-        ("max_parallel_requests", "concurrent-requests"),
-    ] {
+    for (theirs, ours) in
+        [("rpm", "requests-per-minute"), ("tpm", "tokens-per-minute"), ("max_parallel_requests", "concurrent-requests")]
+    {
         if let Some(node) = find(theirs) {
             match node.number().and_then(whole).filter(|limit| *limit > 0) {
                 Some(limit) => model.limits.push((ours, limit)),
@@ -176,7 +207,11 @@ fn of_model(name: &str, item: &Node, params: &Node, draft: &mut Draft) -> Option
             model.price.push((ours, price));
         }
     }
-    model.context_window = info.and_then(|info| info.get("max_input_tokens")).and_then(Node::number).and_then(whole).filter(|size| *size > 0);
+    model.context_window = info
+        .and_then(|info| info.get("max_input_tokens"))
+        .and_then(Node::number)
+        .and_then(whole)
+        .filter(|size| *size > 0);
     let any = !model.limits.is_empty() || !model.price.is_empty() || model.context_window.is_some();
     if name == "*" {
         if any {
@@ -209,8 +244,22 @@ fn add_model(provider: &mut Provider, model: Model) {
 /// Lists what else an entry says.
 fn others(params: &Node, name: &str, draft: &mut Draft) {
     const TAKEN: &[&str] = &[
-        "model", "api_base", "base_url", "api_key", "api_version", "rpm", "tpm", "max_parallel_requests", "order", "weight", "timeout",
-        "request_timeout", "custom_llm_provider", "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost",
+        "model",
+        "api_base",
+        "base_url",
+        "api_key",
+        "api_version",
+        "rpm",
+        "tpm",
+        "max_parallel_requests",
+        "order",
+        "weight",
+        "timeout",
+        "request_timeout",
+        "custom_llm_provider",
+        "input_cost_per_token",
+        "output_cost_per_token",
+        "cache_read_input_token_cost",
         "cache_creation_input_token_cost",
     ];
     for (key, node) in params.entries() {
@@ -218,12 +267,24 @@ fn others(params: &Node, name: &str, draft: &mut Draft) {
         match key.as_str() {
             key if TAKEN.contains(&key) => {}
             "stream_timeout" => draft.leave(node, &setting, "set `timeouts.first-content` of the route"),
-            "num_retries" | "max_retries" => draft.leave(node, &setting, "attempts are set for all routes, as `retry.attempts`"),
-            "max_budget" | "budget_duration" => draft.leave(node, &setting, "budgets hold for keys, tenants and tags; see [budgets]"),
-            "organization" => draft.leave(node, &setting, "send it as a header: headers = { \"OpenAI-Organization\" = \"…\" } of the provider"),
-            "region_name" | "aws_region_name" | "vertex_location" => draft.leave(node, &setting, "a region is part of `base-url`"),
+            "num_retries" | "max_retries" => {
+                draft.leave(node, &setting, "attempts are set for all routes, as `retry.attempts`")
+            }
+            "max_budget" | "budget_duration" => {
+                draft.leave(node, &setting, "budgets hold for keys, tenants and tags; see [budgets]")
+            }
+            "organization" => draft.leave(
+                node,
+                &setting,
+                "send it as a header: headers = { \"OpenAI-Organization\" = \"…\" } of the provider",
+            ),
+            "region_name" | "aws_region_name" | "vertex_location" => {
+                draft.leave(node, &setting, "a region is part of `base-url`")
+            }
             "tags" => draft.leave(node, &setting, "routes are not chosen by tags; make a route for each"),
-            key if OF_A_CALL.contains(&key) => draft.leave(node, &setting, "Weir does not add to what clients ask for: set it in the client"),
+            key if OF_A_CALL.contains(&key) => {
+                draft.leave(node, &setting, "Weir does not add to what clients ask for: set it in the client")
+            }
             _ => draft.leave(node, &setting, "it has no equivalent"),
         }
     }
@@ -272,7 +333,14 @@ mod tests {
     #[test]
     fn a_tokens_price_is_written_for_a_million() {
         for (text, price) in [
-            ("2.5e-06", "2.5"), ("0.0000025", "2.5"), ("1e-5", "10"), ("3e-08", "0.03"), ("0.00001", "10"), ("0", "0"), ("1.5E-7", "0.15"), ("2", "2000000"),
+            ("2.5e-06", "2.5"),
+            ("0.0000025", "2.5"),
+            ("1e-5", "10"),
+            ("3e-08", "0.03"),
+            ("0.00001", "10"),
+            ("0", "0"),
+            ("1.5E-7", "0.15"),
+            ("2", "2000000"),
         ] {
             assert_eq!(per_million(text).as_deref(), Some(price), "{text}");
         }

@@ -8,7 +8,12 @@ const KNOWN: &[Row] = &[
     ("openai", "openai", None, Some("OPENAI_API_KEY")),
     ("text-completion-openai", "openai", None, Some("OPENAI_API_KEY")),
     ("anthropic", "anthropic", None, Some("ANTHROPIC_API_KEY")),
-    ("gemini", "openai-compatible", Some("https://generativelanguage.googleapis.com/v1beta/openai"), Some("GEMINI_API_KEY")),
+    (
+        "gemini",
+        "openai-compatible",
+        Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+        Some("GEMINI_API_KEY"),
+    ),
     ("groq", "openai-compatible", Some("https://api.groq.com/openai/v1"), Some("GROQ_API_KEY")),
     ("mistral", "openai-compatible", Some("https://api.mistral.ai/v1"), Some("MISTRAL_API_KEY")),
     ("deepseek", "openai-compatible", Some("https://api.deepseek.com/v1"), Some("DEEPSEEK_API_KEY")),
@@ -34,9 +39,34 @@ const KNOWN: &[Row] = &[
 
 /// APIs that need a signature or a dialect that Weir does not speak.
 const FOREIGN: &[&str] = &[
-    "bedrock", "bedrock_converse", "sagemaker", "sagemaker_chat", "vertex_ai", "vertex_ai_beta", "cohere", "cohere_chat", "replicate",
-    "huggingface", "watsonx", "databricks", "palm", "ai21", "triton", "voyage", "jina_ai", "deepgram", "assemblyai", "elevenlabs",
-    "dashscope", "sap", "oci", "snowflake", "predibase", "nlp_cloud", "petals", "cloudflare",
+    "bedrock",
+    "bedrock_converse",
+    "sagemaker",
+    "sagemaker_chat",
+    "vertex_ai",
+    "vertex_ai_beta",
+    "cohere",
+    "cohere_chat",
+    "replicate",
+    "huggingface",
+    "watsonx",
+    "databricks",
+    "palm",
+    "ai21",
+    "triton",
+    "voyage",
+    "jina_ai",
+    "deepgram",
+    "assemblyai",
+    "elevenlabs",
+    "dashscope",
+    "sap",
+    "oci",
+    "snowflake",
+    "predibase",
+    "nlp_cloud",
+    "petals",
+    "cloudflare",
 ];
 
 /// What is known of an API.
@@ -66,8 +96,12 @@ pub(super) fn of(model: &str, given: Option<&str>, has_base: bool) -> Result<Api
     }
     let Some((_, kind, base_url, key)) = KNOWN.iter().find(|(known, ..)| *known == word) else {
         return Err(match word {
-            "" => format!("whose model `{model}` is cannot be told: write the provider before it, like `openai/{model}`"),
-            word => format!("Weir knows no API `{word}`: declare it with kind = \"openai-compatible\" and its base-url"),
+            "" => {
+                format!("whose model `{model}` is cannot be told: write the provider before it, like `openai/{model}`")
+            }
+            word => {
+                format!("Weir knows no API `{word}`: declare it with kind = \"openai-compatible\" and its base-url")
+            }
         });
     };
     // What is called openai and is elsewhere is something that speaks like it.

@@ -26,8 +26,12 @@ pub(super) fn router(node: &Node, draft: &mut Draft) {
             }
             "enable_pre_call_checks" => {}
             "routing_strategy_args" => draft.leave(value, &setting, "`balance` has nothing to set"),
-            "provider_budget_config" => draft.leave(value, &setting, "budgets hold for keys, tenants and tags; see [budgets]"),
-            "retry_policy" | "model_group_retry_policy" => draft.leave(value, &setting, "what is tried again is told in docs/policy.md"),
+            "provider_budget_config" => {
+                draft.leave(value, &setting, "budgets hold for keys, tenants and tags; see [budgets]")
+            }
+            "retry_policy" | "model_group_retry_policy" => {
+                draft.leave(value, &setting, "what is tried again is told in docs/policy.md")
+            }
             _ => draft.leave(value, &setting, "it has no equivalent"),
         }
     }
@@ -46,19 +50,29 @@ pub(super) fn litellm(node: &Node, draft: &mut Draft) {
                     draft.leave(value, &setting, "Weir keeps no answers; providers' prompt caches are counted");
                 }
             }
-            "callbacks" | "success_callback" | "failure_callback" | "service_callbacks" => callbacks(value, &setting, draft),
+            "callbacks" | "success_callback" | "failure_callback" | "service_callbacks" => {
+                callbacks(value, &setting, draft)
+            }
             "max_budget" => budget(node, value, draft),
             "budget_duration" | "set_verbose" | "json_logs" | "suppress_debug_info" | "telemetry" => {}
             "drop_params" | "modify_params" => {
                 if value.flag() != Some(false) {
-                    draft.leave(value, &setting, "what an API does not take is told as `degraded`, or is a 400; nothing is set");
+                    draft.leave(
+                        value,
+                        &setting,
+                        "what an API does not take is told as `degraded`, or is a 400; nothing is set",
+                    );
                 }
             }
             "turn_off_message_logging" | "redact_user_api_key_info" => {
                 // Prompts are kept only where that is asked for.
             }
             "model_alias_map" => aliases(value, draft),
-            "guardrails" => draft.leave(value, &setting, "Weir does not look into what is said; run a filter of your own before or behind it"),
+            "guardrails" => draft.leave(
+                value,
+                &setting,
+                "Weir does not look into what is said; run a filter of your own before or behind it",
+            ),
             _ => draft.leave(value, &setting, "it has no equivalent"),
         }
     }
@@ -93,14 +107,18 @@ fn common(key: &str, value: &Node, section: &str, draft: &mut Draft) -> bool {
                 draft.leave(value, &setting, "breakers are always on; raise `breaker.consecutive-failures`");
             }
         }
-        "allowed_fails_policy" => draft.leave(value, &setting, "one count holds for all faults: `breaker.consecutive-failures`"),
+        "allowed_fails_policy" => {
+            draft.leave(value, &setting, "one count holds for all faults: `breaker.consecutive-failures`")
+        }
         "retry_after" => draft.leave(value, &setting, "waits are drawn from 0 to `retry.base` · 2ⁿ"),
         "fallbacks" => fallbacks(value, "when all of its own have failed", draft),
         "context_window_fallbacks" => fallbacks(value, "for what is too long for the others", draft),
         "content_policy_fallbacks" => {
             draft.leave(value, &setting, "a content filter's refusal is the answer; another model is not asked");
         }
-        "default_fallbacks" => draft.default_fallbacks.extend(value.items().iter().filter_map(Node::text).map(str::to_owned)),
+        "default_fallbacks" => {
+            draft.default_fallbacks.extend(value.items().iter().filter_map(Node::text).map(str::to_owned))
+        }
         _ => return false,
     }
     true
@@ -158,7 +176,11 @@ fn budget(section: &Node, value: &Node, draft: &mut Draft) {
         "30d" | "1mo" | "31d" => "month",
         "" => "total",
         _ => {
-            draft.leave(value, "litellm_settings.budget_duration", "periods are an hour, a day, a week or a month; a month is taken");
+            draft.leave(
+                value,
+                "litellm_settings.budget_duration",
+                "periods are an hour, a day, a week or a month; a month is taken",
+            );
             "month"
         }
     };
@@ -176,13 +198,23 @@ pub(super) fn general(node: &Node, draft: &mut Draft) {
             "database_url" | "database_connection_pool_limit" | "store_model_in_db" | "store_prompts_in_spend_logs" => {
                 draft.leave(value, &setting, "keys and spend of LiteLLM's database are not carried over: make keys with `weir keys`, and read its spend logs with `weir import logs`; the ledger is sqlite:weir.db");
             }
-            "alerting" | "alert_types" | "alerting_threshold" | "alerting_args" => draft.leave(value, &setting, "set notifiers in [notifiers] and who hears of alerts in [owner]"),
-            "max_parallel_requests" | "global_max_parallel_requests" => draft.leave(value, &setting, "limits are of providers, models, pools and keys: set concurrent-requests there"),
+            "alerting" | "alert_types" | "alerting_threshold" | "alerting_args" => {
+                draft.leave(value, &setting, "set notifiers in [notifiers] and who hears of alerts in [owner]")
+            }
+            "max_parallel_requests" | "global_max_parallel_requests" => draft.leave(
+                value,
+                &setting,
+                "limits are of providers, models, pools and keys: set concurrent-requests there",
+            ),
             "max_request_size_mb" => match value.number().and_then(whole).filter(|size| *size > 0) {
                 Some(size) => draft.set("server", format!("body-limit = \"{size}MiB\""), &setting),
                 None => draft.leave(value, &setting, "no whole number above zero"),
             },
-            "infer_model_from_keys" | "disable_spend_logs" | "proxy_batch_write_at" | "background_health_checks" | "health_check_interval" => {}
+            "infer_model_from_keys"
+            | "disable_spend_logs"
+            | "proxy_batch_write_at"
+            | "background_health_checks"
+            | "health_check_interval" => {}
             _ => draft.leave(value, &setting, "it has no equivalent"),
         }
     }
@@ -198,14 +230,25 @@ fn master_key(value: &Node, draft: &mut Draft) {
         }
     };
     // It is what clients and operators use; two secrets are better, and one is what there is.
-    draft.tables.push(("keys.master", format!("key = {{ env = \"{variable}\" }}"), "general_settings.master_key".to_owned()));
-    draft.notes.push("LiteLLM's master key opens its admin interface, too. Weir's takes a key of its own: [server] admin-key.".to_owned());
+    draft.tables.push((
+        "keys.master",
+        format!("key = {{ env = \"{variable}\" }}"),
+        "general_settings.master_key".to_owned(),
+    ));
+    draft.notes.push(
+        "LiteLLM's master key opens its admin interface, too. Weir's takes a key of its own: [server] admin-key."
+            .to_owned(),
+    );
 }
 
 /// `environment_variables`.
 pub(super) fn environment(node: &Node, draft: &mut Draft) {
     for (name, value) in node.entries() {
-        draft.leave(value, &format!("environment_variables.{name}"), "Weir reads the environment and does not set it: export it where Weir starts");
+        draft.leave(
+            value,
+            &format!("environment_variables.{name}"),
+            "Weir reads the environment and does not set it: export it where Weir starts",
+        );
     }
 }
 

@@ -114,10 +114,15 @@ fn what_has_no_equivalent_is_listed_with_its_line_and_no_secret_is_carried_over(
         (43, "litellm_settings.success_callback.langfuse"),
         (48, "environment_variables.FOO"),
     ] {
-        assert!(told.iter().any(|(line, setting)| line.abs_diff(expected.0) <= 1 && *setting == expected.1), "{expected:?} in {told:?}");
+        assert!(
+            told.iter().any(|(line, setting)| line.abs_diff(expected.0) <= 1 && *setting == expected.1),
+            "{expected:?} in {told:?}"
+        );
     }
     assert!(told.is_sorted());
-    assert!(!imported.toml.contains("literal-secret") && !format!("{:?}", imported.leftovers).contains("literal-secret"));
+    assert!(
+        !imported.toml.contains("literal-secret") && !format!("{:?}", imported.leftovers).contains("literal-secret")
+    );
 }
 
 #[test]
@@ -131,5 +136,10 @@ fn what_is_no_configuration_is_refused() {
 fn what_comes_out_is_a_configuration() {
     let imported = litellm(CONFIG).unwrap();
     let report = crate::load(Path::new("weir.toml"), &Given(imported.toml.clone()));
-    assert!(report.faults.is_empty(), "{:?}\n{}", report.faults.iter().map(ToString::to_string).collect::<Vec<_>>(), imported.toml);
+    assert!(
+        report.faults.is_empty(),
+        "{:?}\n{}",
+        report.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        imported.toml
+    );
 }
