@@ -143,8 +143,6 @@ impl Report {
 pub struct Progress {
     /// Bytes of the input as it is packed.
     pub taken: u64,
-    /// Calls so far.
-    pub calls: u64,
     /// Records so far.
     pub records: u64,
 }
@@ -165,89 +163,99 @@ pub fn read(
     let counted = Counted { input: unpacked.reader, bytes: &bytes };
     let mut records = Records::new(counted, options.longest);
     let mut decoder = Decoder::new(&options.names.paths, options.names.mapped, options.longest);
-    let mut report = Report::default();
-    let (mut strays, mut first_strays) = (0, Vec::new());
+    let mut sorted = Sorted::default();
     let (mut calls, mut formats) = (0_u64, BTreeMap::new());
     let mut told = |call: Call<'_>| {
         calls += 1;
         *formats.entry(call.format).or_insert(0) += 1;
         sink(call);
     };
-    loop {
-        let Some(record) = records.next() else { break };
-        let mut verdict = None;
-        match record {
+    while let Some(record) = records.next() {
+        let verdict = match record {
             Record::Whole(bytes) => {
-                report.records += 1;
-                let text = match std::str::from_utf8(bytes) {
-                    Ok(text) => Cow::Borrowed(text),
-                    Err(_) => String::from_utf8_lossy(bytes),
-                };
+                let text = String::from_utf8_lossy(bytes);
                 let lossy = matches!(text, Cow::Owned(_));
                 let read = decoder.record(&text, &mut told);
-                report.mended += u64::from(lossy && matches!(read, Verdict::Read(_)));
-                verdict = Some(match read {
+                sorted.report.mended += u64::from(lossy && matches!(read, Verdict::Read(_)));
+                match read {
                     Verdict::Unknown | Verdict::Stray if lossy => Verdict::Damaged("bytes that are no text".to_owned()),
-                    other => other,
-                });
+                    read => read,
+                }
             }
             Record::TooLong(length) => {
-                report.records += 1;
-                verdict = Some(Verdict::Damaged(format!("it is longer than {} bytes ({length})", options.longest)));
+                Verdict::Damaged(format!("it is longer than {} bytes ({length})", options.longest))
             }
-            Record::Broken(_) => {
-                report.records += 1;
-                verdict = Some(Verdict::Damaged("it ends in its midst".to_owned()));
-            }
+            Record::Broken(_) => Verdict::Damaged("it ends in its midst".to_owned()),
             Record::Cut(why) => {
-                report.cut = Some(match unpacked.packing {
+                sorted.report.cut = Some(match unpacked.packing {
                     Packing::Plain => why,
                     Packing::Gzip => format!("the gzip archive is damaged or was cut ({why})"),
                     Packing::Zstd => format!("the zstd archive is damaged or was cut ({why})"),
                 });
+                continue;
             }
-        }
-        let line = records.line();
-        match verdict {
-            Some(Verdict::Elsewhere(_)) => report.elsewhere += 1,
-            Some(Verdict::Unknown) => {
-                report.unknown += 1;
-                report.first_unknown = report.first_unknown.or(Some(line));
-            }
-            Some(Verdict::Stray) => {
-                strays += 1;
-                if first_strays.len() < Report::EXAMPLES {
-                    first_strays.push(line);
-                }
-            }
-            Some(Verdict::Damaged(why)) => report.damage(line, why),
-            Some(Verdict::Read(_) | Verdict::Part) | None => {}
-        }
-        if report.records.is_multiple_of(EVERY) {
-            let far = Progress { taken: taken.load(Ordering::Relaxed), calls: 0, records: report.records };
-            if !progress(far) {
-                break;
-            }
+        };
+        sorted.take(verdict, records.begin());
+        let far = Progress { taken: taken.load(Ordering::Relaxed), records: sorted.report.records };
+        if sorted.report.records.is_multiple_of(EVERY) && !progress(far) {
+            break;
         }
     }
     if let Some(Verdict::Damaged(why)) = decoder.finish(&mut told) {
-        report.damage(records.line(), why);
+        sorted.report.damage(records.begin(), why);
     }
-    (report.calls, report.formats) = (calls, formats);
+    let mut report = sorted.done(formats);
+    report.calls = calls;
     report.bytes = bytes.load(Ordering::Relaxed);
-    // Where every line is a record, a text that is none is a damaged one, also before the first that was read.
-    if report.formats.keys().any(|format| format.is_strict()) {
-        report.damaged += strays;
-        report
-            .examples
-            .extend(first_strays.into_iter().map(|line| Damage { line, why: "no record of this log".to_owned() }));
-        report.examples.sort_by_key(|damage| damage.line);
-        report.examples.truncate(Report::EXAMPLES);
-    } else {
-        report.unknown += strays;
-        report.first_unknown = report.first_unknown.or(first_strays.first().copied());
-    }
     Ok(report)
+}
+
+/// What became of records so far.
+#[derive(Default)]
+struct Sorted {
+    report: Report,
+    /// Texts of no known form, and where the first of them are.
+    strays: u64,
+    first_strays: Vec<u64>,
+}
+
+impl Sorted {
+    fn take(&mut self, verdict: Verdict, line: u64) {
+        self.report.records += 1;
+        match verdict {
+            Verdict::Elsewhere(_) => self.report.elsewhere += 1,
+            Verdict::Unknown => {
+                self.report.unknown += 1;
+                self.report.first_unknown = self.report.first_unknown.or(Some(line));
+            }
+            Verdict::Stray => {
+                self.strays += 1;
+                if self.first_strays.len() < Report::EXAMPLES {
+                    self.first_strays.push(line);
+                }
+            }
+            Verdict::Damaged(why) => self.report.damage(line, why),
+            Verdict::Read(_) | Verdict::Part => {}
+        }
+    }
+
+    /// The report, once it is known what the calls were read from.
+    fn done(self, formats: BTreeMap<Format, u64>) -> Report {
+        let mut report = self.report;
+        // Where every line is a record, a text that is none is a damaged one, also before the first that was read.
+        if formats.keys().any(|format| format.is_strict()) {
+            report.damaged += self.strays;
+            let why = "no record of this log";
+            report.examples.extend(self.first_strays.into_iter().map(|line| Damage { line, why: why.to_owned() }));
+            report.examples.sort_by_key(|damage| damage.line);
+            report.examples.truncate(Report::EXAMPLES);
+        } else {
+            report.unknown += self.strays;
+            report.first_unknown = report.first_unknown.or(self.first_strays.first().copied());
+        }
+        report.formats = formats;
+        report
+    }
 }
 
 /// Counts what is read.

@@ -1,5 +1,6 @@
 //! However long a log is, reading and adding up takes the same memory. `WEIR_SOAK=100` makes it 10 GB.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::io::Read;
 use std::sync::Arc;

@@ -82,8 +82,8 @@ impl<'p> Decoder<'p> {
 
     /// What is held at the file's end.
     pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
-        self.python.finish(|call| sink(call));
-        self.node.finish(|call| sink(call));
+        self.python.finish(&mut *sink);
+        self.node.finish(sink);
         let open = self.columns.as_ref().is_some_and(Columns::is_open);
         open.then(|| Verdict::Damaged("a quote is never closed".to_owned()))
     }
@@ -221,10 +221,10 @@ impl<'p> Decoder<'p> {
     }
 
     fn sdk(&mut self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
-        if self.python.line(line, |call| sink(call)) {
+        if self.python.line(line, &mut *sink) {
             return Some(Verdict::Read(Format::SdkPython));
         }
-        self.node.line(line, |call| sink(call)).then_some(Verdict::Read(Format::SdkNode))
+        self.node.line(line, sink).then_some(Verdict::Read(Format::SdkNode))
     }
 
     fn access(&self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {

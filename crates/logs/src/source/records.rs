@@ -70,7 +70,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The line at which the last record begins.
-    pub(crate) fn line(&self) -> u64 {
+    pub(crate) fn begin(&self) -> u64 {
         self.begins
     }
 
@@ -194,7 +194,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Goes to the next value's begin; false if there is none.
-    fn to_value(&mut self) -> bool {
+    fn seek_value(&mut self) -> bool {
         loop {
             let between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'[' | b']');
             match self.rest().iter().position(|byte| !between(byte)) {
@@ -221,7 +221,7 @@ impl<R: Read> Records<R> {
 
     /// How far into its line the next value begins.
     fn indent(&mut self) -> usize {
-        if !self.to_value() {
+        if !self.seek_value() {
             return 0;
         }
         self.buffer[..self.start].iter().rev().take_while(|byte| **byte != b'\n').count()
@@ -230,7 +230,7 @@ impl<R: Read> Records<R> {
     /// The next value, where values may go over lines.
     fn value(&mut self, indent: usize) -> Option<Record<'_>> {
         loop {
-            if !self.to_value() {
+            if !self.seek_value() {
                 self.begins = self.line;
                 return self.cut.take().map(Record::Cut);
             }
@@ -257,7 +257,7 @@ impl<R: Read> Records<R> {
         let mut scan = Scan { depth: 0, in_text: false, escaped: false };
         let mut at = 0;
         let (length, whole) = loop {
-            match scan.to_end(&self.buffer[self.start..], self.ended, &mut at, indent) {
+            match scan.seek_end(&self.buffer[self.start..], self.ended, &mut at, indent) {
                 Step::Ended => break (at, true),
                 Step::Broken(end) => break (end, false),
                 Step::Starved if at > self.longest => return self.pass_over_object(indent),
@@ -361,7 +361,7 @@ enum Step {
 
 impl Scan {
     /// Goes on to the end of the value, from `at`.
-    fn to_end(&mut self, bytes: &[u8], ended: bool, at: &mut usize, indent: usize) -> Step {
+    fn seek_end(&mut self, bytes: &[u8], ended: bool, at: &mut usize, indent: usize) -> Step {
         while let Some(byte) = bytes.get(*at) {
             if self.escaped {
                 self.escaped = false;

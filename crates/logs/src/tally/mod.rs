@@ -239,11 +239,11 @@ impl Tally {
     /// Routes that agents seem to use: some of their runs have more than three turns.
     #[must_use]
     pub fn agents(&self) -> Vec<AgentRoute> {
-        let of = |(route, turns): (&Box<str>, &u32)| AgentRoute {
-            route: Arc::from(&**route),
+        let of = |(route, turns): (&str, &u32)| AgentRoute {
+            route: route.into(),
             why: format!("runs of up to {turns} turns"),
         };
-        self.turns.iter().map(of).collect()
+        self.turns.iter().map(|(route, turns)| of((route, turns))).collect()
     }
 
     /// What was wasted, as far as logs can tell.

@@ -93,7 +93,7 @@ fn length(path: &Path) -> io::Result<Option<u64>> {
     if known.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder: name the files in it"));
     }
-    Ok(known.is_file().then(|| known.len()))
+    Ok(known.is_file().then_some(known.len()))
 }
 
 /// Says what was read, and what could not be.

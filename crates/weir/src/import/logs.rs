@@ -8,6 +8,7 @@ use serde_json::json;
 use weir_config::ProcessEnvironment;
 use weir_ledger::{Entry, Imported, Importer, Options, Postgres, StoreError};
 use weir_logs::{Call, Entries};
+use weir_units::WallTime;
 use weir_units::numbers::count;
 
 use super::input::{Reading, as_json, read_all, tell};
@@ -48,106 +49,134 @@ enum Waiting {
     Record(String),
 }
 
-/// What became of calls.
-#[derive(Default)]
-struct Done {
+/// Takes calls in, and writes them in groups.
+struct Intake {
+    runtime: tokio::runtime::Runtime,
+    /// None where nothing is written.
+    importer: Option<Importer>,
+    entries: Entries,
+    waiting: Vec<Waiting>,
     imported: Imported,
     without_time: u64,
-    first: Option<String>,
-    last: Option<String>,
+    /// The times of the first call and of the last.
+    span: Option<(WallTime, WallTime)>,
+    /// Why nothing can be written any more.
+    trouble: Option<String>,
 }
 
-/// Imports the files.
-pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let options = match options(common, arguments.ledger.as_deref()) {
-        Ok(options) => options,
-        Err(why) => return fail(USAGE, why),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
-    };
-    let mut importer = None;
-    if !arguments.dry_run {
-        match runtime.block_on(Importer::open(&options)) {
-            Ok(opened) => importer = Some(opened),
-            Err(error) => return fail(UNREACHABLE, error),
+impl Intake {
+    fn take(&mut self, call: Call<'_>) {
+        let Some(entry) = self.entries.entry(&call) else {
+            self.without_time += 1;
+            return;
+        };
+        let at = entry.started_at;
+        self.span = Some(self.span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
+        self.waiting.push(match call.record {
+            Some(record) => Waiting::Record(record.into()),
+            None => Waiting::Entry(Box::new(entry)),
+        });
+        if self.waiting.len() >= GROUP {
+            self.write();
         }
     }
-    let (mut entries, mut waiting, mut done) = (Entries::default(), Vec::with_capacity(GROUP), Done::default());
-    let (mut span, mut trouble) = (None, None);
-    let mut write = |waiting: &mut Vec<Waiting>, done: &mut Done| {
-        let (mut group, mut records) = (Vec::with_capacity(GROUP), Vec::new());
-        for one in waiting.drain(..) {
+
+    /// Writes what waits.
+    fn write(&mut self) {
+        let (mut group, mut records) = (Vec::with_capacity(self.waiting.len()), Vec::new());
+        for one in self.waiting.drain(..) {
             match one {
                 Waiting::Entry(entry) => group.push(*entry),
                 Waiting::Record(record) => records.push(record),
             }
         }
-        let Some(importer) = &mut importer else {
-            done.imported.added += (group.len() + records.len()) as u64;
-            return Ok(());
+        let Some(importer) = self.importer.as_mut().filter(|_| self.trouble.is_none()) else {
+            self.imported.added += (group.len() + records.len()) as u64;
+            return;
         };
-        let written = runtime.block_on(async {
+        let written = self.runtime.block_on(async {
             let of_calls = importer.add(group).await?;
             let (of_records, _) = importer.add_records(&records).await?;
             Ok::<_, StoreError>([of_calls, of_records])
         });
-        for written in written.map_err(|error| error.to_string())? {
-            done.imported.added += written.added;
-            done.imported.known += written.known;
-            done.imported.gone += written.gone;
+        match written {
+            Ok(both) => {
+                for written in both {
+                    self.imported.added += written.added;
+                    self.imported.known += written.known;
+                    self.imported.gone += written.gone;
+                }
+            }
+            Err(error) => self.trouble = Some(error.to_string()),
         }
-        Ok(())
+    }
+
+    /// Writes the rest, and closes the ledger.
+    fn finish(&mut self) -> Result<(), String> {
+        self.write();
+        if let Some(importer) = self.importer.take() {
+            let closed = self.runtime.block_on(importer.close()).map_err(|error| error.to_string());
+            self.trouble = self.trouble.take().or(closed.err());
+        }
+        match self.trouble.take() {
+            Some(why) => Err(format!("{why}; import the same files again, nothing is doubled")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Imports the files.
+pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    let mut intake = match intake(common, arguments) {
+        Ok(intake) => intake,
+        Err((code, why)) => return fail(code, why),
     };
-    let told = read_all(&arguments.files, &arguments.reading, |call: Call<'_>| {
-        let Some(entry) = entries.entry(&call) else {
-            done.without_time += 1;
-            return;
-        };
-        let at = entry.started_at;
-        span = Some(span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
-        waiting.push(match call.record {
-            Some(record) => Waiting::Record(record.into()),
-            None => Waiting::Entry(Box::new(entry)),
-        });
-        if waiting.len() >= GROUP && trouble.is_none() {
-            trouble = write(&mut waiting, &mut done).err();
-        } else if trouble.is_some() {
-            waiting.clear();
-        }
-    });
-    let told = match told {
+    let told = match read_all(&arguments.files, &arguments.reading, |call| intake.take(call)) {
         Ok(told) => told,
         Err(why) => return fail(USAGE, why),
     };
-    let last: Result<(), String> = write(&mut waiting, &mut done);
-    if let Some(importer) = importer {
-        let _ = runtime.block_on(importer.close());
+    if let Err(why) = intake.finish() {
+        return fail(UNREACHABLE, why);
     }
-    if let Some(why) = trouble.or(last.err()) {
-        return fail(UNREACHABLE, format_args!("{why}; import the same files again, nothing is doubled"));
-    }
-    (done.first, done.last) = span.map(|(first, last)| (first.to_string(), last.to_string())).unzip();
     if common.json {
-        let Imported { added, known, gone } = done.imported;
-        print(
-            json!({"dry_run": arguments.dry_run, "added": added, "known": known, "gone": gone, "without_time": done.without_time,
-            "first": done.first, "last": done.last, "files": as_json(&told)}),
-        );
+        let Imported { added, known, gone } = intake.imported;
+        let (first, last) = intake.span.map(|(first, last)| (first.to_string(), last.to_string())).unzip();
+        print(json!({"dry_run": arguments.dry_run, "added": added, "known": known, "gone": gone,
+            "without_time": intake.without_time, "first": first, "last": last, "files": as_json(&told)}));
     } else {
         tell(&told);
-        summary(&done, arguments.dry_run);
+        summary(&intake, arguments.dry_run);
     }
     let calls: u64 = told.iter().map(|(_, report)| report.calls).sum();
     if calls == 0 { ExitCode::from(UNKNOWN) } else { ExitCode::SUCCESS }
 }
 
-fn summary(done: &Done, dry_run: bool) {
-    let Imported { added, known, gone } = done.imported;
+/// The ledger, opened.
+fn intake(common: &Common, arguments: &Arguments) -> Result<Intake, (u8, String)> {
+    let options = options(common, arguments.ledger.as_deref()).map_err(|why| (USAGE, why))?;
+    let runtime = runtime().map_err(|error| (UNREACHABLE, format!("the runtime cannot start: {error}")))?;
+    let mut importer = None;
+    if !arguments.dry_run {
+        let opened = runtime.block_on(Importer::open(&options)).map_err(|error| (UNREACHABLE, error.to_string()))?;
+        importer = Some(opened);
+    }
+    Ok(Intake {
+        runtime,
+        importer,
+        entries: Entries::default(),
+        waiting: Vec::with_capacity(GROUP),
+        imported: Imported::default(),
+        without_time: 0,
+        span: None,
+        trouble: None,
+    })
+}
+
+fn summary(intake: &Intake, dry_run: bool) {
+    let Imported { added, known, gone } = intake.imported;
     let verb = if dry_run { "would import" } else { "imported" };
     let mut text = format!("{verb} {} calls", count(added));
-    if let (Some(first), Some(last)) = (&done.first, &done.last) {
+    if let Some((first, last)) = intake.span {
         text.push_str(&format!(" from {first} to {last}"));
     }
     if known > 0 {
@@ -156,8 +185,8 @@ fn summary(done: &Done, dry_run: bool) {
     if gone > 0 {
         text.push_str(&format!(", {} are of days whose detail is deleted and were left out", count(gone)));
     }
-    if done.without_time > 0 {
-        text.push_str(&format!(", {} have no time and were left out", count(done.without_time)));
+    if intake.without_time > 0 {
+        text.push_str(&format!(", {} have no time and were left out", count(intake.without_time)));
     }
     say(text);
 }

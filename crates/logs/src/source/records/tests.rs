@@ -16,7 +16,7 @@ fn told(text: &[u8], longest: usize, chunk: usize) -> Vec<(u64, String)> {
             Some(Record::TooLong(length)) => format!("too long {length}"),
             Some(Record::Cut(why)) => format!("cut {why}"),
         };
-        told.push((records.line(), record));
+        told.push((records.begin(), record));
     }
 }
 
