@@ -23,7 +23,7 @@ const listen = (page) => {
 };
 
 const pagesOf = async (world) => {
-  const paths = ['/dashboard', '/dashboard/requests', '/dashboard/runs', '/dashboard/limits', '/dashboard/providers', '/dashboard/spend?by=model', '/dashboard/waste', '/dashboard/waste?by=run&range=7d', '/dashboard/keys', '/dashboard/alerts', '/dashboard/requests?errors=true&range=7d', '/dashboard/requests?route=nothing-has-this-name'];
+  const paths = ['/dashboard', '/dashboard/requests', '/dashboard/runs', '/dashboard/limits', '/dashboard/capacity', '/dashboard/readiness', '/dashboard/providers', '/dashboard/spend?by=model', '/dashboard/waste', '/dashboard/waste?by=run&range=7d', '/dashboard/keys', '/dashboard/alerts', '/dashboard/requests?errors=true&range=7d', '/dashboard/requests?route=nothing-has-this-name'];
   const { requests } = await world.admin('/admin/v1/requests?limit=1&errors=true');
   const { runs } = await world.admin('/admin/v1/runs?limit=1');
   const { alerts } = await world.admin('/admin/v1/alerts?limit=1');

@@ -34,7 +34,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, follow, headroom, live};
+use crate::{budgets, capacity, follow, headroom, limits, live, readiness};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -152,6 +152,10 @@ where
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/capacity" => capacity::serve(shared).await?,
+        "/admin/v1/readiness" => readiness::serve(shared).await?,
+        "/admin/v1/limits/history" => limits::serve(shared, parts).await?,
+        "/admin/v1/uptime" => uptime(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
@@ -169,6 +173,22 @@ where
             None => return Err(Refusal::weir(Cause::NotFound, format!("nothing is served at {}", shown(path)))),
         },
     })
+}
+
+/// How long counting calls of ninety days may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(8);
+
+async fn uptime(shared: &Shared) -> Result<Response<ReplyBody>, Refusal> {
+    let now = wall();
+    let counting = tokio::time::timeout(PATIENCE, shared.ledger.uptime(now)).await;
+    let late = |_| {
+        Refusal::weir(
+            Cause::UpstreamTimeout,
+            "counting takes too long here: `weir providers --ledger FILE` reads the file",
+        )
+    };
+    let uptime = counting.map_err(late)?.map_err(unreadable)?;
+    Ok(json(StatusCode::OK, format!("{}\n", uptime.to_json(now))))
 }
 
 fn metrics(shared: &Shared) -> Response<ReplyBody> {

@@ -191,7 +191,7 @@ pub(crate) fn listed_price(config: &Config, deployment: &DeploymentId) -> Option
 }
 
 /// How a kind of provider counts what an endpoint uses.
-fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
+pub(crate) fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
     match (kind, endpoint) {
         (ProviderKind::OpenAi, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
         | (ProviderKind::Mock, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses) => {

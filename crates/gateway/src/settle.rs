@@ -106,7 +106,7 @@ impl Journey {
         if let Some(entry) = &journey.entry {
             let (key, tenant) = (entry.key.clone(), entry.tenant.clone());
             let route = entry.route.clone().unwrap_or_default();
-            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
+            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route, tools: false });
         }
         journey
     }
@@ -189,6 +189,14 @@ impl Journey {
             predicted_ms: millis(queued.predicted),
         };
         self.note(Stage::Queue, fact);
+    }
+
+    /// It would use about so much of the deployment that is to serve it before all others. Once is enough.
+    pub(crate) fn estimated(&mut self, deployment: &Arc<str>, input: u64, output: u64) {
+        let known = |event: &Event| matches!(event.fact, Fact::Estimated { .. });
+        if self.entry.as_ref().is_some_and(|entry| !entry.events.iter().any(known)) {
+            self.note(Stage::Queue, Fact::Estimated { deployment: deployment.to_string(), input, output });
+        }
     }
 
     /// A deployment had no capacity in time, so the next one is asked.

@@ -21,6 +21,7 @@ use crate::admin::Tries;
 use crate::alerts::Alarms;
 use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capacity;
 use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
@@ -31,7 +32,9 @@ use crate::live::Recent;
 use crate::metrics::{Declared, Metrics};
 use crate::oversized::cheapest;
 use crate::pins::Pins;
+use crate::planning::Planning;
 use crate::queue::Waiters;
+use crate::readiness;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
 use crate::runs::AllRuns;
@@ -51,7 +54,12 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) alarms: Alarms,
+    /// What the owner of the capacity decides by.
+    pub(crate) desk: capacity::Figures,
+    /// The seven answers of readiness.
+    pub(crate) readiness: readiness::Figures,
     pub(crate) pins: Mutex<Pins>,
+    pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
     /// Who is logged in at the dashboard, and what they look at.
@@ -70,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) runs: AllRuns,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
+    /// Whose turn it is to put on record what is declared of limits.
+    pub(crate) declaring: Semaphore,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -131,7 +141,10 @@ impl Shared {
             metrics,
             recent: Recent::default(),
             alarms: Alarms::default(),
+            desk: capacity::Figures::default(),
+            readiness: readiness::Figures::default(),
             pins: Mutex::default(),
+            planning: Planning::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
             sessions: Sessions::default(),
@@ -143,6 +156,7 @@ impl Shared {
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
             adding_up: Semaphore::new(1),
+            declaring: Semaphore::new(1),
             spending,
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),

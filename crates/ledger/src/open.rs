@@ -191,24 +191,40 @@ pub(crate) fn connect(
 ) -> std::pin::Pin<Box<dyn Future<Output = Result<Connection, OpenError>> + Send + '_>> {
     match place {
         Place::File(path) => Box::pin(connect_file(path)),
-        Place::Postgres(postgres) => Box::pin(connect_postgres(postgres)),
+        Place::Postgres(postgres) => Box::pin(connect_postgres(postgres, true)),
     }
 }
 
-async fn connect_postgres(postgres: &Postgres) -> Result<Connection, OpenError> {
+/// The same, also beside another process that serves it.
+pub(crate) async fn connect_beside(place: &Place) -> Result<Connection, OpenError> {
+    match place {
+        Place::File(path) => {
+            let mut connection = connect_file(path).await?;
+            let wait = connection.statement("PRAGMA busy_timeout = 10000");
+            connection.rows(wait).await.map_err(|error| not_opened(path, error))?;
+            Ok(connection)
+        }
+        Place::Postgres(postgres) => connect_postgres(postgres, false).await,
+    }
+}
+
+/// `serves`: no other process may.
+async fn connect_postgres(postgres: &Postgres, serves: bool) -> Result<Connection, OpenError> {
     let shown = || PathBuf::from(postgres.to_string());
     let failed = |source| OpenError::Database { path: shown(), source };
     let connecting = tokio::time::timeout(PATIENCE, postgres.options.connect());
     let late = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s"));
     let mut connection = connecting.await.map_err(late).and_then(|connected| connected).map_err(failed)?;
-    // It is held as long as the connection is.
-    let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(APPLICATION)
-        .fetch_one(&mut connection)
-        .await
-        .map_err(failed)?;
-    if !alone {
-        return Err(OpenError::Served { path: shown(), holder: None });
+    if serves {
+        // It is held as long as the connection is.
+        let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(APPLICATION)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(failed)?;
+        if !alone {
+            return Err(OpenError::Served { path: shown(), holder: None });
+        }
     }
     check_postgres(postgres, &mut connection).await?;
     let migrated = migrations(Dialect::Postgres).run_direct(None, &mut connection, false).await;

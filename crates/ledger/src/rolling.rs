@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::db::{Connection, DbRow};
+use crate::demand::{self, MinuteCells};
+use crate::figures::{self, FigureCells};
 use crate::index::{Postings, minute};
 use crate::rollup::{Cells, Counting, Grain, TagCells};
 use crate::row::Row;
@@ -105,7 +107,7 @@ impl Rolling {
             let built = tokio::task::spawn_blocking(move || fresh.into_iter().map(done).collect::<Vec<_>>()).await;
             let built = built.map_err(|_| sqlx::Error::WorkerCrashed)?;
             on.begin().await?;
-            let added = add(on, built).await;
+            let added = add_and_clean(on, built).await;
             on.end(added).await?;
             self.clean(&minutes);
         }
@@ -133,28 +135,52 @@ impl Rolling {
 
 /// What the requests of a minute come to.
 #[derive(Default)]
-struct Built {
+pub(crate) struct Built {
     postings: Postings,
     cells: Counting,
     tags: TagCells,
+    demand: MinuteCells,
+    figures: FigureCells,
+}
+
+/// The same, as it is added to what was counted before.
+pub(crate) struct Counted {
+    postings: Postings,
+    cells: Cells,
+    tags: TagCells,
+    demand: MinuteCells,
+    figures: FigureCells,
 }
 
 impl Built {
-    fn add(&mut self, seen: &Seen) {
+    pub(crate) fn add(&mut self, seen: &Seen) {
         self.postings.push(seen);
         self.cells.add(seen);
         self.tags.add(seen);
+        self.demand.add(seen);
+        self.figures.add(seen);
     }
 
-    fn done(mut self) -> (Postings, Cells, TagCells) {
+    pub(crate) fn done(mut self) -> Counted {
         self.postings.sort();
-        (self.postings, self.cells.done(), self.tags)
+        let Self { postings, cells, tags, demand, figures } = self;
+        Counted { postings, cells: cells.done(), tags, demand, figures }
     }
 }
 
-async fn add(on: &mut Connection, built: Vec<(i64, (Postings, Cells, TagCells))>) -> Result<(), sqlx::Error> {
+async fn add_and_clean(on: &mut Connection, built: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
+    on.alone().await?;
+    for (minute, _) in &built {
+        clean(on, *minute, minute + 1).await?;
+    }
+    add(on, built).await
+}
+
+/// Adds to roll-ups and spans what was counted of some minutes, in a transaction in which nobody else does.
+pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
     let mut sums: BTreeMap<(Grain, i64), (Cells, TagCells)> = BTreeMap::new();
-    for (minute, (postings, cells, tags)) in built {
+    let (mut demands, mut all_figures) = (BTreeMap::new(), BTreeMap::new());
+    for (minute, Counted { postings, cells, tags, demand, figures }) in counted {
         add_span(on, minute, minute + 1, postings).await?;
         for grain in Grain::ALL {
             let start = grain.begin(minute * Grain::Minute.length());
@@ -162,7 +188,8 @@ async fn add(on: &mut Connection, built: Vec<(i64, (Postings, Cells, TagCells))>
             sum.0.merge(&cells);
             sum.1.merge(&tags);
         }
-        clean(on, minute, minute + 1).await?;
+        demands.insert(minute, demand);
+        all_figures.insert(minute, figures);
     }
     for ((grain, start), (mut cells, mut tags)) in sums {
         let (before, tags_before) = read_rollup(on, grain, start).await?;
@@ -170,16 +197,18 @@ async fn add(on: &mut Connection, built: Vec<(i64, (Postings, Cells, TagCells))>
         tags.merge(&tags_before);
         write_rollup(on, grain, start, &cells, &tags).await?;
     }
-    Ok(())
+    demand::add(on, &demands).await?;
+    figures::add(on, &all_figures).await
 }
 
 /// Counts a minute anew from its requests, and the others of its window with it; returns which minutes are clean now.
 async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i64>, sqlx::Error> {
+    on.alone().await?;
     let window = window_of(on, stale).await?;
     let (start, until) = window.map_or((stale, stale + 1), |window| (window.start, window.until));
     drop_spans(on, start).await?;
-    let mut minutes: BTreeMap<i64, (Counting, TagCells)> =
-        (start..until).map(|minute| (minute, Default::default())).collect();
+    type Parts = (Counting, TagCells, MinuteCells, FigureCells);
+    let mut minutes: BTreeMap<i64, Parts> = (start..until).map(|minute| (minute, Default::default())).collect();
     let (mut span, mut from) = (Postings::default(), first_id(start));
     loop {
         let rows = ended(on, &from, first_id(until)).await?;
@@ -190,6 +219,8 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
             let sums = minutes.entry(minute(seen.id.0)).or_default();
             sums.0.add(&seen);
             sums.1.add(&seen);
+            sums.2.add(&seen);
+            sums.3.add(&seen);
             span.push(&seen);
         }
         // The next begins after the last.
@@ -203,9 +234,12 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     }
     clean(on, start, until).await?;
     let mut longer = BTreeSet::new();
-    for (minute, (cells, tags)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
+    let (mut demands, mut all_figures) = (BTreeMap::new(), BTreeMap::new());
+    for (minute, (cells, tags, demand, figures)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
         let at = minute * Grain::Minute.length();
         write_rollup(on, Grain::Minute, at, &cells.done(), &tags).await?;
+        demands.insert(minute, demand);
+        all_figures.insert(minute, figures);
         longer.insert((Grain::Hour, Grain::Hour.begin(at)));
         longer.insert((Grain::Day, Grain::Day.begin(at)));
     }
@@ -219,6 +253,8 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
         }
         write_rollup(on, grain, start, &cells, &tags).await?;
     }
+    demand::count_anew(on, &demands).await?;
+    figures::count_anew(on, &all_figures).await?;
     Ok((start..until).collect())
 }
 

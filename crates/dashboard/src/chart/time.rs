@@ -11,14 +11,14 @@ use super::percent;
 use crate::words::Clock;
 
 /// The height of the part that values are drawn in, what is above it, and what is below, in pixels.
-const PLOT: u32 = 148;
-const ABOVE: u32 = 18;
-const BELOW: u32 = 20;
+pub(super) const PLOT: u32 = 148;
+pub(super) const ABOVE: u32 = 18;
+pub(super) const BELOW: u32 = 20;
 /// The height of what is hatched, in pixels.
 const HATCH: f64 = 8.0;
 /// The inner drawing's own units.
-const WIDE: f64 = 1_000.0;
-const HIGH: f64 = 500.0;
+pub(super) const WIDE: f64 = 1_000.0;
+pub(super) const HIGH: f64 = 500.0;
 
 /// How values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,7 +305,7 @@ impl TimeChart<'_> {
 }
 
 /// Where a value is in the outer drawing, and so many pixels above.
-fn height(scale: &Scale, value: f64, above: f64) -> String {
+pub(super) fn height(scale: &Scale, value: f64, above: f64) -> String {
     format!("{:.1}", f64::from(ABOVE) + f64::from(PLOT) * (1.0 - scale.place(value)) - above)
 }
 
@@ -322,7 +322,7 @@ fn span(every: Duration) -> String {
     if number == 1 { unit.to_owned() } else { format!("{number}\u{202f}{unit}") }
 }
 
-fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
+pub(super) fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
     let mut text = String::new();
     for (number, (x, y)) in points.enumerate() {
         text.push_str(&format!("{}{x:.1} {y:.1}", if number == 0 { 'M' } else { 'L' }));
@@ -331,7 +331,7 @@ fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
 }
 
 /// A line through all points that there are, with gaps where there are none; a point alone is a dot.
-fn polyline(points: &[Option<(f64, f64)>]) -> String {
+pub(super) fn polyline(points: &[Option<(f64, f64)>]) -> String {
     let mut text = String::new();
     for run in points.split(Option::is_none).filter(|run| !run.is_empty()) {
         text.push_str(&path(run.iter().flatten().copied()));
@@ -343,7 +343,7 @@ fn polyline(points: &[Option<(f64, f64)>]) -> String {
 }
 
 /// The area between two lines, where both are known.
-fn between(low: &[Option<(f64, f64)>], high: &[Option<(f64, f64)>]) -> String {
+pub(super) fn between(low: &[Option<(f64, f64)>], high: &[Option<(f64, f64)>]) -> String {
     let both: Vec<_> = low.iter().zip(high).map(|(low, high)| low.zip(*high)).collect();
     let mut text = String::new();
     for run in both.split(Option::is_none).filter(|run| run.len() > 1) {

@@ -4,13 +4,15 @@
 mod alerts;
 mod live;
 mod money;
+mod readiness;
 mod record;
 mod runs;
 mod series;
 
 pub use alerts::{Acknowledged, Alert, Alerts, Closed, Notifier, Silence};
-pub use live::{Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
+pub use live::{Ahead, Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
 pub use money::{Budget, Budgets, Key, Keys, Usage};
+pub use readiness::{Answer, Readiness};
 pub use record::{Attempt, Event, Record};
 pub use runs::{Evidence, Run, Runs};
 pub use series::{Calls, Counts, Part, Quantiles, Rest, Series, Wasted};

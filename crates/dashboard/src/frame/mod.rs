@@ -23,6 +23,10 @@ pub enum Page {
     Runs,
     /// Ceilings and what of them is used.
     Limits,
+    /// The seven questions of readiness.
+    Readiness,
+    /// What will be asked for, and what can be done.
+    Capacity,
     /// Deployments and how they fare.
     Providers,
     /// What was spent on what.
@@ -38,7 +42,7 @@ pub enum Page {
 /// The groups of the navigation, each page with the letter that leads to it after `g`.
 const GROUPS: [(&str, &[(Page, char)]); 4] = [
     ("Now", &[(Page::Overview, 'o'), (Page::Requests, 'r'), (Page::Runs, 'u')]),
-    ("Capacity", &[(Page::Limits, 'l'), (Page::Providers, 'p')]),
+    ("Capacity", &[(Page::Limits, 'l'), (Page::Capacity, 'c'), (Page::Readiness, 'd'), (Page::Providers, 'p')]),
     ("Money", &[(Page::Spend, 's'), (Page::Waste, 'w'), (Page::Keys, 'k')]),
     ("Desk", &[(Page::Alerts, 'a')]),
 ];
@@ -54,6 +58,8 @@ impl Page {
             Self::Requests => "/dashboard/requests",
             Self::Runs => "/dashboard/runs",
             Self::Limits => "/dashboard/limits",
+            Self::Readiness => "/dashboard/readiness",
+            Self::Capacity => "/dashboard/capacity",
             Self::Providers => "/dashboard/providers",
             Self::Spend => "/dashboard/spend",
             Self::Waste => "/dashboard/waste",
@@ -70,6 +76,8 @@ impl Page {
             Self::Requests => "Requests",
             Self::Runs => "Runs",
             Self::Limits => "Limits",
+            Self::Readiness => "Readiness",
+            Self::Capacity => "Capacity",
             Self::Providers => "Providers",
             Self::Spend => "Spend",
             Self::Waste => "Waste",
@@ -318,7 +326,7 @@ fn keys_help() -> Markup {
         ("/", "filter, or find a request by its id"),
         (
             "g, then a letter",
-            "o overview · r requests · u runs · l limits · p providers · s spend · w waste · k keys · a alerts",
+            "o overview · r requests · u runs · l limits · c capacity · d readiness · p providers · s spend · w waste · k keys · a alerts",
         ),
         ("j k Enter", "next row, row before, open it"),
         ("[ ]", "the range before, the range after"),
@@ -352,6 +360,8 @@ fn icon(page: Page) -> Markup {
         Page::Requests => "M3 6h11l-3-3M17 14H6l3 3",
         Page::Runs => "M5 4v12M5 8c0 3 9 1 9 4v4M14 16l-2-2M14 16l2-2",
         Page::Limits => "M3 5h9M3 10h13M3 15h6M17 3v14",
+        Page::Readiness => "M3 6l2 2 3-4M3 14l2 2 3-4M11 6h6M11 14h6",
+        Page::Capacity => "M3 16c5 0 6-9 14-11M3 4h14M13 3l4 2-2 4",
         Page::Providers => "M4 4h12v5H4zM4 11h12v5H4zM7 6.500h1M7 13.500h1",
         Page::Spend => "M10 3v14M14 6.500C13 5 7 4.500 7 7.500s7 2 7 5-6 2.500-7.500.5",
         Page::Waste => "M4 6h12M8 6V4h4v2M6 6l1 11h6l1-11",

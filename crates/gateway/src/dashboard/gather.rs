@@ -8,8 +8,11 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use weir_capacity::desk::Desk;
 use weir_config::Right;
-use weir_dashboard::figures::{Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
+use weir_dashboard::figures::{
+    Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Readiness, Record, Run, Runs, Series,
+};
 use weir_dashboard::frame::{Content, Context, Page, Viewer};
 use weir_dashboard::pages::{self, FIELDS, OverviewFigures, ProvidersFigures, RequestsFigures, SpendFigures};
 use weir_dashboard::params::{Params, decoded, encoded, segment};
@@ -167,6 +170,8 @@ async fn content(
         Page::Requests => pages::requests(context, &asking.requests(context).await?),
         Page::Runs => pages::runs(context, &asking.runs(context).await?),
         Page::Limits => pages::limits(context, &asking.get::<Headroom>("/admin/v1/headroom").await?),
+        Page::Readiness => pages::readiness(context, &asking.get::<Readiness>("/admin/v1/readiness").await?),
+        Page::Capacity => pages::capacity(context, &asking.get::<Desk>("/admin/v1/capacity").await?),
         Page::Providers => pages::providers(context, &asking.providers(context).await?),
         Page::Spend => pages::spend(context, &asking.spend(context).await?),
         Page::Waste => {

@@ -240,6 +240,8 @@ fn page_at(path: &str) -> Option<Page> {
         Page::Requests,
         Page::Runs,
         Page::Limits,
+        Page::Readiness,
+        Page::Capacity,
         Page::Providers,
         Page::Spend,
         Page::Waste,

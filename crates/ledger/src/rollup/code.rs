@@ -136,28 +136,14 @@ fn read_names(bytes: &mut Unpack<'_>) -> Option<(bool, Vec<Arc<str>>)> {
 fn write_requests(pack: &mut Pack, tally: &Tally) {
     write_counts(pack, &tally.requests.values());
     for times in [&tally.duration, &tally.first_content, &tally.queue_wait] {
-        pack.number(times.raw().len() as u64);
-        let mut before = 0;
-        for (bucket, count) in times.raw() {
-            pack.number(u64::from(bucket - before));
-            pack.number(*count);
-            before = *bucket;
-        }
+        times.write(pack);
     }
 }
 
 fn read_requests(bytes: &mut Unpack<'_>) -> Option<Tally> {
     let mut requests = Requests::default();
     read_counts(bytes, &mut requests.values_mut())?;
-    let mut times = || {
-        let count = bytes.count()?;
-        let (mut before, mut buckets) = (0_u16, Vec::with_capacity(count));
-        for _ in 0..count {
-            before = before.checked_add(u16::try_from(bytes.number()?).ok()?)?;
-            buckets.push((before, bytes.number()?));
-        }
-        Some(Histogram::of_raw(buckets))
-    };
+    let mut times = || Histogram::read(bytes);
     let (duration, first_content, queue_wait) = (times()?, times()?, times()?);
     Some(Tally { requests, duration, first_content, queue_wait, ..Tally::default() })
 }

@@ -10,6 +10,7 @@ mod read;
 mod tags;
 
 pub(crate) use cells::{Cell, CellKey, Cells, Counting};
+pub(crate) use cover::{Piece, cover};
 pub(crate) use read::{Rolled, Sink};
 pub(crate) use tags::TagCells;
 

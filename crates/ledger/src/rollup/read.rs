@@ -12,7 +12,7 @@ use super::{Grain, cells, tags};
 use crate::db::Snapshot;
 use crate::filter::Filter;
 use crate::index::{Reading, dirty_minutes};
-use crate::query::{Reader, StoreError};
+use crate::query::{Reader, StoreError, key};
 use crate::seen::Seen;
 use crate::series::{Adding, Series, SeriesBy, SeriesQuery, Tally};
 
@@ -117,7 +117,7 @@ impl Rolled<'_> {
             let tags = tags.next_if(|(at, _)| at == start).and_then(|(_, data)| TagCells::decode(&data));
             let folded = cells.as_ref().is_some_and(|(folded, _)| *folded && self.names_matter)
                 || tags.as_ref().is_some_and(|tags| tags.folded);
-            if folded && *start >= oldest {
+            if folded && *start >= oldest && has_requests(self.snapshot, *start, *start + grain.length()).await? {
                 again.extend(finer(grain, *start).into_iter().map(|piece| (*bucket, piece)));
                 continue;
             }
@@ -151,6 +151,14 @@ async fn rollups(
     let mut sql = snapshot.statement("SELECT start, data FROM rollups WHERE grain = ");
     sql.bind(number).push(" AND start >= ").bind(*first).push(" AND start <= ").bind(*last).push(" ORDER BY start");
     snapshot.rows(sql).await?.iter().map(|row| Ok((row.int(0)?, row.blob(1)?))).collect()
+}
+
+/// Whether a time has requests: where days that were imported late are kept, those between may be gone.
+async fn has_requests(snapshot: &mut Snapshot, from: i64, to: i64) -> Result<bool, sqlx::Error> {
+    let id = |at: i64| key(RequestId::new(WallTime(at).millis(), 0));
+    let mut sql = snapshot.statement("SELECT id FROM requests WHERE id >= ");
+    sql.bind(id(from)).push(" AND id < ").bind(id(to)).push(" LIMIT 1");
+    Ok(!snapshot.rows(sql).await?.is_empty())
 }
 
 /// The first microsecond of which there may be requests: before it, roll-ups are all that there is.
