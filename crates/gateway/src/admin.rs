@@ -10,6 +10,7 @@ pub(crate) mod people;
 mod requests;
 mod runs;
 mod spend;
+mod uptime;
 mod waste;
 
 use access::Path;
@@ -155,7 +156,7 @@ where
         "/admin/v1/capacity" => capacity::serve(shared).await?,
         "/admin/v1/readiness" => readiness::serve(shared).await?,
         "/admin/v1/limits/history" => limits::serve(shared, parts).await?,
-        "/admin/v1/uptime" => uptime(shared).await?,
+        "/admin/v1/uptime" => uptime::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
@@ -175,22 +176,6 @@ where
     })
 }
 
-/// How long counting calls of ninety days may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(8);
-
-async fn uptime(shared: &Shared) -> Result<Response<ReplyBody>, Refusal> {
-    let now = wall();
-    let counting = tokio::time::timeout(PATIENCE, shared.ledger.uptime(now)).await;
-    let late = |_| {
-        Refusal::weir(
-            Cause::UpstreamTimeout,
-            "counting takes too long here: `weir providers --ledger FILE` reads the file",
-        )
-    };
-    let uptime = counting.map_err(late)?.map_err(unreadable)?;
-    Ok(json(StatusCode::OK, format!("{}\n", uptime.to_json(now))))
-}
-
 fn metrics(shared: &Shared) -> Response<ReplyBody> {
     let page = seen(shared, |seen| shared.metrics.page(seen));
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
@@ -207,6 +192,7 @@ pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
     show(&Seen {
         budgets: &budgets,
         alerts: &shared.alarms.figures(),
+        desk: shared.desk.latest().as_deref(),
         deployments: &deployments,
         pools: &pools,
         now,

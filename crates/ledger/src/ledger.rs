@@ -376,6 +376,14 @@ impl Ledger {
         self.inner.reader.figures(from, until).await
     }
 
+    /// How deployments served between each two edges; see [`Reader::figures_over`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn figures_over(&self, edges: &[WallTime]) -> Result<Vec<Figures>, StoreError> {
+        self.inner.reader.figures_over(edges).await
+    }
+
     /// Measured availability before `now`; see [`Reader::uptime`].
     ///
     /// # Errors

@@ -71,9 +71,11 @@ impl Store {
             (Grain::Hour.number(), hours),
             (Grain::Hour.of_tags(), hours),
             (figures::HOURS, hours),
+            (Grain::Hour.of_margins().unwrap_or(-1), hours),
             (Grain::Day.number(), days),
             (Grain::Day.of_tags(), days),
             (figures::DAYS, days),
+            (Grain::Day.of_margins().unwrap_or(-1), days),
             (demand::HOURS, days),
         ] {
             drop_rollups(on, number, 0, before).await?;

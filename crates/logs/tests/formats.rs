@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
+use proptest::prelude::{any, prop_assert, proptest};
 use weir_logs::{Call, Names, Options, read};
 
 /// A call in a line.
@@ -91,4 +92,39 @@ fn every_fixture_is_read_into_its_calls() {
     }
     let expected = fs::read_to_string(&expected).unwrap();
     assert_eq!(listed, expected);
+}
+
+/// The fixtures' bytes.
+fn fixtures() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|of| of != "txt"))
+        .map(|file| fs::read(file).unwrap())
+        .collect()
+}
+
+/// Calls, and what else became of records.
+fn counts(bytes: Vec<u8>) -> (u64, u64) {
+    let names = Names::default();
+    let mut seen = 0;
+    let report = read(std::io::Cursor::new(bytes), Options::new(&names), |_| seen += 1, |_| true).unwrap();
+    assert_eq!(seen, report.calls);
+    (report.calls, report.damaged)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_damaged_is_read_to_its_end(which: usize, cut: usize, at: usize, byte in any::<u8>()) {
+        let fixtures = fixtures();
+        let mut bytes = fixtures[which % fixtures.len()].clone();
+        let (whole, _) = counts(bytes.clone());
+        let place = at % bytes.len();
+        bytes[place] = byte;
+        bytes.truncate(cut % bytes.len() + 1);
+        // Two lines made of one, or a quote that opens, never make more calls than there were.
+        prop_assert!(counts(bytes).0 <= whole + 1);
+    }
 }

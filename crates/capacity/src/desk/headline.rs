@@ -65,6 +65,7 @@ impl Desk {
         };
         let bare = |at: WallTime| said(at).trim_start_matches("on ").trim_start_matches("at ").to_owned();
         let spread = match (found.p10, found.p90) {
+            (Some(first), Some(last)) if bare(first) == bare(last) => " (90 % sure)".to_owned(),
             (Some(first), Some(last)) => format!(" (10–90 %: {} – {})", bare(first), bare(last)),
             (Some(first), None) => format!(" (10 %: {})", bare(first)),
             _ => String::new(),

@@ -11,8 +11,8 @@ use super::view::{Band, CeilingView, ExhaustionView, HourUse, LaunchView, ModelV
 use super::words::no_forecast;
 use super::{Ceiling, Fleet};
 use crate::forecast::{
-    Alarm, Calendar, DAILY_HOURS, Forecast, History, Peaks, Period, Quota, Rule, Running, Sample, Shift, Unforecast,
-    exhaustion, forecast, quota,
+    Alarm, Calendar, DAILY_HOURS, Exhaustion, Forecast, History, Peaks, Period, Quota, Rule, Running, Sample, Shift,
+    Unforecast, exhaustion, forecast, quota,
 };
 
 /// How far back hours are looked at.
@@ -55,14 +55,15 @@ pub(super) fn outlook(fleet: &Fleet, book: &Book, place: usize, now: WallTime, a
         view.no_forecast = Some(no_forecast(why, now, &fleet.zone));
     }
     let ahead = made.ok().map(|(ahead, _)| ahead);
-    if ceiling.dimension.is_daily() {
+    let found = if ceiling.dimension.is_daily() {
         of_days(&mut view, ceiling, &line, ahead.as_ref(), now);
+        None
     } else {
         let last = book.last_minute(Subject::Ceiling(place));
         view.now = Use { amount: last, share: share(last, ceiling.limit) };
-        of_minutes(&mut view, ceiling, &line, ahead.as_ref(), &calendar, &fleet.zone, now);
-    }
-    decide(&mut view, fleet, ahead.as_ref(), ceiling, now, alarm);
+        of_minutes(&mut view, ceiling, &line, ahead.as_ref(), &calendar, &fleet.zone, now)
+    };
+    decide(&mut view, fleet, found.as_ref(), ceiling, now, alarm);
     view
 }
 
@@ -173,7 +174,7 @@ fn of_minutes(
     calendar: &Calendar<'_>,
     zone: &Zone,
     now: WallTime,
-) {
+) -> Option<Exhaustion> {
     let limit = ceiling.limit;
     let used = |(at, hour): &(WallTime, Hour)| HourUse { at: *at, amount: hour.p95, share: share(hour.p95, limit) };
     let fullest = |from: WallTime| {
@@ -184,7 +185,7 @@ fn of_minutes(
     view.peak_of_all = fullest(WallTime(i64::MIN));
     let all: Vec<HourUse> = line.iter().map(used).collect();
     view.past = by_day(&all, zone, |one| one.at, |one| one.amount);
-    let Some(Ahead { forecast, peaks }) = ahead else { return };
+    let Ahead { forecast, peaks } = ahead?;
     let band = |point: &crate::forecast::Point| {
         let part = peaks.share(calendar.slot(point.at).of_week());
         Band {
@@ -200,16 +201,23 @@ fn of_minutes(
     let bands: Vec<Band> = forecast.points.iter().map(band).collect();
     view.busiest = bands.iter().take(BUSIEST).max_by(|a, b| a.p50.total_cmp(&b.p50)).copied();
     view.ahead = by_day(&bands, zone, |one| one.at, |one| one.p50);
-    view.hours = bands.into_iter().take(TOLD).collect();
-    if let Some(found) = exhaustion(forecast, peaks, limit as f64, AHEAD, SEED) {
-        view.exhaustion = Some(ExhaustionView {
-            until: found.until,
-            probability: found.probability,
-            p10: found.p10,
-            p50: found.p50,
-            p90: found.p90,
-        });
+    // What is left of today is a day of its own only if it is to be fuller than today was.
+    if let (Some(first), Some(was)) = (view.ahead.first(), view.past.last())
+        && local_day(first.at, zone) == local_day(was.at, zone)
+        && first.p50 <= was.amount
+    {
+        view.ahead.remove(0);
     }
+    view.hours = bands.into_iter().take(TOLD).collect();
+    let found = exhaustion(forecast, peaks, limit as f64, AHEAD, SEED)?;
+    view.exhaustion = Some(ExhaustionView {
+        until: found.until,
+        probability: found.probability,
+        p10: found.p10,
+        p50: found.p50,
+        p90: found.p90,
+    });
+    Some(found)
 }
 
 /// To the hundredth, which is finer than anybody can tell.
@@ -217,12 +225,16 @@ fn rounded(amount: f64) -> f64 {
     (amount * 100.0).round() / 100.0
 }
 
+/// Days since 1970-01-01 on the clocks of a zone.
+fn local_day(at: WallTime, zone: &Zone) -> i64 {
+    at.0.saturating_add(zone.seconds_ahead(at) * 1_000_000).div_euclid(DAY)
+}
+
 /// Of each local day the fullest.
 fn by_day<T: Copy>(all: &[T], zone: &Zone, at: impl Fn(&T) -> WallTime, amount: impl Fn(&T) -> f64) -> Vec<T> {
     let mut days: BTreeMap<i64, T> = BTreeMap::new();
     for one in all {
-        let when = at(one);
-        let day = when.0.saturating_add(zone.seconds_ahead(when) * 1_000_000).div_euclid(DAY);
+        let day = local_day(at(one), zone);
         let fuller = days.get(&day).is_none_or(|known| amount(one) > amount(known));
         if fuller {
             days.insert(day, *one);
@@ -294,7 +306,7 @@ pub(super) fn period(period: &Period) -> PeriodView {
 fn decide(
     view: &mut CeilingView,
     fleet: &Fleet,
-    ahead: Option<&Ahead>,
+    found: Option<&Exhaustion>,
     ceiling: &Ceiling,
     now: WallTime,
     alarm: &mut Alarm,
@@ -310,10 +322,8 @@ fn decide(
         alarm.raised = view.alarms.then_some(alarm.raised.unwrap_or(now));
         return;
     }
-    let found =
-        ahead.and_then(|Ahead { forecast, peaks }| exhaustion(forecast, peaks, ceiling.limit as f64, AHEAD, SEED));
     if let Some(found) = found {
-        alarm.step(&rule, now, &found);
+        alarm.step(&rule, now, found);
     }
     view.alarms = alarm.raised.is_some();
 }

@@ -244,3 +244,90 @@ fn nothing_asked_for_is_no_fault_and_no_figure() {
     let json = serde_json::to_string(&desk).unwrap();
     assert_eq!(serde_json::from_str::<Desk>(&json).unwrap(), desk, "what is written is read again");
 }
+
+/// Hours of five weeks at `a/x`, by day and by hour of the day.
+fn shaped(level: impl Fn(f64) -> f64) -> Vec<DemandRow> {
+    let last = NOW.0.div_euclid(HOUR);
+    let of = |hour: i64| {
+        let at = WallTime(hour * HOUR);
+        let of_day = 0.7 - 0.3 * (hour as f64 / 24.0 * std::f64::consts::TAU).cos();
+        // A little noise that is the same each time.
+        let noise = 1.0 + ((hour.wrapping_mul(2_654_435_761) % 1_000) as f64 / 1_000.0 - 0.5) * 0.06;
+        row("a/x", at, (level((hour - last) as f64 / 24.0) * of_day * noise).round().max(0.0) as u64, 60)
+    };
+    (last - 35 * 24..last).map(of).collect()
+}
+
+#[test]
+fn growth_is_told_before_it_reaches_the_limit_with_the_day_to_decide() {
+    let fleet = fleet(1_000, 2_000);
+    let desk = told(&fleet, &book(&fleet, &shaped(|day| 800.0 * 1.015_f64.powf(day)), &[]), &BTreeMap::new());
+    let a = view(&desk, "a requests/min");
+    assert!((0.75..0.86).contains(&a.peak.unwrap().share), "{:?}", a.peak);
+    assert!(a.busiest.unwrap().share > a.peak.unwrap().share, "{:?}", a.busiest);
+    let found = a.exhaustion.unwrap();
+    // At the top of the day 800 grow to 1,000 within fifteen days.
+    let days = |at: Option<WallTime>| (at.unwrap().0 - NOW.0) as f64 / DAY as f64;
+    assert!((9.0..19.0).contains(&days(found.p50)) && found.p10 <= found.p50, "{found:?}");
+    assert!(a.alarms && a.decide_by == found.p10.map(|at| WallTime(at.0 - 10 * DAY)));
+    assert_eq!(desk.headline(&fleet.zone).0, Urgency::Decide);
+    assert!(desk.headline(&fleet.zone).1.contains("Owner: Platform on-call."));
+    assert!((a.model.as_ref().unwrap().growth_per_day.unwrap() - 0.015).abs() < 0.006, "{:?}", a.model);
+    assert!(a.ahead.len() > 20 && a.hours.len() == 14 * 24, "{} {}", a.ahead.len(), a.hours.len());
+}
+
+#[test]
+fn flat_demand_at_four_fifths_is_no_alarm() {
+    let fleet = fleet(1_000, 2_000);
+    let desk = told(&fleet, &book(&fleet, &shaped(|_| 800.0), &[]), &BTreeMap::new());
+    let a = view(&desk, "a requests/min");
+    assert!(!a.alarms && a.peak.unwrap().share > 0.75, "{:?}", a.exhaustion);
+}
+
+#[test]
+fn a_day_limit_that_is_used_up_each_day_says_when_that_is_today() {
+    let mut fleet = fleet(100, 100);
+    // 110 tokens a request, 1,000 a minute on average at seven tenths: 110 million a day, of which there are 90.
+    fleet.ceilings = vec![ceiling("a", Dimension::TokensPerDay, 90_000_000)];
+    let desk = told(&fleet, &book(&fleet, &shaped(|_| 1_000.0), &[]), &BTreeMap::new());
+    let a = view(&desk, "a tokens/day");
+    let today = a.days[0];
+    assert!(today.probability > 0.9 && today.p50.unwrap() < today.resets, "{today:?}");
+    assert!(today.p50.unwrap() > NOW, "{today:?}");
+    assert!(a.alarms && a.busiest.unwrap().share > 1.1, "{:?}", a.busiest);
+    let words = desk.headline(&fleet.zone).1;
+    assert!(words.starts_with("a tokens/day reach 90M a day at "), "{words}");
+    let enough = ceiling("a", Dimension::TokensPerDay, 200_000_000);
+    fleet.ceilings = vec![enough];
+    let desk = told(&fleet, &book(&fleet, &shaped(|_| 1_000.0), &[]), &BTreeMap::new());
+    assert!(!view(&desk, "a tokens/day").alarms);
+}
+
+#[test]
+fn a_budget_that_does_not_last_its_month_says_by_when_it_is_gone() {
+    let mut fleet = fleet(100, 100);
+    let limit = NanoUsd(400_000_000_000);
+    fleet.budgets = vec![BudgetCeiling {
+        name: "team-a".into(),
+        limit,
+        period: weir_engine::Period::Month,
+        payer: Default::default(),
+    }];
+    // A dollar an hour, five weeks long; 17 days and 14 hours of this month are over.
+    let hours = vec![NanoUsd(1_000_000_000); 35 * 24];
+    let spending = [Spending {
+        name: "team-a".into(),
+        start: WallTime(NOW.0.div_euclid(HOUR) * HOUR - 35 * DAY),
+        hours,
+        spent: NanoUsd(350_000_000_000),
+        unpriced: 3,
+    }];
+    let book = book(&fleet, &[], &[]);
+    let known = Known { fleet: &fleet, book: &book, keys: &BTreeMap::new(), spending: &spending, now: NOW };
+    let budget = &desk(&known, &mut Alarms::new()).budgets[0];
+    let end = budget.period_end.unwrap();
+    assert!(end.probability > 0.9, "{end:?}");
+    let hours = (end.p50.unwrap().0 - NOW.0) as f64 / HOUR as f64;
+    assert!((45.0..56.0).contains(&hours), "50 dollars at a dollar an hour: {hours}");
+    assert_eq!((budget.unpriced, budget.decide_by), (3, end.p10));
+}

@@ -21,6 +21,14 @@ pub(crate) struct Nights {
     pub(crate) nights: u32,
 }
 
+impl Nights {
+    /// The last of them only.
+    pub(crate) fn first(&self, most: usize) -> Self {
+        let tried = self.tried.iter().filter(|t| t.night <= most).copied().collect();
+        Self { tried, blocks: Vec::new(), nights: self.nights.min(most as u32) }
+    }
+}
+
 /// How one day went otherwise than expected, hour by hour.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
@@ -56,7 +64,7 @@ pub(crate) fn nights(
                 whole += 1;
             }
             let kind = kind(&limits, *median);
-            out.tried.push(Tried { kind, ahead: index / 24, day, median: *median, came, error, stepped });
+            out.tried.push(Tried { kind, night, ahead: index / 24, day, median: *median, came, error, stepped });
         }
         if whole >= 20 {
             out.blocks.push(block);
@@ -78,10 +86,11 @@ pub(crate) fn kind(limits: &[f64; KINDS - 1], median: f64) -> usize {
     limits.iter().filter(|limit| median > **limit).count()
 }
 
-/// The loss, the coverage and the error of the nights, each day judged by bands made from the other days.
-pub(crate) fn judge(nights: &Nights, offset: f64) -> BackTest {
+/// The loss, the coverage and the error of the nights, each day judged by bands made from the other days. `ordinary` leaves out hours
+/// before which there was a step that nobody could know.
+pub(crate) fn judge(nights: &Nights, offset: f64, ordinary: bool) -> BackTest {
     let sorted = Sorted::new(&nights.tried, offset);
-    let mut by_day: Vec<&Tried> = nights.tried.iter().collect();
+    let mut by_day: Vec<&Tried> = nights.tried.iter().filter(|t| !(ordinary && t.stepped)).collect();
     by_day.sort_by_key(|t| t.day);
     let (mut loss, mut inside, mut off, mut sum) = (0.0, 0_u32, 0.0, 0.0);
     for day in by_day.chunk_by(|a, b| a.day == b.day) {
@@ -94,7 +103,7 @@ pub(crate) fn judge(nights: &Nights, offset: f64) -> BackTest {
             sum += t.came;
         }
     }
-    let hours = nights.tried.len();
+    let hours = by_day.len();
     let count = (hours.max(1)) as f64;
     BackTest {
         nights: nights.nights,

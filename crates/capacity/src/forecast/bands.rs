@@ -19,6 +19,8 @@ pub(crate) struct Tried {
     pub(crate) kind: usize,
     /// How far ahead it was, in whole days: 0 is the next day.
     pub(crate) ahead: usize,
+    /// From which night it was forecast; 1 is the last.
+    pub(crate) night: usize,
     /// Its local day.
     pub(crate) day: i64,
     /// The median that was forecast.

@@ -23,13 +23,19 @@ impl Peaks {
         Self(vec![burst.clamp(0.0, 1e6) / 60.0; WEEK])
     }
 
-    /// The same with a ratio for each slot of the week; slots that are missing or make no sense have the median of the others.
+    /// The same with a ratio for each slot of the week, of which each rests on a few hours only. So a slot takes the median of its hour and
+    /// the hours beside it on all days of its kind: otherwise the busiest slot would be the luckiest.
     #[must_use]
     pub fn by_slot(bursts: &[Option<f64>]) -> Self {
-        let known: Vec<f64> = bursts.iter().flatten().copied().filter(|b| b.is_finite() && *b > 0.0).collect();
-        let usual = super::stats::median(&known).unwrap_or(1.0);
-        let of = |slot: usize| bursts.get(slot).copied().flatten().filter(|b| b.is_finite() && *b > 0.0);
-        Self((0..WEEK).map(|slot| of(slot).unwrap_or(usual).min(1e6) / 60.0).collect())
+        let known = |slot: usize| bursts.get(slot).copied().flatten().filter(|b| b.is_finite() && *b > 0.0);
+        let all: Vec<f64> = (0..WEEK).filter_map(known).collect();
+        let usual = super::stats::median(&all).unwrap_or(1.0);
+        let of = |slot: usize| {
+            let days = if slot < 5 * 24 { 0..5 } else { 5..7 };
+            let near = days.flat_map(|day| [23, 0, 1].map(|beside| day * 24 + (slot + beside) % 24));
+            super::stats::median(&near.filter_map(known).collect::<Vec<_>>()).unwrap_or(usual).min(1e6) / 60.0
+        };
+        Self((0..WEEK).map(of).collect())
     }
 
     /// The busy minute's share of an hour in this slot of the week.

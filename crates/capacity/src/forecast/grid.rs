@@ -67,9 +67,11 @@ impl Grid {
     }
 }
 
-/// A share of the mean of the last two weeks.
+/// A share of the mean of the last two weeks, spikes left out.
 fn offset(values: &[Option<f64>]) -> f64 {
-    let known: Vec<f64> = values[values.len().saturating_sub(336)..].iter().flatten().copied().collect();
+    let mut known: Vec<f64> = values[values.len().saturating_sub(336)..].iter().flatten().copied().collect();
+    known.sort_unstable_by(f64::total_cmp);
+    known.truncate(known.len() - known.len() / 100);
     let mean = stats::mean(&known).unwrap_or(0.0);
     if mean > 0.0 { OFFSET * mean } else { 1.0 }
 }

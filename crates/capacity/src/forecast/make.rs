@@ -13,6 +13,9 @@ use super::{DAILY_HOURS, DAYS_FOR_DAYS, DAYS_FOR_WEEKS};
 
 /// What share of the other's loss the second model's must stay under: it must be better by three percent.
 const BETTER: f64 = 0.97;
+/// Nights after which the second model is given up if its loss is a tenth above.
+const SCREENED: usize = 7;
+const SCREEN: f64 = 1.1;
 /// As far as dates are looked for, in hours: 90 days.
 const FARTHEST: usize = 90 * 24;
 /// The share of hours that must be known.
@@ -36,7 +39,7 @@ pub(crate) fn make(
     history: &History,
     calendar: &Calendar<'_>,
     hours: usize,
-    _seed: u64,
+    seed: u64,
 ) -> Result<Forecast, Unforecast> {
     let reach = hours.clamp(1, FARTHEST);
     let grid = Grid::new(history, calendar, FARTHEST);
@@ -48,25 +51,18 @@ pub(crate) fn make(
     let nights = backtest::nights(&grid, least, usize::MAX, &steps, |known, hours| {
         Slots::fit(known, weekly).medians(known, hours)
     });
-    let examined = |nights: &Nights| (nights.nights >= 3).then(|| backtest::judge(nights, grid.offset));
     let mut model = if weekly { Model::SlotOfWeek } else { Model::Daily };
-    let mut error = examined(&nights);
     let wander = wander(&nights, fit.trend.doubt);
     let doubt = fit.trend.doubt;
     let mut points = points(&grid, &medians, &nights, wander, doubt);
-    if weekly && grid.len() >= mstl::WEEKS * WEEK {
-        let other = backtest::nights(&grid, (2 * WEEK).max(least), usize::MAX, &steps, mstl::medians);
-        let judged = examined(&other);
-        if let (Some(a), Some(b)) = (error, judged)
-            && a.nights == b.nights
-            && b.pinball < a.pinball * BETTER
-        {
-            (model, error) = (Model::Mstl, judged);
-            points = self::points(&grid, &continued(&grid, reach, fit.trend.slope), &other, wander, doubt);
-        }
+    let mut error = (nights.nights >= 3).then(|| backtest::judge(&nights, grid.offset, false));
+    if let Some(other) = better(&grid, &nights, &steps, weekly) {
+        model = Model::Mstl;
+        error = Some(backtest::judge(&other, grid.offset, false));
+        points = self::points(&grid, &continued(&grid, reach, fit.trend.slope), &other, wander, doubt);
     }
     let error = error.map(|judged| BackTest { naive: naive(&grid, &nights, weekly), ..judged });
-    let futures = futures(&grid, history, &fit, nights, wander, weekly);
+    let futures = Futures { seed, ..futures(&grid, history, &fit, nights, wander, weekly) };
     let at_day = |day: i64| grid.slots.iter().position(|s| s.day >= day).map_or(grid.start, |hour| grid.at(hour));
     let shifts = fit.trend.steps.iter().map(|(day, log)| Shift { at: at_day(*day), factor: libm::exp(*log) }).collect();
     let growth =
@@ -78,6 +74,21 @@ pub(crate) fn make(
 fn least_known(grid: &Grid, weekly: bool) -> usize {
     let (few, good) = if weekly { (LEAST_WEEKLY, GOOD_WEEKLY) } else { (LEAST_DAILY, LEAST_DAILY) };
     if grid.len() >= good + GOOD_NIGHTS * 24 { good } else { few }
+}
+
+/// The nights of the other model, if it is better. A week of nights decides whether all of them are worth the time.
+fn better(grid: &Grid, nights: &Nights, steps: &[i64], weekly: bool) -> Option<Nights> {
+    let all = nights.nights as usize;
+    if !weekly || grid.len() < mstl::WEEKS * WEEK || all < SCREENED {
+        return None;
+    }
+    let loss = |nights: &Nights| backtest::judge(nights, grid.offset, true).pinball;
+    let first = backtest::nights(grid, 2 * WEEK, SCREENED, steps, mstl::medians);
+    if loss(&first) > loss(&nights.first(SCREENED)) * SCREEN {
+        return None;
+    }
+    let other = backtest::nights(grid, 2 * WEEK, all, steps, mstl::medians);
+    (other.nights == nights.nights && loss(&other) < loss(nights) * BETTER).then_some(other)
 }
 
 /// The other model's medians: a week of its own, then that week again with the trend.
@@ -122,7 +133,7 @@ fn naive(grid: &Grid, nights: &Nights, weekly: bool) -> f64 {
             let Some(before) = before else { continue };
             let error = grid.log(came) - grid.log(before);
             let (ahead, day) = ((hour - origin) / 24, grid.slots[hour].day);
-            tried.push(Tried { kind: 0, ahead, day, median: before, came, error, stepped: false });
+            tried.push(Tried { kind: 0, night, ahead, day, median: before, came, error, stepped: false });
         }
     }
     let before: Vec<f64> = tried.iter().map(|t| t.median).collect();
@@ -130,7 +141,7 @@ fn naive(grid: &Grid, nights: &Nights, weekly: bool) -> f64 {
     for t in &mut tried {
         t.kind = backtest::kind(&limits, t.median);
     }
-    backtest::judge(&Nights { tried, blocks: Vec::new(), nights: nights.nights }, grid.offset).pinball
+    backtest::judge(&Nights { tried, blocks: Vec::new(), nights: nights.nights }, grid.offset, false).pinball
 }
 
 /// How far the level wanders from day to day: what the errors of a week ahead have beyond those of a day ahead and the slope's doubt.
@@ -184,6 +195,7 @@ fn futures(grid: &Grid, history: &History, fit: &Slots, nights: Nights, wander: 
     let last = grid.slots[grid.len() - 1].day;
     let stepped = fit.trend.steps.iter().any(|(day, log)| *log > 0.0 && last - day < 14);
     Futures {
+        seed: 0,
         start: grid.at(grid.len()),
         slots: grid.slots[grid.len()..grid.len() + medians.len()].to_vec(),
         logs,

@@ -19,12 +19,15 @@ pub(crate) fn medians(grid: &Grid, hours: usize) -> Vec<f64> {
     if count < 2 * WEEK {
         return Slots::fit(grid, true).medians(grid, hours);
     }
-    let unknown = (0..count).any(|hour| grid.exact(hour).is_none());
-    let other = unknown.then(|| Slots::fit(grid, true));
+    // Steps are taken out first: a season would take them for its own.
+    let other = Slots::fit(grid, true);
     let logs: Vec<f64> = (0..count)
         .map(|hour| {
-            let filled = other.as_ref().map_or(0.0, |fit| fit.usual(grid, hour));
-            grid.log(grid.exact(hour).unwrap_or(filled.max(grid.values[hour].unwrap_or(0.0))))
+            let value = match grid.exact(hour) {
+                Some(value) => value,
+                None => other.usual(grid, hour).max(grid.values[hour].unwrap_or(0.0)),
+            };
+            grid.log(value) + other.trend.steps_after(grid.slots[hour].day)
         })
         .collect();
     let mut seasons = [vec![0.0; count], vec![0.0; count]];

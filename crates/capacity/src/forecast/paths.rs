@@ -26,6 +26,8 @@ pub(crate) struct Surge {
 /// What futures are drawn from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Futures {
+    /// What decides all draws, with the seed of each question.
+    pub(crate) seed: u64,
     /// When the first hour begins.
     pub(crate) start: WallTime,
     /// The hours to come.
@@ -69,10 +71,15 @@ impl Futures {
         self.running.map_or(0.0, |r| (r.passed.as_secs_f64() / 3600.0).clamp(0.0, 1.0))
     }
 
+    fn dice(&self, seed: u64, stream: u64) -> Dice {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed ^ seed.rotate_left(32));
+        generator.set_stream(stream);
+        Dice(generator)
+    }
+
     /// Draws the demand of so many hours; of the first one only what is to come of it.
     pub(crate) fn demand(&self, hours: usize, seed: u64, mut told: impl FnMut(&[f64])) {
-        let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
-        dice.0.set_stream(1);
+        let mut dice = self.dice(seed, 1);
         let passed = self.passed();
         self.draw(hours, seed, |_, drawn| {
             let mut demand: Vec<f64> =
@@ -97,7 +104,7 @@ impl Futures {
     /// days are that were drawn.
     pub(crate) fn draw(&self, hours: usize, seed: u64, mut told: impl FnMut(&[f64], &[f64])) {
         let hours = hours.min(self.logs.len());
-        let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+        let mut dice = self.dice(seed, 0);
         let split = |weekend: bool| -> Vec<&Block> { self.blocks.iter().filter(|b| b.weekend == weekend).collect() };
         let (weekdays, weekends) = (split(false), split(true));
         let all: Vec<&Block> = self.blocks.iter().collect();

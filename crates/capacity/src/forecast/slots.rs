@@ -8,6 +8,8 @@ use super::trend::{Day, Trend};
 const MEMORY: f64 = 24.0;
 /// How much longer the level lasts that today's returns to.
 const LONG: f64 = 5.0;
+/// How much more than the hours beside it an hour counts at most.
+const BESIDE: f64 = 1.3;
 /// Known hours that make a day whole.
 const WHOLE_DAY: usize = 20;
 /// Days from which weekdays and trends are told.
@@ -73,23 +75,28 @@ impl Slots {
             .collect()
     }
 
-    /// Actual against expected, recent hours counting most. A single hour counts with at most three times what was expected of it.
+    /// Actual against expected, recent hours counting most. An hour counts with at most three times what was expected of it, and with little
+    /// more than the hours beside it: a spike is no level.
     fn level_of(&self, grid: &Grid, memory: f64) -> f64 {
         let (mut actual, mut expected) = (0.0, 0.0);
         let keep = libm::exp(-1.0 / memory);
-        for hour in grid.len().saturating_sub(8 * memory as usize)..grid.len() {
+        let first = grid.len().saturating_sub(8 * memory as usize);
+        let usual: Vec<f64> = (first..grid.len()).map(|hour| self.expected(grid, hour)).collect();
+        let ratio = |index: usize| -> Option<f64> {
+            let value = grid.values.get(first + index).copied().flatten()?;
+            let value = if grid.bound[first + index] { value.max(usual[index]) } else { value };
+            Some((value + grid.offset) / (usual[index] + grid.offset))
+        };
+        for index in 0..usual.len() {
             (actual, expected) = (actual * keep, expected * keep);
-            let Some(value) = grid.values[hour] else { continue };
-            let usual = self.expected(grid, hour);
-            let value = if grid.bound[hour] { value.max(usual) } else { value };
-            let (low, high) = ((usual - grid.offset) / 3.0, (usual + grid.offset) * 3.0);
-            actual += value.clamp(low.max(0.0), high);
-            expected += usual;
+            let Some(own) = ratio(index) else { continue };
+            let beside = [index.checked_sub(1).and_then(ratio), ratio(index + 1)];
+            let most = beside.into_iter().flatten().fold(f64::NAN, f64::max);
+            let own = own.min(if most.is_nan() { 3.0 } else { most * BESIDE }).clamp(1.0 / 3.0, 3.0);
+            actual += ((usual[index] + grid.offset) * own - grid.offset).max(0.0);
+            expected += usual[index];
         }
-        if expected <= 0.0 {
-            return 1.0;
-        }
-        (actual / expected).clamp(0.05, 20.0)
+        if expected <= 0.0 { 1.0 } else { (actual / expected).clamp(0.05, 20.0) }
     }
 }
 
@@ -106,7 +113,11 @@ pub(crate) fn days(grid: &Grid) -> Vec<Day> {
             if let Some(value) = grid.values[hour] {
                 known += 1;
                 bounded += usize::from(grid.bound[hour]);
-                sum += if grid.bound[hour] { value.max(usual[grid.slots[hour].of_week()]) } else { value };
+                let usual = usual[grid.slots[hour].of_week()];
+                let beside = [hour.checked_sub(1), Some(hour + 1)].into_iter().flatten();
+                let beside = beside.filter_map(|h| grid.values.get(h).copied().flatten()).fold(usual, f64::max);
+                // A spike of an hour is not the day's.
+                sum += if grid.bound[hour] { value.max(usual) } else { value.min(3.0 * (beside + grid.offset)) };
             }
             hour += 1;
         }

@@ -67,10 +67,15 @@ impl Trend {
         if sloped.cost() < plain.cost() { sloped.trend(days) } else { plain.trend(days) }
     }
 
+    /// The logarithm of all steps after a day.
+    pub(crate) fn steps_after(&self, day: i64) -> f64 {
+        self.steps.iter().filter(|(from, _)| day < *from).map(|(_, step)| step).sum()
+    }
+
     /// The logarithm of a day's level against that of the last day; `day` may have a fraction.
     pub(crate) fn at(&self, day: f64) -> f64 {
         let last = self.last as f64 + 1.0;
-        let steps: f64 = self.steps.iter().filter(|(from, _)| day < *from as f64).map(|(_, step)| step).sum();
+        let steps = self.steps_after(libm::floor(day) as i64);
         let sloped = match self.bend {
             Some((bend, before)) if day < bend as f64 => {
                 self.slope * (bend as f64 - last) + before * (day - bend as f64)
@@ -93,7 +98,7 @@ fn weights(days: &[Day]) -> Vec<f64> {
         .collect();
     let at_end = out.iter().rev().take_while(|o| **o).count();
     let kept = if at_end >= SIDE { plain.len() - at_end } else { plain.len() };
-    (0..plain.len()).map(|i| if out[i] && i < kept { 0.05 } else { 1.0 }).collect()
+    (0..plain.len()).map(|i| if out[i] && i < kept { 0.01 } else { 1.0 }).collect()
 }
 
 /// Days less the median of how their weekday differs from the days around.

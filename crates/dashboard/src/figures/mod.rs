@@ -8,6 +8,7 @@ mod readiness;
 mod record;
 mod runs;
 mod series;
+mod uptime;
 
 pub use alerts::{Acknowledged, Alert, Alerts, Closed, Notifier, Silence};
 pub use live::{Ahead, Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
@@ -16,6 +17,7 @@ pub use readiness::{Answer, Readiness};
 pub use record::{Attempt, Event, Record};
 pub use runs::{Evidence, Run, Runs};
 pub use series::{Calls, Counts, Part, Quantiles, Rest, Series, Wasted};
+pub use uptime::{Daily, Measured, MeasuredOf, Uptime};
 
 use weir_units::{NanoUsd, WallTime};
 

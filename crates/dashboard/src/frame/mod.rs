@@ -47,7 +47,7 @@ const GROUPS: [(&str, &[(Page, char)]); 4] = [
     ("Desk", &[(Page::Alerts, 'a')]),
 ];
 /// What the bar of a phone shows; the rest is behind its last place.
-const AT_HAND: [Page; 4] = [Page::Overview, Page::Requests, Page::Limits, Page::Alerts];
+const AT_HAND: [Page; 4] = [Page::Overview, Page::Requests, Page::Capacity, Page::Alerts];
 
 impl Page {
     /// Its path.

@@ -162,7 +162,7 @@ fn ceilings(context: &Context, desk: &Desk, chosen: &CeilingView) -> Markup {
             tbody { @for view in &desk.ceilings { tr class="row" {
                 th scope="row" {
                     a href=(context.params.with("limit", &view.name).href()) aria-current=[(view.name == chosen.name).then_some("true")] { (name(&view.name)) }
-                    @if view.binds { " " span class="soft small" { "binds" } }
+                    @if view.binds && desk.ceilings.iter().filter(|one| one.pool == view.pool).count() > 1 { " " span class="soft small" { "binds" } }
                     @if view.alarms { " " (pill(Mood::Warn, "decide")) }
                 }
                 td class="n" data-l="limit" { (rate(view)) }
@@ -185,7 +185,7 @@ fn failover(desk: &Desk) -> Markup {
         &html! {
             @if desk.failover.is_empty() { p class="soft" { "Nothing was sent to a provider in the last seven days." } }
             ul class="plain" { @for one in &desk.failover { li {
-                @match one.holds { Some(true) => (pill(Mood::Ok, "holds")), Some(false) => (pill(Mood::Bad, "does not hold")), None => (pill(Mood::Idle, "unknown")) }
+                @match one.holds { Some(true) => (pill(Mood::Ok, "holds")), Some(false) => (pill(Mood::Warn, "does not hold")), None => (pill(Mood::Idle, "unknown")) }
                 " " (cut(&plain(&one.words), 240))
             } } }
         },

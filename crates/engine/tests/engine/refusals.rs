@@ -318,7 +318,7 @@ fn what_headers_say_is_left_counts_at_once_where_it_is_less() {
 #[test]
 fn what_is_declared_is_compared_with_what_three_answers_in_a_row_state() {
     let mut clients = Clients::new(limited(only(TokensPerMinute, 500_000)));
-    clients.goes("first", of("t", STANDARD));
+    clients.goes("first", of("t", INTERACTIVE));
     let compared = |clients: &Clients| {
         let all = clients.engine.compared_limits().into_iter();
         all.map(|both| (both.pool, both.dimension, both.declared, both.stated)).collect::<Vec<_>>()

@@ -19,7 +19,7 @@ use weir_dashboard::params::{Params, decoded, encoded, segment};
 use weir_dashboard::range::Range;
 use weir_dashboard::words::headline::{Headline, Tone};
 use weir_dashboard::words::{Clock, sheet_cell};
-use weir_units::{Moment, WallTime};
+use weir_units::Moment;
 
 use super::ask::{self, Fault};
 use super::{Visit, page_at, respond};
@@ -270,14 +270,11 @@ impl Asking<'_> {
         let live: Live = self.get("/admin/v1/live").await?;
         let headroom: Headroom = self.get("/admin/v1/headroom").await?;
         let range = self.series(context, "by=deployment&top=30", false).await.map_err(|fault| fault.message);
-        let since = context.clock.day_start(WallTime(context.clock.now.0 - 89 * 86_400_000_000));
-        let ninety = Range { since, until: context.clock.now, offered: None };
-        let uri = format!("/admin/v1/series?{}&by=deployment&top=30&step=day", ends(&ninety));
-        let days = self.kept("days", &uri, context).await.map_err(|fault| fault.message);
+        let uptime = self.kept("uptime", "/admin/v1/uptime", context).await.map_err(|fault| fault.message);
         let shown = context.range.as_ref().map(ends).unwrap_or_default();
         let uri = format!("/admin/v1/facts?kind={CHANGES}&limit=200&{shown}");
         let facts: Facts = self.kept("facts", &uri, context).await?;
-        Ok(ProvidersFigures { live, headroom, range, days, facts: facts.facts })
+        Ok(ProvidersFigures { live, headroom, range, uptime, facts: facts.facts })
     }
 
     async fn spend(&self, context: &Context) -> Result<SpendFigures, Fault> {

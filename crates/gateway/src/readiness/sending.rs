@@ -20,26 +20,29 @@ const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
 /// A report that could not be made at its hour is made within this time, or not at all.
-const LATE: i64 = DAY;
+const LATE: i64 = 26 * HOUR;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Sends reports when they are due, for as long as the gateway runs.
 pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut done = None;
     loop {
+        if let Some(due) = due(&shared).filter(|due| done != Some(*due)) {
+            match send(&shared, due).await {
+                Ok(()) => done = Some(due),
+                Err(why) => tracing::warn!("the weekly report cannot be made: {why}"),
+            }
+        }
         tokio::time::sleep(LOOK_EVERY).await;
-        let live = shared.live.load_full();
-        let Some(at) = live.config.report else { continue };
-        let due = last_due(at, &live.config.zone, wall());
-        let notify = &live.config.alerts.owner.notify;
-        if notify.is_empty() || done == Some(due) || wall().0.saturating_sub(due.0) > LATE {
-            continue;
-        }
-        match send(&shared, due).await {
-            Ok(()) => done = Some(due),
-            Err(why) => tracing::warn!("the weekly report cannot be made: {why}"),
-        }
     }
+}
+
+/// When the report was due that should be sent by now, if somebody is to get one.
+fn due(shared: &Shared) -> Option<WallTime> {
+    let (live, now) = (shared.live.load(), wall());
+    let due = last_due(live.config.report?, &live.config.zone, now);
+    let late = now.0.saturating_sub(due.0) > LATE;
+    (!late && !live.config.alerts.owner.notify.is_empty()).then_some(due)
 }
 
 /// The last time that a report was due, at or before `now`.
@@ -79,6 +82,7 @@ async fn send(shared: &Arc<Shared>, due: WallTime) -> Result<(), String> {
     let to = live.config.alerts.owner.notify.clone();
     let fact = Fact::ReportSent { to: to.iter().map(ToString::to_string).collect(), headline: report.headline() };
     shared.tell(Event { at: wall(), stage: Stage::Settle, fact });
+    shared.ledger.flush().await;
     for name in to {
         alerts::send_report(shared, name, &report);
     }

@@ -12,7 +12,7 @@ use weir_units::WallTime;
 
 pub(crate) use cells::MinuteCells;
 pub(crate) use offered::{Offer, Sign};
-pub(crate) use write::{add, count_anew, write as write_rollup};
+pub(crate) use write::{add, count_anew};
 
 /// The numbers, in the database, of roll-ups of minutes and of hours.
 pub(crate) const MINUTES: i64 = 6;

@@ -8,7 +8,7 @@ use weir_units::{NanoUsd, WallTime};
 use super::{Call, CallFigures, UserFigures};
 use crate::entry::Outcome;
 use crate::pack::{Pack, Unpack};
-use crate::rollup::OTHER;
+use crate::rollup::{OTHER, part};
 use crate::seen::{Seen, SeenCall};
 use crate::series::{Histogram, WASTE};
 
@@ -122,6 +122,8 @@ impl FigureCells {
         Some(cells)
     }
 }
+
+part!(FigureCells, FigureCells::is_empty);
 
 fn some_text(pack: &mut Pack, text: Option<&str>) {
     pack.number(u64::from(text.is_some()));

@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cells::FigureCells;
 use super::{DAYS, HOURS, MINUTES};
 use crate::db::Connection;
-use crate::demand::write_rollup;
-use crate::rollup::Grain;
+use crate::rollup::{Grain, Part, Written, add_to, write_many};
 
 const GRAINS: [(Grain, i64); 3] = [(Grain::Minute, MINUTES), (Grain::Hour, HOURS), (Grain::Day, DAYS)];
 
 /// Adds what was counted of minutes.
-pub(crate) async fn add(on: &mut Connection, fresh: &BTreeMap<i64, FigureCells>) -> Result<(), sqlx::Error> {
+pub(crate) async fn add(
+    on: &mut Connection,
+    fresh: &BTreeMap<i64, FigureCells>,
+    written: &mut Vec<Written>,
+) -> Result<(), sqlx::Error> {
     for (grain, number) in GRAINS {
         let mut sums: BTreeMap<i64, FigureCells> = BTreeMap::new();
         for (minute, cells) in fresh {
             sums.entry(grain.begin(minute * Grain::Minute.length())).or_default().merge(cells);
         }
-        for (start, mut sum) in sums {
-            sum.merge(&read(on, number, start).await?);
-            write(on, number, start, &sum).await?;
-        }
+        add_to(on, number, sums, written).await?;
     }
     Ok(())
 }
@@ -53,5 +53,5 @@ async fn read(on: &mut Connection, number: i64, start: i64) -> Result<FigureCell
 }
 
 async fn write(on: &mut Connection, number: i64, start: i64, cells: &FigureCells) -> Result<(), sqlx::Error> {
-    write_rollup(on, number, start, (!cells.is_empty()).then(|| cells.encode())).await
+    write_many(on, vec![(number, start, cells.written())]).await
 }

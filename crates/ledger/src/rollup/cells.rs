@@ -256,7 +256,7 @@ fn holds(filter: &Filter, cell: &CellKey) -> bool {
 }
 
 /// The names that a cell counts for, each with the places of its deployments there.
-fn groups(by: &SeriesBy, cell: &CellKey) -> Vec<(Option<String>, Vec<usize>)> {
+pub(super) fn groups(by: &SeriesBy, cell: &CellKey) -> Vec<(Option<String>, Vec<usize>)> {
     let own = |name: &Option<Arc<str>>| name.as_deref().map(str::to_owned);
     let name = match by {
         SeriesBy::Deployment => return by_call(cell, |name| name),

@@ -72,8 +72,7 @@ impl TagCells {
         for ((name, value), tally) in &self.cells {
             cells.number(names.place(name));
             cells.number(names.place(value));
-            write_requests(&mut cells, tally);
-            write_calls(&mut cells, tally);
+            write_tally(&mut cells, tally);
         }
         names.before(self.folded, self.cells.len(), cells)
     }
@@ -86,9 +85,7 @@ impl TagCells {
         let mut cells = BTreeMap::new();
         for _ in 0..bytes.count()? {
             let tag = (name(bytes.number()?)?, name(bytes.number()?)?);
-            let mut tally = read_requests(&mut bytes)?;
-            tally.merge_calls(&read_calls(&mut bytes)?);
-            cells.insert(tag, tally);
+            cells.insert(tag, read_tally(&mut bytes)?);
         }
         Some(Self { cells, folded })
     }
@@ -131,6 +128,18 @@ fn read_names(bytes: &mut Unpack<'_>) -> Option<(bool, Vec<Arc<str>>)> {
     let folded = bytes.number()? != 0;
     let names = (0..bytes.count()?).map(|_| bytes.text().map(Arc::from)).collect::<Option<_>>()?;
     Some((folded, names))
+}
+
+/// Of requests, and of their calls.
+pub(super) fn write_tally(pack: &mut Pack, tally: &Tally) {
+    write_requests(pack, tally);
+    write_calls(pack, tally);
+}
+
+pub(super) fn read_tally(bytes: &mut Unpack<'_>) -> Option<Tally> {
+    let mut tally = read_requests(bytes)?;
+    tally.merge_calls(&read_calls(bytes)?);
+    Some(tally)
 }
 
 fn write_requests(pack: &mut Pack, tally: &Tally) {

@@ -23,6 +23,10 @@ use crate::price::cost;
 const MOST_DEPLOYMENTS: usize = 2_000;
 /// Routes whose runs are looked at.
 const MOST_ROUTES: usize = 1_000;
+/// A year, in micros.
+const YEAR: i64 = 366 * 86_400_000_000;
+/// So many calls in a row that are far ahead of all others are believed.
+const FEW: u32 = 5;
 /// Turns of a run from which on an agent is at work.
 const TURNS: u32 = 3;
 
@@ -33,6 +37,7 @@ pub struct Tally {
     /// Calls from then on are not looked at.
     before: Option<WallTime>,
     newest: Option<WallTime>,
+    ahead: u32,
     days: Days,
     hours: Hours,
     retries: Retries,
@@ -56,6 +61,7 @@ impl Tally {
             window: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
             before: until,
             newest: None,
+            ahead: 0,
             days: Days::default(),
             hours: Hours::default(),
             retries: Retries::default(),
@@ -81,7 +87,7 @@ impl Tally {
             self.left_out += 1;
             return;
         }
-        if self.before.is_none() && call.at > self.newest {
+        if self.before.is_none() && call.at > self.newest && self.believes(call.at) {
             self.newest = call.at;
             if let Some(newest) = self.newest {
                 let begin = newest.0.saturating_sub(self.window);
@@ -90,7 +96,7 @@ impl Tally {
             }
         }
         let begin = self.begin();
-        if call.at.is_some_and(|at| at < begin) {
+        if call.at.is_some_and(|at| at < begin || (self.before.is_none() && Some(at) > self.newest)) {
             self.left_out += 1;
             return;
         }
@@ -114,6 +120,14 @@ impl Tally {
             self.hours.add(deployment, at, call);
         }
         self.turn(call);
+    }
+
+    /// Whether a time may be the newest: one that is more than a year ahead of all others is taken for damage until a few more say
+    /// so.
+    fn believes(&mut self, at: Option<WallTime>) -> bool {
+        let far = at.zip(self.newest).is_some_and(|(at, newest)| at.0 - newest.0 > YEAR);
+        self.ahead = if far { self.ahead + 1 } else { 0 };
+        !far || self.ahead >= FEW
     }
 
     /// The deployment's number.

@@ -60,8 +60,6 @@ struct Last {
     at: i64,
     known: bool,
     failed: bool,
-    /// A failure that has its retry, or a call that is one.
-    told: bool,
     content: Option<u64>,
     input: Option<u64>,
     tokens: u64,
@@ -79,16 +77,7 @@ impl Retries {
     /// Says what a call is to those before it.
     pub(super) fn see(&mut self, call: &Call<'_>, cost: Option<NanoUsd>) -> Again {
         let marked = call.retry.is_some_and(|count| count > 0);
-        let who = call.run.as_deref().or(call.user.as_deref()).or(call.key.as_deref());
-        let repeated =
-            who.zip(call.content).zip(call.at).filter(|_| !call.failed).is_some_and(|((who, content), at)| {
-                let key = hash(&[who, call.model.as_deref().unwrap_or_default(), &content.to_string()]);
-                let answered = self.answered.entry(key);
-                let again = answered.is_some_and(|before| (at.0 - before).abs() <= ASKED_AGAIN_WITHIN);
-                *answered = Some(at.0);
-                again
-            });
-        if repeated && !call.from_cache {
+        if self.is_repeated(call) {
             return Again::AnsweredBefore { by_sdk: marked };
         }
         if marked {
@@ -98,30 +87,54 @@ impl Retries {
             // These mark all that there are.
             return Again::First;
         }
-        let (Some(who), Some(at), false) = (who, call.at, call.format.is_access_log()) else { return Again::Untold };
-        let only_key = call.run.is_none() && call.user.is_none();
-        let what = call.route.as_deref().or(call.model.as_deref()).unwrap_or_default();
+        let Some(at) = call.at.filter(|_| !call.format.is_access_log()) else { return Again::Untold };
         let tokens = call.usage.as_ref().map(|usage| usage.input.0.saturating_add(usage.output.0));
         let this = Last {
             at: at.0,
             known: true,
             failed: call.failed,
-            told: false,
             content: call.content,
             input: call.usage.as_ref().map(|usage| usage.input.0).filter(|input| *input > 0),
             tokens: tokens.unwrap_or(0),
             cost: cost.unwrap_or_default(),
         };
-        let last = self.last.entry(hash(&[who, what]));
-        let before = std::mem::replace(last, this);
-        if !before.known || (before.at - this.at).abs() > RETRIED_WITHIN || !alike(&before, &this, only_key) {
-            return Again::First;
+        let what = call.route.as_deref().or(call.model.as_deref()).unwrap_or_default();
+        let mut again = Again::Untold;
+        // A session may be one for each request, so that only the user, or the key, is the same.
+        for (place, who) in [&call.run, &call.user, &call.key].into_iter().enumerate() {
+            let Some(who) = who.as_deref() else { continue };
+            let last = self.last.entry(hash(&[who, what, ["run", "user", "key"][place]]));
+            let before = std::mem::replace(last, this);
+            let found = follows(&before, &this, place == 2);
+            again = if matches!(again, Again::Retry(_)) { again } else { found };
         }
-        let (first, second) = if before.at <= this.at { (&before, &this) } else { (&this, &before) };
-        if !first.failed || (before.at > this.at && before.told) {
-            return Again::First;
-        }
-        if before.at <= this.at { Again::Retry(None) } else { Again::Retry(Some((second.tokens, second.cost))) }
+        again
+    }
+
+    /// Whether the same was asked, and answered, a short while before.
+    fn is_repeated(&mut self, call: &Call<'_>) -> bool {
+        let who = call.key.as_deref().or(call.user.as_deref()).or(call.run.as_deref());
+        let (Some(who), Some(content), Some(at), false) = (who, call.content, call.at, call.failed || call.from_cache)
+        else {
+            return false;
+        };
+        let key = hash(&[who, call.model.as_deref().unwrap_or_default(), &content.to_string()]);
+        let answered = self.answered.entry(key);
+        let again = answered.is_some_and(|before| (at.0 - before).abs() <= ASKED_AGAIN_WITHIN);
+        *answered = Some(at.0);
+        again
+    }
+}
+
+/// What a call is to the one that was read before it.
+fn follows(before: &Last, this: &Last, strictly: bool) -> Again {
+    if !before.known || (before.at - this.at).abs() > RETRIED_WITHIN || !alike(before, this, strictly) {
+        return Again::First;
+    }
+    match before.at <= this.at {
+        true if before.failed => Again::Retry(None),
+        false if this.failed => Again::Retry(Some((before.tokens, before.cost))),
+        _ => Again::First,
     }
 }
 

@@ -81,6 +81,16 @@ fn only_the_window_before_the_newest_call_counts() {
 }
 
 #[test]
+fn a_session_for_each_request_hides_no_retry_and_a_damaged_time_hides_no_call() {
+    let failed = Call { run: Some("s-1".into()), ..call(AT, 429, 0) };
+    let retry = Call { run: Some("s-2".into()), ..call(AT + 2, 200, 10) };
+    assert_eq!(tally(&[failed, retry]).spend().unwrap().retry_tokens, 10);
+    let damaged = call(AT + 20 * 366 * 86_400_000_000, 200, 1);
+    let tally = tally(&[call(AT, 200, 1), damaged, call(AT + MINUTE, 200, 1)]);
+    assert_eq!((tally.calls(), tally.aside().0), (2, 1));
+}
+
+#[test]
 fn minutes_are_those_in_which_calls_came() {
     let long = Call { ended: Some(WallTime(AT + 90_000_000)), ..call(AT, 200, 10) };
     let (minutes, hours) = tally(&[long, call(AT, 429, 0), call(AT + MINUTE, 200, 20)]).demand();

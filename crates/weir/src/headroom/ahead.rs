@@ -119,7 +119,8 @@ fn budget(one: &weir_capacity::desk::BudgetView, now: WallTime, zone: &Zone) -> 
         (Some(period), _) => {
             let [low, middle, high] = period.at_end.map(dollars);
             let gone = period.p50.map(|at| format!("; used up {}", day_or_time(at, now, zone))).unwrap_or_default();
-            format!("{middle} expected by the end of the {} ({low} – {high}){gone}", one.period)
+            let spread = if low == high { String::new() } else { format!(" ({low} – {high})") };
+            format!("{middle} expected by the end of the {}{spread}{gone}", one.period)
         }
         (None, Some(why)) => why.clone(),
         (None, None) => "no forecast".to_owned(),

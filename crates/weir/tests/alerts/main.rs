@@ -8,6 +8,7 @@ mod client;
 #[path = "../live/mod.rs"]
 #[expect(dead_code, reason = "these tests stop nothing gently")]
 mod live;
+mod report;
 mod rules;
 mod sink;
 mod telling;

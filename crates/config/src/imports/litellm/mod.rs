@@ -103,6 +103,7 @@ struct Route {
     deployments: Vec<(String, Option<u64>)>,
     weighted: bool,
     total: Option<String>,
+    first_content: Option<String>,
     notes: Vec<String>,
 }
 
@@ -121,6 +122,7 @@ impl Draft {
                 deployments: Vec::new(),
                 weighted: false,
                 total: None,
+                first_content: None,
                 notes: Vec::new(),
             });
             self.routes.len() - 1

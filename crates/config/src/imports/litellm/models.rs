@@ -68,8 +68,10 @@ pub(super) fn read(item: &Node, draft: &mut Draft) {
     let weighted = params.get("weight").is_some();
     let total =
         params.get("timeout").or_else(|| params.get("request_timeout")).and_then(Node::number).and_then(duration);
+    let first_content = params.get("stream_timeout").and_then(Node::number).and_then(duration);
     let route = draft.route(name);
     route.weighted |= weighted;
+    route.first_content = route.first_content.take().or(first_content);
     route.total = route.total.take().or(total);
     if route.deployments.iter().any(|(known, _)| *known == deployment) {
         let note = format!("`{deployment}` is there twice in LiteLLM's list, with the same credential; once is enough");
@@ -256,6 +258,7 @@ fn others(params: &Node, name: &str, draft: &mut Draft) {
         "weight",
         "timeout",
         "request_timeout",
+        "stream_timeout",
         "custom_llm_provider",
         "input_cost_per_token",
         "output_cost_per_token",
@@ -266,7 +269,6 @@ fn others(params: &Node, name: &str, draft: &mut Draft) {
         let setting = format!("model_list[].{name}.{key}");
         match key.as_str() {
             key if TAKEN.contains(&key) => {}
-            "stream_timeout" => draft.leave(node, &setting, "set `timeouts.first-content` of the route"),
             "num_retries" | "max_retries" => {
                 draft.leave(node, &setting, "attempts are set for all routes, as `retry.attempts`")
             }

@@ -259,9 +259,9 @@ pub(super) fn finish(draft: &mut Draft) {
             draft.notes.push(format!("`{name}` was an alias of `{to}`, which is no model of the list"));
             continue;
         };
-        let (deployments, total) = (route.deployments.clone(), route.total.clone());
+        let (deployments, total, first) = (route.deployments.clone(), route.total.clone(), route.first_content.clone());
         let alias = draft.route(&name);
-        (alias.deployments, alias.total) = (deployments, total);
+        (alias.deployments, alias.total, alias.first_content) = (deployments, total, first);
         alias.notes.push(format!("an alias of `{to}`"));
     }
     for route in &mut draft.routes {

@@ -39,6 +39,7 @@ model_list:
       model: anthropic/claude-sonnet-4-5
       api_key: sk-ant-oat-literal-secret
       timeout: 90
+      stream_timeout: 12.5
   - model_name: local
     litellm_params:
       model: hosted_vllm/llama-3
@@ -91,7 +92,7 @@ api-key = { env = "AZURE_API_KEY" }
     for part in [
         "[routes.smart]\n# then those of `sonnet`, when all of its own have failed\ndeployments = [\"openai/gpt-5.2\", \"azure/gpt-52-eu\", \"anthropic/claude-sonnet-4-5\"]\nstrategy = \"failover\"",
         "[routes.gpt-4]\n# an alias of `smart`\ndeployments = [\"openai/gpt-5.2\", \"azure/gpt-52-eu\"]\nstrategy = \"balance\"  # latency-based-routing in LiteLLM",
-        "[routes.sonnet]\ndeployments = [\"anthropic/claude-sonnet-4-5\"]\ntimeouts = { total = \"90s\" }",
+        "[routes.sonnet]\ndeployments = [\"anthropic/claude-sonnet-4-5\"]\ntimeouts = { total = \"90s\", first-content = \"12500ms\" }",
         "[providers.hosted-vllm]\nkind = \"openai-compatible\"\nbase-url = \"http://10.0.0.5:8000/v1\"\n",
         "[retry]\nattempts = 3",
         "[breaker]\ncooldown = \"30s\"",
@@ -110,9 +111,9 @@ fn what_has_no_equivalent_is_listed_with_its_line_and_no_secret_is_carried_over(
         (10, "model_list[].smart.temperature"),
         (16, "model_list[].smart.api_version"),
         (20, "model_list[].sonnet.api_key"),
-        (28, "model_list[].titan"),
-        (43, "litellm_settings.success_callback.langfuse"),
-        (48, "environment_variables.FOO"),
+        (29, "model_list[].titan"),
+        (44, "litellm_settings.success_callback.langfuse"),
+        (49, "environment_variables.FOO"),
     ] {
         assert!(
             told.iter().any(|(line, setting)| line.abs_diff(expected.0) <= 1 && *setting == expected.1),

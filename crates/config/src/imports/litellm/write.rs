@@ -96,7 +96,10 @@ fn write_route(text: &mut String, route: &Route, draft: &Draft) {
     } else if route.deployments.len() > 1 {
         text.push_str("strategy = \"failover\"  # in this order\n");
     }
-    if let Some(total) = &route.total {
-        text.push_str(&format!("timeouts = {{ total = {total} }}\n"));
+    let spans = [("total", &route.total), ("first-content", &route.first_content)];
+    let spans: Vec<String> =
+        spans.iter().filter_map(|(name, span)| span.as_ref().map(|span| format!("{name} = {span}"))).collect();
+    if !spans.is_empty() {
+        text.push_str(&format!("timeouts = {{ {} }}\n", spans.join(", ")));
     }
 }
