@@ -9,6 +9,7 @@ mod capture;
 mod environment;
 mod fault;
 mod guards;
+pub mod imports;
 mod key;
 mod load;
 mod log;

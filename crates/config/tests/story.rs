@@ -515,6 +515,17 @@ fn without_any_key_the_mock_answers() {
 }
 
 #[test]
+fn a_ledgers_url_may_be_referred_to_and_is_in_no_message() {
+    let url = "postgres://ann:pass-word@db.example/weir";
+    let world = || World::with(&[("LEDGER", url), ("WRONG", "mysql://ann:pass-word@db"), ("HOME", "/home/ann")]);
+    let config = sound(world().load("[ledger]\nurl = { env = \"LEDGER\" }\n[providers.m]\nkind = \"mock\""));
+    assert_eq!(config.ledger.postgres.as_ref().unwrap().expose(), url);
+    let report = world().load("[ledger]\nurl = { env = \"WRONG\" }\n[providers.m]\nkind = \"mock\"");
+    let message = &report.faults[0].message;
+    assert!(message.contains("is no ledger") && !message.contains("pass-word"), "{message}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_fault() {
     let report = load(Path::new("weir.toml"), &World::default());
     assert!(report.config.is_none() && report.faults[0].message.contains("`weir.toml`"));

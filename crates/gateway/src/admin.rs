@@ -142,6 +142,9 @@ where
     if alerts::is_own(parts.uri.path()) {
         return alerts::serve(shared, person, parts, body).await;
     }
+    if parts.uri.path() == "/admin/v1/audit/exports" {
+        return audit::export(shared, person, parts, body).await;
+    }
     Ok(match parts.uri.path() {
         "/metrics" => metrics(shared),
         "/admin/v1/openapi.json" => json(StatusCode::OK, include_str!("openapi.json")),

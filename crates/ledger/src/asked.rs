@@ -174,6 +174,7 @@ mod tests {
             ("trace", "4bf92f3577b34da6a3ce929d0e0e4736"),
             ("upstream", "req-1"),
             ("content", "00000000000000ab"),
+            ("waste", "stale_context"),
         ] {
             assert!(Filter::NAMES.contains(&name));
             assert_eq!(filter.set(name, text, NOW), Ok(true), "{name}");
@@ -186,6 +187,7 @@ mod tests {
             ("status", "9xx"),
             ("status", "4"),
             ("errors", "maybe"),
+            ("waste", "time"),
             ("outcome", "good"),
             ("tag", "team"),
             ("cost", "-1"),

@@ -78,11 +78,28 @@ impl Importer {
     /// When the database cannot be written.
     pub async fn add(&mut self, mut entries: Vec<Entry>) -> Result<Imported, StoreError> {
         entries.sort_by_key(|entry| entry.id);
+        let ended = entries.into_iter().filter(|entry| entry.outcome != Outcome::Open);
+        self.add_rows(ended.map(RequestRow::settled)).await
+    }
+
+    /// The same with records as `weir export` writes them: they stay as they are, with all their attempts and events. What is no
+    /// record of an ended request is left out; it returns how many those were, too.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn add_records(&mut self, records: &[String]) -> Result<(Imported, u64), StoreError> {
+        let mut rows: Vec<RequestRow> = records.iter().filter_map(|record| RequestRow::of_record(record)).collect();
+        let damaged = (records.len() - rows.len()) as u64;
+        rows.sort_by_key(|row| row.id);
+        Ok((self.add_rows(rows.into_iter()).await?, damaged))
+    }
+
+    async fn add_rows(&mut self, rows: impl Iterator<Item = RequestRow>) -> Result<Imported, StoreError> {
         let mut all = Imported::default();
-        let mut entries = entries.into_iter().filter(|entry| entry.outcome != Outcome::Open).peekable();
-        while entries.peek().is_some() {
+        let mut from = rows.peekable();
+        while from.peek().is_some() {
             let mut rows: Vec<RequestRow> = Vec::with_capacity(GROUP);
-            for row in entries.by_ref().take(GROUP).map(RequestRow::settled) {
+            for row in from.by_ref().take(GROUP) {
                 match rows.last() {
                     Some(last) if last.id == row.id => all.known += 1,
                     _ => rows.push(row),

@@ -13,6 +13,8 @@ use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::audit::{AuditEntry, AuditHead};
+use crate::change::Change;
 use crate::db::{Connection, Dialect};
 use crate::fact::{Event, Fact, Stage};
 use crate::keys::KeysCopy;
@@ -159,6 +161,28 @@ pub(crate) async fn close_open(store: &mut Store, state: &State) -> Result<(), s
     // What this process knows already is not taken from a database that somebody may have changed.
     state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(head);
     Ok(())
+}
+
+/// Adds an entry to the audit log of a ledger that no process serves: its newest row is read and followed while nobody else may write.
+///
+/// # Errors
+/// When a process serves it, which alone knows its newest row, or it cannot be written.
+pub async fn append_audit(path: &Path, postgres: Option<&Postgres>, entry: AuditEntry) -> Result<AuditHead, OpenError> {
+    let place = Place::of(path, postgres);
+    let _lock = match &place {
+        Place::File(path) => Some(take_lock(path)?),
+        // Its connection holds the lock.
+        Place::Postgres(_) => None,
+    };
+    let mut store = Store::new(place.clone(), Some(connect(&place).await?));
+    let failed = |source| not_opened(path, source);
+    let state = State::default();
+    let head = store.audit_head().await.map_err(failed)?;
+    *state.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+    store.keep(&[Change { key: None, audit: Some(entry) }], &state).await.map_err(failed)?;
+    store.close().await.map_err(failed)?;
+    let head = state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(head.unwrap_or_default())
 }
 
 /// A connection to write through, to a database with the current schema.

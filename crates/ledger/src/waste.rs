@@ -66,6 +66,7 @@ impl Reader {
     pub async fn first_request(&self, since: WallTime, until: WallTime) -> Result<Option<WallTime>, StoreError> {
         let mut sql = self.pool.statement("SELECT started_at FROM requests WHERE id >= ");
         sql.bind(key(RequestId::new(since.millis().max(0), 0))).push(" AND id < ").bind(key(first_after(until)));
+        sql.push(" AND started_at >= ").bind(since.0).push(" AND started_at < ").bind(until.0);
         sql.push(" ORDER BY id LIMIT 1");
         let row = |rows: Vec<crate::db::DbRow>| rows.first().map(|row| row.int(0)).transpose();
         let mut first = row(self.pool.rows(sql).await?)?;

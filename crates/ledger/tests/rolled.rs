@@ -15,7 +15,9 @@ use both::on_both;
 use home::Home;
 use sqlx::{ConnectOptions, Connection, Executor};
 use varied::varied;
-use weir_ledger::{Entry, Filter, Ledger, OTHER, Options, Query, Series, SeriesBy, SeriesQuery, Step, edges, open};
+use weir_ledger::{
+    Entry, Fact, Filter, Ledger, OTHER, Options, Query, Series, SeriesBy, SeriesQuery, Step, WastedRequest, edges, open,
+};
 use weir_units::WallTime;
 
 /// 2026-11-18T00:00:00Z.
@@ -26,6 +28,7 @@ on_both! {
     counts_outlive_the_requests,
     a_list_asks_postings_and_reads_no_other_request,
     names_past_the_bound_are_others_once_the_requests_are_gone,
+    what_was_wasted_is_told_by_request_and_found_in_a_ledger_of_before,
 }
 
 fn entries(count: u64) -> Vec<Entry> {
@@ -75,6 +78,45 @@ async fn a_list_asks_postings_and_reads_no_other_request(home: Home) {
     home.execute("DELETE FROM postings WHERE kind = 10").await;
     assert_eq!(ledger.requests(&query).await.unwrap().len(), 0, "no request was looked at by itself");
     assert_eq!(ledger.count(&filter, 1_000).await.unwrap().found, 0);
+}
+
+async fn what_was_wasted_is_told_by_request_and_found_in_a_ledger_of_before(home: Home) {
+    let ledger = home.open().await;
+    let entries = entries(600);
+    put(&ledger, &entries).await;
+    ledger.roll().await;
+    let facts = |entry: &Entry| -> Vec<(Option<String>, &'static str, u64)> {
+        let run = entry.run.as_deref().map(str::to_owned);
+        let told = |fact: &Fact| match fact {
+            Fact::Wasted { why, input, output, .. } => {
+                Some((run.clone(), if *why == "a new reason" { "other" } else { why }, input + output))
+            }
+            _ => None,
+        };
+        entry.events.iter().filter_map(|event| told(&event.fact)).collect()
+    };
+    let meant: Vec<_> = entries.iter().rev().flat_map(facts).collect();
+    let mut told = Vec::new();
+    let parts = |request: WastedRequest| {
+        let run = request.run.as_deref().map(str::to_owned);
+        told.extend(request.parts.iter().map(|part| (run.clone(), part.why, part.tokens)));
+        true
+    };
+    ledger.reader().wasted(&Filter::default(), parts).await.unwrap();
+    assert!(told == meant && told.len() > 20, "{} for {}", told.len(), meant.len());
+    let first = ledger.reader().first_request(WallTime(0), WallTime(START + HOUR)).await.unwrap();
+    assert_eq!(first, Some(WallTime(START)));
+    assert_eq!(ledger.reader().first_request(WallTime(0), WallTime(START)).await.unwrap(), None);
+
+    let any = Filter { waste: Some("any".into()), ..Filter::default() };
+    let found = ledger.count(&any, 1_000).await.unwrap().found;
+    home.execute("DELETE FROM postings WHERE kind = 24").await;
+    assert_eq!(ledger.count(&any, 1_000).await.unwrap().found, 0, "it is found by postings alone");
+    home.execute("DELETE FROM _sqlx_migrations WHERE version = 8").await;
+    ledger.close().await;
+    let ledger = home.open().await;
+    ledger.roll().await;
+    assert_eq!(ledger.count(&any, 1_000).await.unwrap().found, found);
 }
 
 async fn names_past_the_bound_are_others_once_the_requests_are_gone(home: Home) {

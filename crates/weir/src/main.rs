@@ -7,6 +7,7 @@ mod demo;
 mod diagnose;
 mod export;
 mod headroom;
+mod import;
 mod keys;
 mod ledger;
 mod logs;
@@ -93,6 +94,8 @@ enum Command {
     Waste(waste::Arguments),
     /// Write requests as JSON Lines or CSV
     Export(export::Arguments),
+    /// Take in what other tools have: their logs, a LiteLLM proxy's configuration
+    Import(import::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
     /// Show who did what at the admin interface, or check that nobody has changed the log of it
@@ -122,6 +125,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
         Command::Waste(arguments) => waste::run(&cli.common, &arguments),
+        Command::Import(arguments) => import::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Audit(arguments) => audit::run(&cli.common, &arguments),
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),

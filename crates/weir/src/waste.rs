@@ -16,7 +16,7 @@ use crate::Common;
 use crate::ledger::Place;
 use crate::reading;
 use crate::serve::runtime;
-use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, draw, fail, print};
+use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, draw, fail, numbers, print};
 use crate::when;
 
 /// When the first word of progress is said, and how often from then on.
@@ -102,7 +102,7 @@ async fn read(place: &Place, since: WallTime, until: WallTime) -> Result<weir_ca
     let mut shown = false;
     let figures = waste_figures(&reader, (since, until), |count| {
         if Instant::now() >= next && std::io::stderr().is_terminal() {
-            draw(format_args!("\r{count} requests of which something was wasted"));
+            draw(format_args!("\r{} of which something was wasted", numbers::counted(count, "request")));
             (shown, next) = (true, Instant::now() + NEXT_WORD);
         }
         true

@@ -214,7 +214,7 @@ fn rows(figures: &WasteFigures, by: By, top: usize, seen: i64) -> (Vec<NameRepor
     let others = rows.split_off(top.min(rows.len()));
     let mut lost = Lost::default();
     others.iter().for_each(|other| lost.add(&other.lost));
-    let rest = (!others.is_empty()).then(|| Rest { names: others.len() as u64, lost });
+    let rest = (!others.is_empty()).then_some(Rest { names: others.len() as u64, lost });
     (rows, rest)
 }
 

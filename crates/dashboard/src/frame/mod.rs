@@ -171,13 +171,15 @@ pub struct Content {
     pub regions: Vec<(&'static str, Markup)>,
     /// How often it is made anew, in seconds; none where it does not change.
     pub every: Option<u32>,
+    /// The address of what is made anew, where that is not the page's own; its first sentence stays as it is.
+    pub live: Option<Params>,
 }
 
 impl Content {
     /// A page with nothing in it yet.
     #[must_use]
     pub fn new(page: Page, headline: Headline) -> Self {
-        Self { page, title: None, above: None, headline, regions: Vec::new(), every: None }
+        Self { page, title: None, above: None, headline, regions: Vec::new(), every: None, live: None }
     }
 
     /// The same with a region more.
@@ -190,8 +192,8 @@ impl Content {
     /// The regions as they are swapped, the first sentence among them.
     #[must_use]
     pub fn parts(&self) -> Vec<(&'static str, String)> {
-        let headline = std::iter::once(("headline", self.headline.render().into_string()));
-        headline.chain(self.regions.iter().map(|(name, markup)| (*name, markup.0.clone()))).collect()
+        let headline = self.live.is_none().then(|| ("headline", self.headline.render().into_string()));
+        headline.into_iter().chain(self.regions.iter().map(|(name, markup)| (*name, markup.0.clone()))).collect()
     }
 }
 
@@ -200,7 +202,7 @@ impl Content {
 pub fn page(context: &Context, content: &Content) -> String {
     let title = content.title.as_deref().unwrap_or(content.page.title());
     let is_live = content.every.is_some() && context.range.as_ref().is_none_or(Range::is_live);
-    let here = context.params.href();
+    let here = content.live.as_ref().unwrap_or(&context.params).href();
     let body = html! {
         a class="skip" href="#main" { "Skip to content" }
         (rail(context, content.page))

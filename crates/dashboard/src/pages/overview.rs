@@ -232,6 +232,7 @@ pub(super) fn over_time<'a>(
         every: series.every(),
         lines,
         outline: None,
+        unknown: Vec::new(),
         counts: links.is_some(),
         say,
         links,

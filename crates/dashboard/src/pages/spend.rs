@@ -9,6 +9,7 @@ use super::parts::{card, empty, tile};
 use crate::chart::{self, Line, Shape, paint};
 use crate::figures::{Counts, Part, Series};
 use crate::frame::{Content, Context, Page};
+use crate::params::Params;
 use crate::words::headline::Headline;
 use crate::words::{Figure, change, counted, cut, dollars_known, plain};
 
@@ -27,16 +28,35 @@ pub struct SpendFigures {
     pub before: Series,
 }
 
+/// What spend is told apart by: one of those that are known, or `tag:` and the name of a tag.
+#[must_use]
+pub fn apart(params: &Params) -> String {
+    let by = params.get("by").map(str::trim).filter(|by| !by.is_empty()).unwrap_or("key");
+    let known = by.starts_with("tag:") || BY.iter().any(|(value, _)| *value == by);
+    if known { by.to_owned() } else { format!("tag:{by}") }
+}
+
+/// The form that asks for a tag.
+fn by_tag(context: &Context, by: &str) -> Markup {
+    let tag = by.strip_prefix("tag:");
+    let kept = |name: &str| matches!(name, "range" | "from" | "to");
+    html! { form method="get" action=(context.params.path()) class="filters by-tag" {
+        @for (name, value) in context.params.pairs().filter(|(name, _)| kept(name)) { input type="hidden" name=(name) value=(value); }
+        label { span class="hide" { "Name of a tag" } input name="by" value=[tag] placeholder="tag, as team" required autocomplete="off" size="12"; }
+        button aria-pressed=[tag.is_some().then_some("true")] { "By tag" }
+    } }
+}
+
 /// The page.
 #[must_use]
 pub fn spend(context: &Context, figures: &SpendFigures) -> Content {
-    let by = context.params.get("by").unwrap_or("key");
+    let by = &*apart(&context.params);
     let total = &figures.range.all.total;
     let mut content = Content::new(Page::Spend, headline(figures));
     content.every = Some(60);
     content = content.region("by", html! { div class="filters" { span class="soft" { "By" } @for (value, label) in BY {
         a class="button" href=(context.params.with("by", value).href()) aria-current=[(value == by).then_some("true")] { (label) }
-    } } });
+    } (by_tag(context, by)) } });
     if total.requests == 0 {
         return content.region("empty", card("", "Nothing was spent in this range", None, &empty("A price makes tokens into dollars. The catalogue knows the usual models; what it does not know is unknown, not free, until you say:", Some("[providers.openai.models.\"my-model\"]\nprice = { input = 1.75, output = 14.0 }   # dollars per million tokens"))));
     }
@@ -115,6 +135,7 @@ fn chart(context: &Context, figures: &SpendFigures) -> Markup {
         dashed: true,
         values: before.buckets.iter().map(|counts| Some(usd(counts))).collect(),
     });
+    chart.unknown = all.buckets.iter().map(|counts| counts.unpriced).collect();
     chart.render(&context.clock)
 }
 

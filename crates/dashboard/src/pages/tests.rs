@@ -67,7 +67,7 @@ fn a_page_of_nothing_says_so_plainly_and_teaches() {
         let words = &content.headline.words;
         assert!(!words.is_empty() && words.chars().count() <= 140, "{words}");
         let html = page(&context, &content);
-        for refused in ["please", "oops", "N/A", "$0.00", "success rate", "throttled by", "!</", "! "] {
+        for refused in ["please", " oops", "Oops", "N/A", "$0.00", "success rate", "throttled by", "!</", "! "] {
             assert!(!html.replace("<!DOCTYPE", "").contains(refused), "{refused} on {}", content.page.title());
         }
         assert!(html.contains("data-theme=\"dark\"") && !html.contains(" style="), "{}", content.page.title());
@@ -114,6 +114,7 @@ fn names_that_mean_harm_are_text() {
         run: Some(evil.into()),
         tags: [(evil.into(), evil.into())].into(),
         outcome: "failed".into(),
+        content: Some(evil.into()),
         code: Some(evil.into()),
         refused_by: Some(evil.into()),
         ..Record::default()
@@ -138,7 +139,7 @@ fn names_that_mean_harm_are_text() {
         budgets: vec![BudgetView { name: evil.into(), ..BudgetView::default() }],
         ..Desk::default()
     };
-    for content in [request(&context, &record), run(&context, &bad_run), capacity(&context, &desk)] {
+    for content in [request(&context, &record, Some(2)), run(&context, &bad_run), capacity(&context, &desk)] {
         let html = page(&context, &content);
         assert!(!html.contains("<script>alert") && !html.contains('\u{202e}') && html.contains("⟨U+202E⟩"));
     }

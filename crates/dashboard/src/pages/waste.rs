@@ -42,6 +42,13 @@ pub fn waste(context: &Context, report: &WasteReport) -> Content {
     content.region("how", how(&counted))
 }
 
+/// A sentence whose parts between backticks are code.
+fn code(text: &str) -> Markup {
+    html! { @for (place, part) in text.split('`').enumerate() {
+        @if place % 2 == 1 { code { (part) } } @else { (part) }
+    } }
+}
+
 fn label(by: By) -> &'static str {
     match by {
         By::Route => "Route",
@@ -79,7 +86,7 @@ fn kinds(context: &Context, report: &WasteReport) -> Markup {
             th scope="row" {
                 (kind.title)
                 (chart::share(kind.lost.cost.0 as f64 / most, "var(--warn-mark)"))
-                span class="why" { (cut(&plain(&kind.remedy), 200)) "." }
+                span class="why" { (code(&cut(&plain(&kind.remedy), 200))) "." }
             }
             td class="n" data-l="cost" { @if kind.room { span class="none" title="nobody pays for room" { "—" } } @else { @if kind.estimate { "≈\u{202f}" } (known(&kind.lost)) } }
             td class="n drop-2" data-l="unpriced" { (count(kind.lost.unpriced)) }
@@ -138,7 +145,7 @@ fn names(context: &Context, report: &WasteReport) -> Markup {
 /// How each kind is counted, and what it does not count.
 fn how(kinds: &[(&str, &str, &str)]) -> Markup {
     let body = html! { dl class="log" { @for (title, counts, leaves_out) in kinds {
-        dt { (title) } dd { (counts) ". Not counted: " (leaves_out) "." }
+        dt { (title) } dd { (code(counts)) ". Not counted: " (code(leaves_out)) "." }
     } } };
     card("", "How it is counted", None, &body)
 }

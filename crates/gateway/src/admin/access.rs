@@ -72,6 +72,7 @@ pub(super) const PATHS: &[Path] = &[
     audit("/admin/v1/requests/{id}/content", "content.read"),
     audit("/admin/v1/audit", "audit.read"),
     view("/admin/v1/audit/head"),
+    change_with(Method::POST, "/admin/v1/audit/exports", "requests.export"),
     view("/admin/v1/logs"),
 ];
 

@@ -75,7 +75,8 @@ pub(super) async fn page(
             let context = context(visit, person, None).await;
             let uri = format!("/admin/v1/requests/{}", segment(&name));
             let record: Record = ask::get(visit.shared, person, &uri).await?;
-            let content = pages::request(&context, &record);
+            let same = same_call(visit, person, &context, &record).await;
+            let content = pages::request(&context, &record, same);
             Ok(Some((context, content)))
         }
         "runs" if !name.is_empty() => {
@@ -96,6 +97,13 @@ pub(super) async fn page(
         }
         _ => Ok(None),
     }
+}
+
+/// How many requests asked for the same within the minutes around this one, itself among them.
+async fn same_call(visit: &Visit<'_>, person: &Person, context: &Context, record: &Record) -> Option<u64> {
+    let (content, range) = (record.content.as_deref()?, pages::around(context, record)?);
+    let uri = format!("/admin/v1/requests/count?content={}&{}", encoded(content), ends(&range));
+    ask::get::<Counted>(visit.shared, person, &uri).await.ok().map(|counted| counted.count)
 }
 
 /// What a page is made in.
@@ -161,6 +169,7 @@ async fn content(
     let asking = Asking { visit, person, cache };
     Ok(match page {
         Page::Overview => pages::overview(context, &asking.overview(context).await?),
+        Page::Requests if cache.is_some() && context.params.get("seen").is_some() => asking.newer(context).await?,
         Page::Requests => pages::requests(context, &asking.requests(context).await?),
         Page::Runs => pages::runs(context, &asking.runs(context).await?),
         Page::Limits => pages::limits(context, &asking.get::<Headroom>("/admin/v1/headroom").await?),
@@ -242,6 +251,14 @@ impl Asking<'_> {
         Ok(RequestsFigures { rows, more, total: total.map(|total| (total.count, total.more)), series })
     }
 
+    /// How many requests came after those that the page shows.
+    async fn newer(&self, context: &Context) -> Result<Content, Fault> {
+        let seen: i64 = context.params.get("seen").and_then(|ms| ms.parse().ok()).unwrap_or(context.clock.now.millis());
+        let uri = format!("/admin/v1/requests/count?since={}{}", seen.saturating_add(1), filter(&context.params));
+        let counted: Counted = self.get(&uri).await?;
+        Ok(pages::newer(context, counted.count, counted.more))
+    }
+
     async fn runs(&self, context: &Context) -> Result<Runs, Fault> {
         let mut uri = "/admin/v1/runs?limit=100".to_owned();
         for name in ["state", "tenant", "after"] {
@@ -302,9 +319,9 @@ impl Asking<'_> {
     }
 
     async fn spend(&self, context: &Context) -> Result<SpendFigures, Fault> {
-        let by = context.params.get("by").unwrap_or("key");
+        let by = pages::apart(&context.params);
         let long = context.range.as_ref().is_some_and(|range| range.span() >= Duration::from_secs(3 * 86_400));
-        let more = format!("by={}&top=100{}", encoded(by), if long { "&step=day" } else { "" });
+        let more = format!("by={}&top=100{}", encoded(&by), if long { "&step=day" } else { "" });
         let range = self.series(context, &more, false).await?;
         let before = self.series(context, &more, true).await.unwrap_or_default();
         Ok(SpendFigures { range, before })

@@ -1,5 +1,8 @@
 //! `weir diagnose`: the seven questions of readiness, answered from the configuration and the ledger, with an exit code that CI can gate on.
 
+mod logs;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,10 +11,12 @@ use weir_capacity::desk::Desk;
 use weir_capacity::plan::Prover;
 use weir_capacity::readiness::{Gap, Readiness, grade};
 use weir_config::{Config, ProcessEnvironment};
+use weir_engine::Zone;
 use weir_gateway::readiness::{Gathered, gather, prove, without_ledger};
 use weir_units::{WallTime, parse_duration};
 
 use crate::Common;
+use crate::import::input::Reading;
 use crate::ledger::Place;
 use crate::proof::Simulator;
 use crate::serve::{read_config, runtime};
@@ -35,6 +40,11 @@ pub(crate) struct Arguments {
     /// Read this ledger, its file or url, and not the configuration's
     #[arg(long, value_name = "FILE")]
     ledger: Option<String>,
+    /// Answer from what other tools logged, and not from a ledger; `-` is standard input
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "ledger")]
+    logs: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     /// Do not simulate an outage; question 2 then has no answer where that would be it
     #[arg(long)]
     no_proof: bool,
@@ -45,6 +55,9 @@ pub(crate) struct Arguments {
 
 /// Answers the seven questions.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
+    if !arguments.logs.is_empty() {
+        return logs::run(common, arguments);
+    }
     let config = match sound_config(common) {
         Ok(config) => config,
         Err(code) => return code,
@@ -61,7 +74,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     let mut told = Told::default();
     prove(&mut gathered, prover, desk.as_ref(), &mut |share| told.progress(share));
     told.end();
-    show(common, &grade(&gathered.evidence, &config.zone), &config, arguments.detail)
+    show(common, &grade(&gathered.evidence, &config.zone), (&config.zone, &config.server.timezone), arguments.detail)
 }
 
 /// The configuration; if it has faults, they are said.
@@ -118,14 +131,13 @@ pub(crate) fn look(
 }
 
 /// Prints the answers; the exit code is their grade.
-pub(crate) fn show(common: &Common, readiness: &Readiness, config: &Config, detail: bool) -> ExitCode {
+pub(crate) fn show(common: &Common, readiness: &Readiness, (zone, zone_name): (&Zone, &str), detail: bool) -> ExitCode {
     let code = readiness.exit_code();
     if common.json {
         print(readiness.to_json());
         return ExitCode::from(code);
     }
-    let zone_name = &config.server.timezone;
-    let text = shown(&readiness.to_text(&config.zone, zone_name, detail));
+    let text = shown(&readiness.to_text(zone, zone_name, detail));
     let mut lines = text.lines();
     print(bold(lines.next().unwrap_or_default()));
     for line in lines {

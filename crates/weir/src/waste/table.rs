@@ -35,7 +35,9 @@ fn name(name: &str) -> String {
 }
 
 fn person(report: &WasteReport) -> Vec<String> {
-    let mut lines = Vec::new();
+    let minute = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
+    let requests = numbers::counted(report.requests, "request");
+    let mut lines = vec![format!("{requests} from {} to {} UTC", minute(&report.since), minute(&report.until))];
     if !report.kinds.is_empty() {
         let head = ["kind", "who", "cost", "tokens", "times", "effort", "worth/year"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -59,7 +61,7 @@ fn person(report: &WasteReport) -> Vec<String> {
         lines.extend(aligned(&rows, 2));
         lines.push(String::new());
         for (place, kind) in report.kinds.iter().enumerate() {
-            lines.push(format!("{}. {}   effort {}", place + 1, kind.remedy, kind.effort.name()));
+            lines.push(format!("{}. {} (effort {})", place + 1, kind.remedy, kind.effort.name()));
             lines.push(format!("   counted: {}", kind.counts));
             lines.push(format!("   not counted: {}", kind.leaves_out));
         }

@@ -6,7 +6,6 @@
 #[expect(dead_code, reason = "these tests need less of it than the fault matrix")]
 mod client;
 #[path = "../live/mod.rs"]
-#[expect(dead_code, reason = "these tests stop nothing gently")]
 mod live;
 mod report;
 mod rules;
