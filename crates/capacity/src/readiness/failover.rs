@@ -5,7 +5,7 @@ use weir_units::numbers::{availability as measured, count};
 
 use super::grade::{Answer, Grade};
 use super::words::{availability, list, minute, percent};
-use super::{Evidence, Gap, RouteSetup, Setup, provider};
+use super::{Evidence, Gap, Outage, RouteSetup, Setup, provider};
 
 /// More of a route's requests than this may not fail while its first provider is down for two hours: that is 72 seconds of a whole outage, 2.8 %
 /// of what a month at 99.9 % may lose.
@@ -34,42 +34,7 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
     }
     let is_judged = |route: &str| judged.iter().any(|judged| *judged.name == *route);
     let alone: Vec<&&RouteSetup> = judged.iter().filter(|route| route.secondaries().next().is_none()).collect();
-    let mut lines = Vec::new();
     let outages = evidence.outages.as_deref().unwrap_or_default();
-    for outage in outages {
-        let spare = match (&outage.survivor, &outage.ceiling) {
-            (None, _) => "; nobody else serves it".to_owned(),
-            (Some(survivor), None) => format!("; {survivor} serves"),
-            (Some(survivor), Some((ceiling, share))) => {
-                format!("; {survivor} serves, {ceiling} at {}", percent(*share))
-            }
-        };
-        let said = match &outage.lost {
-            Ok(lost) => format!("{} of {} fail", percent(*lost), outage.route),
-            Err(gap) => format!("{}: {}", outage.route, gap.why),
-        };
-        let on = if outage.requests == 0 { String::new() } else { format!(", {} requests", count(outage.requests)) };
-        lines.push(format!("{} down 2 h: {said}{spare} ({}{on})", outage.down, outage.how));
-    }
-    for route in judged.iter().filter(|route| !outages.iter().any(|outage| outage.route == route.name)) {
-        let primary = route.primary().unwrap_or("—");
-        lines.push(match route.secondaries().next() {
-            Some(second) => format!("{primary} down 2 h: {second} serves {}", route.name),
-            None => format!("{primary} down 2 h: nobody else serves {}", route.name),
-        });
-    }
-    for route in &evidence.availability {
-        let was = route.measured.filter(|(_, asked)| *asked > 0);
-        let was =
-            was.map_or(String::new(), |(ok, asked)| format!("; measured {} of {}", measured(ok, asked), count(asked)));
-        lines.push(format!(
-            "route {}: {} expected over a year ({} to {} in nine years of ten){was}",
-            route.route,
-            availability(route.expected),
-            availability(route.p5),
-            availability(route.p95)
-        ));
-    }
     let worst = outages
         .iter()
         .filter(|outage| is_judged(&outage.route))
@@ -114,7 +79,53 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
             }
         },
     };
-    let figures: Vec<serde_json::Value> = outages
+    let lines = lines(evidence, outages, &judged);
+    let answer = answer.evidence(lines).figure("threshold", MOST_LOST);
+    answer.figure("outages", tried(outages)).figure("availability", years(evidence))
+}
+
+/// What was tried of each route, and what is to be expected of it over a year.
+fn lines(evidence: &Evidence, outages: &[Outage], judged: &[&RouteSetup]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for outage in outages {
+        let spare = match (&outage.survivor, &outage.ceiling) {
+            (None, _) => "; nobody else serves it".to_owned(),
+            (Some(survivor), None) => format!("; {survivor} serves"),
+            (Some(survivor), Some((ceiling, share))) => {
+                format!("; {survivor} serves, {ceiling} at {}", percent(*share))
+            }
+        };
+        let said = match &outage.lost {
+            Ok(lost) => format!("{} of {} fail", percent(*lost), outage.route),
+            Err(gap) => format!("{}: {}", outage.route, gap.why),
+        };
+        let on = if outage.requests == 0 { String::new() } else { format!(", {} requests", count(outage.requests)) };
+        lines.push(format!("{} down 2 h: {said}{spare} ({}{on})", outage.down, outage.how));
+    }
+    for route in judged.iter().filter(|route| !outages.iter().any(|outage| outage.route == route.name)) {
+        let primary = route.primary().unwrap_or("—");
+        lines.push(match route.secondaries().next() {
+            Some(second) => format!("{primary} down 2 h: {second} serves {}", route.name),
+            None => format!("{primary} down 2 h: nobody else serves {}", route.name),
+        });
+    }
+    for route in &evidence.availability {
+        let was = route.measured.filter(|(_, asked)| *asked > 0);
+        let was =
+            was.map_or(String::new(), |(ok, asked)| format!("; measured {} of {}", measured(ok, asked), count(asked)));
+        lines.push(format!(
+            "route {}: {} expected over a year ({} to {} in nine years of ten){was}",
+            route.route,
+            availability(route.expected),
+            availability(route.p5),
+            availability(route.p95)
+        ));
+    }
+    lines
+}
+
+fn tried(outages: &[Outage]) -> Vec<serde_json::Value> {
+    outages
         .iter()
         .map(|outage| {
             serde_json::json!({
@@ -123,8 +134,11 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
                 "ceiling": outage.ceiling.as_ref().map(|(name, share)| serde_json::json!({ "name": name, "share": share })),
             })
         })
-        .collect();
-    let years: Vec<serde_json::Value> = evidence
+        .collect()
+}
+
+fn years(evidence: &Evidence) -> Vec<serde_json::Value> {
+    evidence
         .availability
         .iter()
         .map(|route| {
@@ -133,8 +147,7 @@ pub(super) fn outage(evidence: &Evidence) -> Answer {
                 "answered": route.measured.map(|(ok, _)| ok), "asked": route.measured.map(|(_, asked)| asked),
             })
         })
-        .collect();
-    answer.evidence(lines).figure("threshold", MOST_LOST).figure("outages", figures).figure("availability", years)
+        .collect()
 }
 
 pub(super) fn secondary(evidence: &Evidence, zone: &Zone) -> Answer {
