@@ -1,4 +1,5 @@
 //! Each fixture is read into the calls that are listed beside it. `WEIR_BLESS=1` writes the list anew.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
