@@ -74,7 +74,7 @@ const WHOLE: &str = include_str!("whole.toml");
 fn the_whole_page_parses_and_all_of_it_is_acted_on() {
     let report = keys().load(WHOLE);
     let said: Vec<String> = report.warnings.iter().map(|warning| warning.message.clone()).collect();
-    assert!(said, Vec::<String>::new().is_empty(), "{said:?}");
+    assert!(said.is_empty(), "{said:?}");
     let config = sound(report);
     assert_eq!(config.contacts["openai"].tier.as_deref(), Some("3"));
     assert_eq!(config.providers["openai"].headers, [("x-team".to_owned(), "ml".to_owned())]);
