@@ -209,7 +209,8 @@ fn who<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     };
     call.retry = fields.count(Slot::SdkRetry).or_else(|| fields.count(Slot::Retry)).and_then(|n| u32::try_from(n).ok());
     call.stream = fields.flag(Slot::Stream);
-    call.from_cache = fields.flag(Slot::CacheHit) == Some(true);
+    let never_sent = call.format == Format::Weir && fields.plain(Slot::Attempts) == Some("0");
+    call.from_cache = never_sent || fields.flag(Slot::CacheHit) == Some(true);
     call.max_output = fields.count(Slot::MaxOutput);
 }
 
@@ -300,7 +301,9 @@ fn ended<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
 fn used(call: &mut Call<'_>, fields: &Fields<'_>) {
     let count = |slot| fields.count(slot);
     let (cached, written) = (count(Slot::Cached).unwrap_or(0), count(Slot::CacheWrite).unwrap_or(0));
-    let (mut input, mut output) = (count(Slot::Input), count(Slot::Output));
+    // A column `input` holds a prompt, or how many tokens it had.
+    let cell = || fields.json(Slot::Content).is_none().then(|| count(Slot::Content)).flatten();
+    let (mut input, mut output) = (count(Slot::Input).or_else(cell), count(Slot::Output));
     if let Some(total) = count(Slot::Total) {
         input = input.or(output.map(|output| total.saturating_sub(output)).or(Some(total)));
         output = output.or(input.map(|input| total.saturating_sub(input)));
