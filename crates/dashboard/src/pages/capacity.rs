@@ -57,7 +57,7 @@ fn rate(view: &CeilingView) -> String {
 }
 
 fn unknown(why: &str) -> Markup {
-    html! { span class="none" title=(why) { "—" } }
+    html! { span class="none" title=(cut(&plain(why), 200)) { "—" } }
 }
 
 fn chart(context: &Context, view: &CeilingView) -> Markup {

@@ -66,7 +66,7 @@ fn a_page_of_nothing_says_so_plainly_and_teaches() {
         let words = &content.headline.words;
         assert!(!words.is_empty() && words.chars().count() <= 140, "{words}");
         let html = page(&context, &content);
-        for refused in ["please", "oops", "N/A", "$0.00", "success rate", "throttled by", "!</", "! "] {
+        for refused in ["please", " oops", "Oops", "N/A", "$0.00", "success rate", "throttled by", "!</", "! "] {
             assert!(!html.replace("<!DOCTYPE", "").contains(refused), "{refused} on {}", content.page.title());
         }
         assert!(html.contains("data-theme=\"dark\"") && !html.contains(" style="), "{}", content.page.title());
