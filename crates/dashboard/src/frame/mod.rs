@@ -44,7 +44,16 @@ pub enum Page {
 /// The groups of the navigation, each page with the letter that leads to it after `g`.
 const GROUPS: [(&str, &[(Page, char)]); 4] = [
     ("Now", &[(Page::Overview, 'o'), (Page::Requests, 'r'), (Page::Runs, 'u')]),
-    ("Capacity", &[(Page::Limits, 'l'), (Page::Capacity, 'c'), (Page::Plan, 'n'), (Page::Readiness, 'd'), (Page::Providers, 'p')]),
+    (
+        "Capacity",
+        &[
+            (Page::Limits, 'l'),
+            (Page::Capacity, 'c'),
+            (Page::Plan, 'n'),
+            (Page::Readiness, 'd'),
+            (Page::Providers, 'p'),
+        ],
+    ),
     ("Money", &[(Page::Spend, 's'), (Page::Waste, 'w'), (Page::Keys, 'k')]),
     ("Desk", &[(Page::Alerts, 'a')]),
 ];

@@ -59,7 +59,7 @@ pub(crate) async fn answer(shared: &Shared, form: &Form) -> Result<PlanAnswer, U
     let reader = shared.ledger.reader();
     // The hour that runs is not over, and a plan that changes with each look cannot be proved.
     let now = weir_units::WallTime(wall().0.div_euclid(3_600_000_000) * 3_600_000_000);
-    let prepared = prepare(&live.config, Some(&reader), std::slice::from_ref(form), &[], now).await;
+    let prepared = prepare(&live.config, Some(reader), std::slice::from_ref(form), &[], now).await;
     let prepared = prepared.map_err(|why| match why {
         Unprepared::Usage(why) => Unanswered::Usage(why),
         Unprepared::Unknown(why) => Unanswered::Unknown(why),
