@@ -22,8 +22,11 @@ use crate::rollup::Grain;
 use crate::row::{RequestRow, Row};
 use crate::store::Store;
 
-/// Records that one transaction takes at most.
+/// Records that one transaction takes at most, where another process writes to the same file too.
 const GROUP: usize = 1_024;
+
+/// The same where nobody does: sums of hours and days are written anew in each transaction, so that few large ones are faster.
+const GROUP_ALONE: usize = 4_096;
 
 /// A process that writes to the same file asks for its turn now and then, so it is left a quarter of the time.
 const LEFT: u32 = 4;
@@ -96,10 +99,11 @@ impl Importer {
 
     async fn add_rows(&mut self, rows: impl Iterator<Item = RequestRow>) -> Result<Imported, StoreError> {
         let mut all = Imported::default();
+        let group = if self.served { GROUP } else { GROUP_ALONE };
         let mut from = rows.peekable();
         while from.peek().is_some() {
-            let mut rows: Vec<RequestRow> = Vec::with_capacity(GROUP);
-            for row in from.by_ref().take(GROUP) {
+            let mut rows: Vec<RequestRow> = Vec::with_capacity(group);
+            for row in from.by_ref().take(group) {
                 match rows.last() {
                     Some(last) if last.id == row.id => all.known += 1,
                     _ => rows.push(row),

@@ -126,11 +126,10 @@ fn ahead(
     now: WallTime,
 ) -> Result<(Ahead, Option<Unforecast>), Unforecast> {
     let history = history(line, now);
-    let peaks = peaks(line, calendar);
     match forecast(&history, calendar, HOURS, SEED) {
-        Ok(forecast) => Ok((Ahead { forecast, peaks }, None)),
+        Ok(forecast) => Ok((Ahead { forecast, peaks: peaks(line, calendar, true) }, None)),
         Err(why) => match forecast(&history, calendar, DAILY_HOURS, SEED) {
-            Ok(forecast) => Ok((Ahead { forecast, peaks }, Some(why))),
+            Ok(forecast) => Ok((Ahead { forecast, peaks: peaks(line, calendar, false) }, Some(why))),
             Err(_) => Err(why),
         },
     }
@@ -150,18 +149,19 @@ pub(super) fn history(line: &[(WallTime, Hour)], now: WallTime) -> History {
     history
 }
 
-/// How much busier than the mean minute of an hour its busy minute is, by slot of the week.
-fn peaks(line: &[(WallTime, Hour)], calendar: &Calendar<'_>) -> Peaks {
+/// How much busier than the mean minute of an hour its busy minute is: by slot of the week, or where the forecast does not tell
+/// weekdays apart, by hour of the day. A quiet Saturday's bursts would else be laid upon what was forecast from working days.
+fn peaks(line: &[(WallTime, Hour)], calendar: &Calendar<'_>, weekly: bool) -> Peaks {
+    let period = if weekly { 168 } else { 24 };
     let mut slots: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for (at, hour) in line.iter().filter(|(_, hour)| hour.mean > 0.0) {
-        slots.entry(calendar.slot(*at).of_week()).or_default().push(hour.p95 / hour.mean);
+        slots.entry(calendar.slot(*at).of_week() % period).or_default().push(hour.p95 / hour.mean);
     }
     let mut bursts = vec![None; 168];
     for (slot, mut ratios) in slots {
         ratios.sort_unstable_by(f64::total_cmp);
-        if let Some(burst) = bursts.get_mut(slot) {
-            *burst = ratios.get(ratios.len() / 2).copied();
-        }
+        let middle = ratios.get(ratios.len() / 2).copied();
+        bursts.iter_mut().skip(slot).step_by(period).for_each(|burst| *burst = middle);
     }
     Peaks::by_slot(&bursts)
 }

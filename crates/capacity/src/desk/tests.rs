@@ -285,6 +285,25 @@ fn flat_demand_at_four_fifths_is_no_alarm() {
 }
 
 #[test]
+fn a_short_history_does_not_lay_a_quiet_days_bursts_upon_busy_days() {
+    let fleet = fleet(100, 2_000);
+    let last = NOW.0.div_euclid(HOUR);
+    // Ten a minute, twelve in the busy one; on the Thursday a week ago one, and four in the busy one.
+    let of = |hour: i64| {
+        let quiet = hour.div_euclid(24) == last.div_euclid(24) - 6;
+        let (mean, busy) = if quiet { (1, 4) } else { (10, 12) };
+        let mut row = row("a/x", WallTime(hour * HOUR), mean, 60);
+        row.p95.requests = busy;
+        row
+    };
+    let desk = told(&fleet, &book(&fleet, &(last - 9 * 24..last).map(of).collect::<Vec<_>>(), &[]), &BTreeMap::new());
+    let a = view(&desk, "a requests/min");
+    assert!(a.no_forecast.as_deref().is_some_and(|why| why.starts_with("9 of 14 days")), "{:?}", a.no_forecast);
+    let share = a.busiest.unwrap().share;
+    assert!((0.10..0.15).contains(&share), "{share}");
+}
+
+#[test]
 fn a_day_limit_that_is_used_up_each_day_says_when_that_is_today() {
     let mut fleet = fleet(100, 100);
     // 110 tokens a request, 1,000 a minute on average at seven tenths: 110 million a day, of which there are 90.

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use clap::Args;
 use serde_json::json;
+use tokio::runtime::Runtime;
 use weir_config::ProcessEnvironment;
 use weir_ledger::{Entry, Imported, Importer, Options, Postgres, StoreError};
 use weir_logs::{Call, Entries};
@@ -19,6 +22,9 @@ use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, fail, print, say};
 
 /// Records that are written at once.
 const GROUP: usize = 8_192;
+
+/// Groups that may wait to be written.
+const AHEAD: usize = 1;
 
 #[derive(Args)]
 #[command(
@@ -49,80 +55,105 @@ enum Waiting {
     Record(String),
 }
 
-/// Takes calls in, and writes them in groups.
+/// Takes calls in, and hands them on in groups; while one is written the next is read.
 struct Intake {
-    runtime: tokio::runtime::Runtime,
     /// None where nothing is written.
-    importer: Option<Importer>,
+    writer: Option<Writer>,
     entries: Entries,
     waiting: Vec<Waiting>,
     imported: Imported,
     without_time: u64,
     /// The times of the first call and of the last.
     span: Option<(WallTime, WallTime)>,
-    /// Why nothing can be written any more.
-    trouble: Option<String>,
+}
+
+/// The thread that writes.
+struct Writer {
+    groups: SyncSender<Vec<Waiting>>,
+    /// What it has written, and why it could not go on, if so.
+    thread: JoinHandle<(Imported, Option<String>)>,
 }
 
 impl Intake {
-    fn take(&mut self, call: Call<'_>) {
-        let Some(entry) = self.entries.entry(&call) else {
-            self.without_time += 1;
-            return;
-        };
-        let at = entry.started_at;
-        self.span = Some(self.span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
-        self.waiting.push(match call.record {
-            Some(record) => Waiting::Record(record.into()),
-            None => Waiting::Entry(Box::new(entry)),
-        });
-        if self.waiting.len() >= GROUP {
-            self.write();
-        }
-    }
-
-    /// Writes what waits.
-    fn write(&mut self) {
-        let (mut group, mut records) = (Vec::with_capacity(self.waiting.len()), Vec::new());
-        for one in self.waiting.drain(..) {
-            match one {
-                Waiting::Entry(entry) => group.push(*entry),
-                Waiting::Record(record) => records.push(record),
-            }
-        }
-        let Some(importer) = self.importer.as_mut().filter(|_| self.trouble.is_none()) else {
-            self.imported.added += (group.len() + records.len()) as u64;
-            return;
-        };
-        let written = self.runtime.block_on(async {
-            let of_calls = importer.add(group).await?;
-            let (of_records, _) = importer.add_records(&records).await?;
-            Ok::<_, StoreError>([of_calls, of_records])
-        });
-        match written {
-            Ok(both) => {
-                for written in both {
-                    self.imported.added += written.added;
-                    self.imported.known += written.known;
-                    self.imported.gone += written.gone;
+    fn take(&mut self, mut call: Call<'_>) {
+        let record = call.record.take();
+        let (at, one) = match (call.at, record) {
+            // It stays as it is.
+            (Some(at), Some(record)) => (at, Waiting::Record(record.into())),
+            _ => match self.entries.entry(&call) {
+                Some(entry) => (entry.started_at, Waiting::Entry(Box::new(entry))),
+                None => {
+                    self.without_time += 1;
+                    return;
                 }
-            }
-            Err(error) => self.trouble = Some(error.to_string()),
+            },
+        };
+        self.span = Some(self.span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
+        self.waiting.push(one);
+        if self.waiting.len() >= GROUP {
+            self.hand_on();
         }
     }
 
-    /// Writes the rest, and closes the ledger.
-    fn finish(&mut self) -> Result<(), String> {
-        self.write();
-        if let Some(importer) = self.importer.take() {
-            let closed = self.runtime.block_on(importer.close()).map_err(|error| error.to_string());
-            self.trouble = self.trouble.take().or(closed.err());
+    /// Hands on what waits.
+    fn hand_on(&mut self) {
+        let group = std::mem::replace(&mut self.waiting, Vec::with_capacity(GROUP));
+        match &self.writer {
+            // Where it has ended, it says why in the end.
+            Some(writer) => drop(writer.groups.send(group)),
+            None => self.imported.added += group.len() as u64,
         }
-        match self.trouble.take() {
+    }
+
+    /// Has the rest written, and the ledger closed.
+    fn finish(&mut self) -> Result<(), String> {
+        self.hand_on();
+        let Some(Writer { groups, thread }) = self.writer.take() else { return Ok(()) };
+        drop(groups);
+        let (imported, trouble) = thread.join().map_err(|_| "the import broke off".to_owned())?;
+        self.imported = imported;
+        match trouble {
             Some(why) => Err(format!("{why}; import the same files again, nothing is doubled")),
             None => Ok(()),
         }
     }
+}
+
+/// Writes groups until there are no more, and closes the ledger.
+fn write_all(runtime: &Runtime, mut importer: Importer, groups: &Receiver<Vec<Waiting>>) -> (Imported, Option<String>) {
+    let mut imported = Imported::default();
+    let mut trouble = None;
+    for group in groups {
+        match runtime.block_on(write(&mut importer, group)) {
+            Ok(both) => {
+                for written in both {
+                    imported.added += written.added;
+                    imported.known += written.known;
+                    imported.gone += written.gone;
+                }
+            }
+            Err(error) => {
+                trouble = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    let closed = runtime.block_on(importer.close()).map_err(|error| error.to_string());
+    (imported, trouble.or(closed.err()))
+}
+
+/// Writes a group.
+async fn write(importer: &mut Importer, group: Vec<Waiting>) -> Result<[Imported; 2], StoreError> {
+    let (mut entries, mut records) = (Vec::new(), Vec::new());
+    for one in group {
+        match one {
+            Waiting::Entry(entry) => entries.push(*entry),
+            Waiting::Record(record) => records.push(record),
+        }
+    }
+    let of_calls = importer.add(entries).await?;
+    let (of_records, _) = importer.add_records(&records).await?;
+    Ok([of_calls, of_records])
 }
 
 /// Imports the files.
@@ -154,21 +185,21 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 /// The ledger, opened.
 fn intake(common: &Common, arguments: &Arguments) -> Result<Intake, (u8, String)> {
     let options = options(common, arguments.ledger.as_deref()).map_err(|why| (USAGE, why))?;
-    let runtime = runtime().map_err(|error| (UNREACHABLE, format!("the runtime cannot start: {error}")))?;
-    let mut importer = None;
+    let mut writer = None;
     if !arguments.dry_run {
-        let opened = runtime.block_on(Importer::open(&options)).map_err(|error| (UNREACHABLE, error.to_string()))?;
-        importer = Some(opened);
+        let runtime = runtime().map_err(|error| (UNREACHABLE, format!("the runtime cannot start: {error}")))?;
+        let importer = runtime.block_on(Importer::open(&options)).map_err(|error| (UNREACHABLE, error.to_string()))?;
+        let (groups, coming) = sync_channel(AHEAD);
+        let thread = std::thread::spawn(move || write_all(&runtime, importer, &coming));
+        writer = Some(Writer { groups, thread });
     }
     Ok(Intake {
-        runtime,
-        importer,
+        writer,
         entries: Entries::default(),
         waiting: Vec::with_capacity(GROUP),
         imported: Imported::default(),
         without_time: 0,
         span: None,
-        trouble: None,
     })
 }
 
