@@ -68,6 +68,9 @@ pub(super) fn budget(fleet: &Fleet, spent: &Spending, now: WallTime) -> Option<B
             }
             view.decide_by = view.period_end.and_then(|one| one.p10);
         }
+        Err(Unforecast::Silent { .. }) if history.is_none() && spent.unpriced > 0 => {
+            view.no_forecast = Some("what was asked for has no known price".to_owned());
+        }
         Err(why) => view.no_forecast = Some(no_forecast(&why, now, &fleet.zone)),
     }
     Some(view)

@@ -354,4 +354,7 @@ fn a_budget_that_does_not_last_its_month_says_by_when_it_is_gone() {
     let hours = (end.p50.unwrap().0 - NOW.0) as f64 / HOUR as f64;
     assert!((45.0..56.0).contains(&hours), "50 dollars at a dollar an hour: {hours}");
     assert_eq!((budget.unpriced, budget.decide_by), (3, end.p10));
+    let unpriced = [Spending { hours: vec![NanoUsd(0); 35 * 24], spent: NanoUsd(0), ..spending[0].clone() }];
+    let budget = &desk(&Known { spending: &unpriced, ..known }, &mut Alarms::new()).budgets[0];
+    assert_eq!(budget.no_forecast.as_deref(), Some("what was asked for has no known price"));
 }

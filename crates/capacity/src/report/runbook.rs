@@ -137,12 +137,12 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
         (true, _) => "no: there is nobody else".to_owned(),
         (false, None) => "not known: no traffic, or no limit of whoever serves".to_owned(),
         (false, Some(failover)) => match (&failover.holds, &failover.binds) {
-            (Some(true), Some(binds)) => format!("yes: {} at {}", binds.name, percent(binds.share)),
+            (Some(true), Some(binds)) => format!("yes: {} at {}", binds.name, percent(binds.fullest())),
             (Some(false), Some(binds)) => {
                 format!(
                     "no: {} would run at {}; the rest gets 503 `capacity_exhausted`",
                     binds.name,
-                    percent(binds.share)
+                    percent(binds.fullest())
                 )
             }
             _ => "not known: no limit of whoever serves is declared or stated".to_owned(),

@@ -47,7 +47,13 @@ fn report() -> Weekly {
     let failover = Failover {
         without: "openai".into(),
         holds: Some(false),
-        binds: Some(Survivor { name: "anthropic requests/min".into(), share: 1.31, ..Survivor::default() }),
+        // The busiest hour to come is fuller than any that was.
+        binds: Some(Survivor {
+            name: "anthropic requests/min".into(),
+            share: 1.12,
+            share_ahead: Some(1.31),
+            ..Survivor::default()
+        }),
         words: "without openai: anthropic would run at 131 %: failover does not hold".into(),
         ..Failover::default()
     };

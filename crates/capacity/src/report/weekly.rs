@@ -121,7 +121,7 @@ impl Weekly {
         }
         for failover in self.desk.iter().flat_map(|desk| &desk.failover).filter(|one| one.holds == Some(false)) {
             let effect = match &failover.binds {
-                Some(binds) => format!("{} would run at {}", binds.name, percent(binds.share)),
+                Some(binds) => format!("{} would run at {}", binds.name, percent(binds.fullest())),
                 None => format!("{} of its requests have nowhere to go", percent(failover.stranded)),
             };
             let what = format!("without {}: add room or another provider", failover.without);
