@@ -22,7 +22,7 @@ use crate::rollup::Grain;
 use crate::row::{RequestRow, Row};
 use crate::store::Store;
 
-/// Records that one transaction takes at most, where another process writes to the same file too.
+/// Records that one transaction takes at most, where another process writes or may write to the same ledger.
 const GROUP: usize = 1_024;
 
 /// The same where nobody does: sums of hours and days are written anew in each transaction, so that few large ones are faster.
@@ -52,6 +52,8 @@ pub struct Importer {
     retention: Duration,
     /// Another process serves the same file.
     served: bool,
+    /// Records that one transaction takes at most.
+    group: usize,
 }
 
 impl Importer {
@@ -66,7 +68,9 @@ impl Importer {
         }
         let connection = connect_beside(&place).await?;
         let served = matches!(&place, Place::File(path) if Lock::take(path).is_err());
-        Ok(Self { store: Store::new(place, Some(connection)), retention: options.retention, served })
+        // Who else writes to a Postgres is not known.
+        let group = if served || !matches!(place, Place::File(_)) { GROUP } else { GROUP_ALONE };
+        Ok(Self { store: Store::new(place, Some(connection)), retention: options.retention, served, group })
     }
 
     /// Writes records, and counts them in all sums, series, demand and figures; when it returns, they are on disk and counted.
@@ -99,7 +103,7 @@ impl Importer {
 
     async fn add_rows(&mut self, rows: impl Iterator<Item = RequestRow>) -> Result<Imported, StoreError> {
         let mut all = Imported::default();
-        let group = if self.served { GROUP } else { GROUP_ALONE };
+        let group = self.group;
         let mut from = rows.peekable();
         while from.peek().is_some() {
             let mut rows: Vec<RequestRow> = Vec::with_capacity(group);
