@@ -11,6 +11,7 @@ use weir_units::{FaultClass, RequestId};
 
 use crate::call::{Call, Endpoint, Format, Text};
 use crate::price::cost;
+use crate::tally::{Again, Retries};
 
 /// Names that are kept to be shared; what more there are is not.
 const MOST_NAMES: usize = 20_000;
@@ -19,6 +20,7 @@ const MOST_NAMES: usize = 20_000;
 #[derive(Debug, Default)]
 pub struct Entries {
     names: BTreeMap<Box<str>, Arc<str>>,
+    retries: Retries,
 }
 
 impl Entries {
@@ -51,7 +53,7 @@ impl Entries {
             outcome: outcome(call),
             status: call.status.or(call.abandoned.then_some(499)),
             code: None,
-            refused_by: None,
+            refused_by: refused_by(call).map(|by| self.shared(by)),
             started_at: at,
             ended_at: Some(ended),
             first_content_ms: call.first_content.and_then(|micros| u64::try_from(micros / 1_000).ok()),
@@ -79,19 +81,26 @@ impl Entries {
             });
         }
         entry.sum_costs();
-        self.wasted(call, &mut entry);
+        let again = match call.format {
+            // What Weir wrote says itself what was wasted.
+            Format::Weir => Again::Untold,
+            _ => self.retries.see(call, cost),
+        };
+        self.wasted(call, again, &mut entry);
         Some(entry)
     }
 
-    /// Says of a record what was wasted, as far as one call tells.
-    fn wasted(&self, call: &Call<'_>, entry: &mut Entry) {
+    /// Says of a record what was wasted, as far as it and those before it tell.
+    fn wasted(&self, call: &Call<'_>, again: Again, entry: &mut Entry) {
         let Some(usage) = call.usage.filter(|usage| usage.input.0 + usage.output.0 > 0 && !call.from_cache) else {
             return;
         };
-        let why = match call {
-            Call { abandoned: true, .. } => "abandoned",
-            Call { failed: true, .. } => "failed_attempt",
-            Call { truncated: true, .. } => "truncated",
+        let why = match again {
+            _ if call.abandoned => "abandoned",
+            _ if call.failed => "failed_attempt",
+            Again::Retry(None) | Again::AnsweredBefore { by_sdk: true } => "client_retry",
+            Again::AnsweredBefore { by_sdk: false } => "duplicate",
+            _ if call.truncated => "truncated",
             _ => return,
         };
         let fact = Fact::Wasted {
@@ -160,6 +169,12 @@ fn dialect(call: &Call<'_>) -> &'static str {
     let anthropic = call.endpoint == Some(Endpoint::Messages)
         || (call.endpoint.is_none() && call.provider.as_deref() == Some("anthropic"));
     if anthropic { "anthropic" } else { "openai" }
+}
+
+/// Who refused it: what a log tells is what a provider answered.
+fn refused_by<'c>(call: &'c Call<'_>) -> Option<&'c str> {
+    let refused = call.failed && !call.abandoned && call.status.is_some_and(|status| (400..500).contains(&status));
+    refused.then(|| call.provider.as_deref().unwrap_or("unknown"))
 }
 
 fn outcome(call: &Call<'_>) -> Outcome {
@@ -240,5 +255,29 @@ mod tests {
         let entry = Entries::default().entry(&failed.with_status(429)).unwrap();
         assert_eq!((entry.outcome, entry.attempts[0].class), (Outcome::Failed, Some(FaultClass::RateLimited)));
         assert!(!entry.to_json().contains("abcdefghij"), "{}", entry.to_json());
+        assert_eq!((entry.refused_by.as_deref(), entry.cost_usd), (Some("openai"), Some(NanoUsd::ZERO)));
+    }
+
+    #[test]
+    fn what_its_log_marks_as_a_further_try_is_wasted_as_a_retry() {
+        let entry = Entries::default().entry(&Call { retry: Some(1), ..call() }).unwrap();
+        let [Event { fact: Fact::Wasted { why, input, output, cost_usd, .. }, .. }] = entry.events.as_slice() else {
+            panic!("{:?}", entry.events)
+        };
+        assert_eq!((*why, *input, *output, *cost_usd), ("client_retry", 100, 20, entry.cost_usd));
+        for first in [Call { retry: Some(0), ..call() }, call()] {
+            assert!(Entries::default().entry(&first).unwrap().events.is_empty());
+        }
+        // So is the first try after a failure of the same user, and no other.
+        let mut entries = Entries::default();
+        let by = |id: &'static str, seconds: i64| Call {
+            id: Some(id.into()),
+            at: Some(WallTime(1_795_010_400_000_000 + seconds * 1_000_000)),
+            user: Some("alice".into()),
+            ..call()
+        };
+        let failed = Call { usage: None, ..by("a", 0) }.with_status(429);
+        let told = [failed, by("b", 2), by("c", 4)].map(|call| entries.entry(&call).unwrap().events.len());
+        assert_eq!(told, [0, 1, 0]);
     }
 }

@@ -11,6 +11,10 @@ pub fn cost(call: &Call<'_>) -> Option<NanoUsd> {
     if call.cost.is_some() {
         return call.cost;
     }
+    // Who is refused pays nothing.
+    if call.failed && call.usage.is_none() && call.status.is_some() {
+        return Some(NanoUsd::ZERO);
+    }
     let usage = call.usage.as_ref()?;
     if usage.input.0 == 0 && usage.output.0 == 0 {
         return Some(NanoUsd::ZERO);

@@ -62,7 +62,10 @@ impl Plan {
                 )
             }
             (Verdict::Fits, None) => "fits".to_owned(),
-            (Verdict::DoesNotFit, Some(binds)) if !binds.fits() || self.proof.is_none() => {
+            // Where neither the mean nor the peak is too much, it is those who wait between them.
+            (Verdict::DoesNotFit, Some(binds))
+                if binds.mean_use.max(binds.peak_use) > 1.0 && (!binds.fits() || self.proof.is_none()) =>
+            {
                 let (needs, mean) = (binds.needs, binds.mean_use);
                 // A peak that is too much says so, where the mean is not.
                 let (of, needs, share) =

@@ -201,7 +201,7 @@ pub(super) fn secondary(evidence: &Evidence, zone: &Zone) -> Answer {
             let text = format!("route {}: secondary gave {answers} of {EXERCISED} answers in {days} days", route.name);
             let second = route.secondaries().next().map_or("", |second| second);
             let action = format!(
-                "send {} requests to it: put {second} first for an hour, or let strategy = \"balance\" use it",
+                "send {} more to it: put {second} first for an hour, or let strategy = \"balance\" use it",
                 EXERCISED - answers
             );
             Answer::new(6, Grade::Fail, text).action(action)

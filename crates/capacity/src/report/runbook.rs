@@ -55,8 +55,11 @@ pub fn runbook(ladder: &Ladder, desk: Option<&Desk>) -> Document {
     let alone = ladder.routes.iter().filter(|route| providers(route).len() < 2).count();
     book.lead(match (ladder.routes.len(), alone) {
         (0, _) => "No route is configured, so every model stands and falls with its provider.".to_owned(),
+        (1, 0) => "The only route has a second provider.".to_owned(),
+        (1, _) => "The only route has one provider, and goes down with it.".to_owned(),
         (all, 0) => format!("Each of {all} routes has a second provider."),
-        (all, alone) => format!("{alone} of {all} routes have one provider only and go down with it."),
+        (all, 1) => format!("1 of {all} routes has one provider only, and goes down with it."),
+        (all, alone) => format!("{alone} of {all} routes have one provider only, and go down with it."),
     });
     book.text(format!(
         "A breaker opens after {} faults in a row, or once {} of the calls of {} failed; it stays open for {} and then lets probes through. Until it \
@@ -99,7 +102,8 @@ fn providers(route: &LadderRoute) -> Vec<&str> {
 fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) -> Vec<String> {
     let others: Vec<&Arc<str>> = route.deployments.iter().filter(|one| provider(one) != down).collect();
     let is_first = route.deployments.first().is_some_and(|first| provider(first) == down);
-    let (serves, sees) = match (others.first(), is_first || route.balanced) {
+    let moves = is_first || route.balanced;
+    let (serves, sees) = match (others.first(), moves) {
         (None, _) => ("nobody".to_owned(), alone()),
         (Some(next), true) => {
             let serves = if route.balanced && others.len() > 1 {
@@ -120,6 +124,7 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
     };
     let faults = ladder.consecutive_failures;
     let opens = match others.is_empty() {
+        false if !moves => "nobody waits: it is called only when those before it fail or are full".to_owned(),
         true => format!(
             "{faults} faults in a row; a request is tried {} times, each for up to {} to connect or {} without headers",
             ladder.attempts,
@@ -135,6 +140,7 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
     let failover = desk.and_then(|desk| desk.failover.iter().find(|failover| failover.without == down));
     let holds = match (others.is_empty(), failover) {
         (true, _) => "no: there is nobody else".to_owned(),
+        (false, _) if !moves => "yes: nothing moves".to_owned(),
         (false, None) => "not known: no traffic, or no limit of whoever serves".to_owned(),
         (false, Some(failover)) => match (&failover.holds, &failover.binds) {
             (Some(true), Some(binds)) => format!("yes: {} at {}", binds.name, percent(binds.fullest())),

@@ -187,13 +187,14 @@ fn ladder() -> Ladder {
 fn the_runbook_says_for_each_route_and_provider_who_serves_and_what_users_see() {
     let page = runbook(&ladder(), report().desk.as_ref()).to_markdown().replace('\u{202f}', " ");
     for line in [
-        "**1 of 2 routes have one provider only and go down with it.**",
+        "**1 of 2 routes has one provider only, and goes down with it.**",
         "A breaker opens after 5 faults in a row, or once 50 % of the calls of 30s failed; it stays open for 15s",
         "## Route smart (critical)",
         "| openai | anthropic/sonnet-5.5 | 200 from anthropic/sonnet-5.5; streams that are cut are carried on where that is exact, \
          else they end in an error | 5 faults in a row: those requests wait up to 5s to connect, or 20s without headers, before they move on \
          | no: anthropic requests/min would run at 131 %; the rest gets 503 `capacity_exhausted` |",
-        "| anthropic | openai/gpt-5.2 | nothing: openai/gpt-5.2 serves as before; there is one to fall back to less |",
+        "| anthropic | openai/gpt-5.2 | nothing: openai/gpt-5.2 serves as before; there is one to fall back to less | nobody waits: it is called \
+         only when those before it fail or are full | yes: nothing moves |",
         "## Route alone",
         "| openai | nobody | 502 or 503 `upstream_error`, 504 `upstream_timeout` where it is silent; once its breaker is open, 503 \
          `no_deployment_available` with retry-after | 5 faults in a row; a request is tried 3 times, each for up to 5s to connect or 20s without \

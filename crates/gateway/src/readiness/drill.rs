@@ -199,7 +199,9 @@ fn outage(
             _ => Err(without_traffic()),
         },
         Some(Err(why)) => Err(Gap::new(format!("it cannot be simulated: {why}"), "")),
-        None if drill.is_some() && !proves => Err(Gap::new("nothing simulates here", "ask with `weir diagnose`")),
+        None if drill.is_some() && !proves => {
+            Err(Gap::new("the two hours were not simulated", "ask with `weir diagnose`, and without --no-proof"))
+        }
         None => Err(without_traffic()),
     };
     if let Some(drill) = drill {

@@ -15,7 +15,7 @@ use weir_units::{DeploymentId, Dimension, NanoUsd, WallTime};
 
 use self::days::{Day, Days};
 use self::hours::Hours;
-use self::retries::{Again, Retries};
+pub(crate) use self::retries::{Again, Retries};
 use crate::call::{Call, Format, Limit};
 use crate::price::cost;
 

@@ -43,7 +43,7 @@ impl<V: Default> Recent<V> {
 
 /// What a call is to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(crate) enum Again {
     /// Nothing that is known of.
     First,
     /// Nobody knows whose it is, so that it cannot be told.
@@ -68,14 +68,14 @@ struct Last {
 
 /// The calls of the last while.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(crate) struct Retries {
     last: Recent<Last>,
     answered: Recent<Option<i64>>,
 }
 
 impl Retries {
     /// Says what a call is to those before it.
-    pub(super) fn see(&mut self, call: &Call<'_>, cost: Option<NanoUsd>) -> Again {
+    pub(crate) fn see(&mut self, call: &Call<'_>, cost: Option<NanoUsd>) -> Again {
         let marked = call.retry.is_some_and(|count| count > 0);
         if self.is_repeated(call) {
             return Again::AnsweredBefore { by_sdk: marked };

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// How far back
     #[arg(long, value_name = "SPAN", default_value = "30d")]
     since: String,
-    /// As it was then: "2026-11-18 14:47", in the configuration's zone
+    /// As it was then, as in 2026-11-18T14:47; in the configuration's zone if it names none
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Read this ledger, its file or url, and not the configuration's

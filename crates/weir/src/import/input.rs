@@ -102,11 +102,15 @@ pub(crate) fn tell(told: &Told) {
         let formats: Vec<String> = report
             .formats
             .iter()
-            .map(|(format, calls)| format!("{} calls in {}", count(*calls), format.title()))
+            .map(|(format, calls)| {
+                let noun = if *calls == 1 { "call" } else { "calls" };
+                format!("{} {noun} in {}", count(*calls), format.title())
+            })
             .collect();
         let found = if formats.is_empty() { "no model's call".to_owned() } else { formats.join(", ") };
         say(shown(&format!("{}: {found}", weir_wire::shown(&path.display().to_string()))));
-        say(shown(&format!("  read {} lines ({}){}", count(report.records), size(report.bytes), damage(report))));
+        let lines = if report.records == 1 { "line" } else { "lines" };
+        say(shown(&format!("  read {} {lines} ({}){}", count(report.records), size(report.bytes), damage(report))));
         for example in &report.examples {
             say(format_args!("  line {}: {}", count(example.line), example.why));
         }

@@ -134,3 +134,19 @@ fn an_outage_fails_what_has_no_second_and_what_the_second_cannot_take() {
     let half = failed(&[("a", plenty), ("b", little)]);
     assert!((0.45..0.6).contains(&half), "the second takes 30 of 60 a minute: {half}");
 }
+
+#[test]
+fn what_would_be_played_for_hours_is_not_played() {
+    let plenty = Limits::NONE.with(Dimension::RequestsPerMinute, 1_000);
+    for arrivals in [users(100_000_000), Arrivals::Rate { per_minute: 1e9 }] {
+        let trial = Trial {
+            site: site(&[("a", plenty)]),
+            loads: vec![load(arrivals, 0.0)],
+            existing: Vec::new(),
+            seed: 7,
+            span: Duration::from_secs(3_600),
+        };
+        let why = Simulator.plan(&trial, &mut |_| panic!("it plays")).unwrap_err();
+        assert!(why.contains("the formulas stand alone"), "{why}");
+    }
+}

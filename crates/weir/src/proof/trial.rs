@@ -13,11 +13,21 @@ use super::town::Town;
 
 /// Most requests of a run: a second or two of work.
 const MOST_REQUESTS: f64 = 300_000.0;
+/// More than this are not played, as the shortest run would take minutes: the formulas say how far off they are.
+const FAR_TOO_MANY: f64 = 3_000_000.0;
 /// No run is shorter, however much comes.
 const SHORTEST: Duration = Duration::from_secs(180);
 
 /// Plays a trial.
 pub(super) fn play(trial: &Trial, progress: &mut dyn FnMut(f64)) -> Result<Proof, String> {
+    let rate: f64 = trial.loads.iter().chain(&trial.existing).map(Load::rate).sum();
+    let warm = warm_up(&trial.loads);
+    let users: u64 = trial.loads.iter().chain(&trial.existing).map(users).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a bound")]
+    let fewest = (rate * (warm + SHORTEST).as_secs_f64()).max(users as f64);
+    if fewest > FAR_TOO_MANY {
+        return Err("so many requests are more than the simulator plays; the formulas stand alone".to_owned());
+    }
     let mut town = Town::new(&trial.site);
     let mut workloads = Vec::new();
     for (number, load) in trial.loads.iter().chain(&trial.existing).enumerate() {
@@ -31,8 +41,6 @@ pub(super) fn play(trial: &Trial, progress: &mut dyn FnMut(f64)) -> Result<Proof
         town.add_route(&name, &route, |_| load.service, load.mean_output())?;
         workloads.push(workload(name, load, &trial.site.charge_of(&route.deployments[0])));
     }
-    let rate: f64 = trial.loads.iter().chain(&trial.existing).map(Load::rate).sum();
-    let warm = warm_up(&trial.loads);
     let most = Duration::try_from_secs_f64(MOST_REQUESTS / rate.max(1e-6)).unwrap_or(trial.span);
     let span = trial.span.min(most.max(SHORTEST));
     let scenario = town.scenario(trial.seed, warm + span, workloads);
@@ -45,6 +53,13 @@ pub(super) fn play(trial: &Trial, progress: &mut dyn FnMut(f64)) -> Result<Proof
         |now| progress((now.since(Moment::ZERO).as_secs_f64() / whole).min(1.0)),
     );
     Ok(reckon(trial, &town, &world, &outcome, warm, span))
+}
+
+fn users(load: &Load) -> u64 {
+    match load.arrivals {
+        Arrivals::Users { users, .. } => users.into(),
+        _ => 0,
+    }
 }
 
 fn direct(deployment: &str) -> Option<SiteRoute> {

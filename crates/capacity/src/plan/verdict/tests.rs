@@ -7,7 +7,7 @@ use weir_engine::{ChargeModel, PoolLimits, ProviderLimits, RESERVE_FOR_INTERACTI
 use weir_units::{DeploymentId, Dimension, Limits, NanoUsd, Price, Rates};
 
 use super::*;
-use crate::plan::{Deployment, Service, SiteRoute, Sizes, Tells};
+use crate::plan::{Deployment, Recorded, Service, SiteRoute, Sizes, Tells};
 
 const REQUESTS: Dimension = Dimension::RequestsPerMinute;
 const INPUT: Dimension = Dimension::InputTokensPerMinute;
@@ -152,4 +152,17 @@ fn a_balanced_route_uses_what_each_has_room_for() {
     assert!((0.15..0.25).contains(&of_gpt), "{of_gpt}");
     assert_eq!(plan.failover.iter().map(|of| of.fits).collect::<Vec<_>>(), [Some(true), Some(false)]);
     assert!(plan.cost.usd > Some(NanoUsd(0)));
+}
+
+#[test]
+fn bursts_that_wait_within_a_minute_are_told_as_those_who_wait() {
+    let limits = Limits::NONE.with(REQUESTS, 60);
+    let burst = |minute: u64| (0..40).map(move |n| Duration::from_millis(minute * 120_000 + n * 10));
+    let requests: Vec<Recorded> = (0..10).flat_map(burst).map(|at| Recorded { at, input: 300, output: 20 }).collect();
+    let load = Load { arrivals: Arrivals::Recorded { requests: requests.into(), times: 1.0 }, ..users(1) };
+    let plan = plan(&site(limits, limits), &[Load { deadline: Duration::from_secs(5), ..load }], &[]);
+    let binds = plan.formula.binding().unwrap();
+    assert!(plan.verdict == Verdict::DoesNotFit && binds.peak_use < 1.0, "{binds:?}");
+    let headline = plan.headline().replace('\u{202f}', " ");
+    assert!(headline.ends_with("of requests wait longer than 5 s or are refused"), "{headline}");
 }
