@@ -23,7 +23,7 @@ const listen = (page) => {
 };
 
 const pagesOf = async (world) => {
-  const paths = ['/dashboard', '/dashboard/requests', '/dashboard/runs', '/dashboard/limits', '/dashboard/providers', '/dashboard/spend?by=model', '/dashboard/waste', '/dashboard/keys', '/dashboard/alerts', '/dashboard/requests?errors=true&range=7d', '/dashboard/requests?route=nothing-has-this-name'];
+  const paths = ['/dashboard', '/dashboard/requests', '/dashboard/runs', '/dashboard/limits', '/dashboard/capacity', '/dashboard/plan', '/dashboard/readiness', '/dashboard/providers', '/dashboard/spend?by=model', '/dashboard/waste', '/dashboard/waste?by=run&range=7d', '/dashboard/keys', '/dashboard/alerts', '/dashboard/requests?errors=true&range=7d', '/dashboard/requests?route=nothing-has-this-name'];
   const { requests } = await world.admin('/admin/v1/requests?limit=1&errors=true');
   const { runs } = await world.admin('/admin/v1/runs?limit=1');
   const { alerts } = await world.admin('/admin/v1/alerts?limit=1');
@@ -95,7 +95,12 @@ async function figures(browser, world, label) {
   }
   await page.goto(`${world.url}/dashboard/waste?${range}`);
   const waste = await values(page, '#r-waste td[data-l=cost]');
-  same(`${label} waste`, JSON.stringify(waste.sort()), JSON.stringify(Object.values(total.wasted).map((row) => row.cost_usd).sort()));
+  const paid = Object.entries(total.wasted).filter(([why]) => why !== 'oversized_max_tokens');
+  same(`${label} waste`, JSON.stringify(waste.sort()), JSON.stringify(paid.map(([, row]) => row.cost_usd).sort()));
+  for (const link of await page.$$eval('#r-waste td[data-l=requests] a', (all) => all.map((a) => ({ shown: a.querySelector('data').value, query: new URL(a.href).searchParams.get('waste') })))) {
+    const { count, more } = await world.admin(`/admin/v1/requests/count?since=${from}&until=${to}&waste=${link.query}`);
+    check(`${label} waste ${link.query} leads to as many requests`, more || link.shown === String(count), `${link.shown} for ${count}`);
+  }
 
   for (const filter of ['', '&errors=true', '&status=4xx', '&route=smart', '&tag=team%3Dscience', '&refused-by=weir', '&cost=0.02', '&provider=anthropic']) {
     const { count, more } = await world.admin(`/admin/v1/requests/count?since=${from}&until=${to}${filter}`);
@@ -262,6 +267,20 @@ async function live(browser, world) {
   await world.ask('chat', 'words=5');
   await page.waitForFunction(() => [...document.querySelectorAll('.limit')].some((row) => row.textContent.includes('gpt-5-mini') && !row.textContent.includes('peak 0')));
   check('focus stays where it was', await page.evaluate(() => document.activeElement.getAttribute('href') === '/dashboard/runs'));
+  // What is newer is counted, and comes when it is asked for.
+  await page.goto(`${world.url}/dashboard/requests?range=15m`);
+  await page.waitForFunction(() => document.querySelector('#live').textContent.includes('live'));
+  const first = await page.getAttribute('.requests tbody a', 'href');
+  await world.ask('chat', 'words=6');
+  await page.waitForSelector('#newer');
+  check('what is newer is told', /^1 newer, press \. to show$/.test((await page.textContent('#newer')).trim()), await page.textContent('#newer'));
+  same('and moves no row', await page.getAttribute('.requests tbody a', 'href'), first);
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('.')]);
+  check('a key shows it', (await page.getAttribute('.requests tbody a', 'href')) !== first);
+  await page.goto(`${world.url}/dashboard/spend?range=7d`);
+  await page.fill('.by-tag input[name=by]', 'team');
+  await Promise.all([page.waitForNavigation(), page.click('.by-tag button')]);
+  check('spend is told apart by a tag', (await page.textContent('#r-spend-table th')) === 'Tag' && page.url().includes('by=team'), page.url());
   // Eight tabs look, and the ninth still opens.
   const tabs = [];
   for (let n = 0; n < 8; n++) { const tab = await context.newPage(); await tab.goto(`${world.url}/dashboard?range=1h`); tabs.push(tab); }

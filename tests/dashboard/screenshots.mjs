@@ -24,7 +24,7 @@ try {
   const pages = [
     ['overview', '/dashboard'], ['requests', '/dashboard/requests?errors=true'], ['request', `/dashboard/requests/${failed}`],
     ['runs', '/dashboard/runs'], ['run', '/dashboard/runs/run_42'], ['limits', '/dashboard/limits'], ['providers', '/dashboard/providers?range=7d'],
-    ['spend', '/dashboard/spend?range=30d&by=model'], ['waste', '/dashboard/waste?range=7d'], ['keys', '/dashboard/keys'], ['alerts', '/dashboard/alerts'],
+    ['spend', '/dashboard/spend?range=30d&by=model'], ['waste', '/dashboard/waste?range=7d'], ['capacity', '/dashboard/capacity'], ['keys', '/dashboard/keys'], ['alerts', '/dashboard/alerts'],
   ].filter(([name]) => !only || only.split(',').includes(name));
   for (const [theme, width, height, which] of [['light', 1280, 800, pages], ['dark', 1280, 800, pages.filter(([name]) => process.env.ALL || ['overview', 'request'].includes(name))], ['phone', 390, 844, pages.filter(([name]) => process.env.ALL || ['overview', 'requests', 'limits'].includes(name))]]) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'dark' ? 'dark' : 'light', reducedMotion: 'reduce' });

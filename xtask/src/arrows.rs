@@ -33,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "weir-gateway",
             "weir-capacity",
             "weir-config",
+            "weir-dashboard",
             "weir-ledger",
             "weir-logs",
             "weir-wire",

@@ -1,10 +1,11 @@
 //! `cargo xtask`: what the project needs and cargo cannot do, in Rust, so that it needs nothing else installed.
 //!
-//! It keeps the house rules that clippy cannot say. The tool depends on none of the crates it judges, so that a
+//! It keeps the house rules that clippy cannot say, and makes histories to try forecasts with. The tool depends on none of the crates it judges, so that a
 //! tree that does not build can still be told why its layout is wrong.
 
 mod arrows;
 mod deny;
+mod history;
 mod links;
 mod source;
 mod tidy;
@@ -18,7 +19,8 @@ const COMMANDS: &str = "\
 cargo xtask COMMAND
 
   tidy    check the house rules: dependency arrows, purpose lines, file sizes, links, words
-  deny    check licences, bans and sources of all dependencies against deny.toml";
+  deny    check licences, bans and sources of all dependencies against deny.toml
+  history write months of requests that never were, to fill a ledger with; `history --help` says what they can be like";
 
 fn main() -> ExitCode {
     let asked: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +28,11 @@ fn main() -> ExitCode {
     match asked[..] {
         ["tidy"] => tidy::run(root()),
         ["deny"] => deny::run(root()),
+        ["history", "--help" | "-h"] => {
+            say(std::io::stdout(), history::USAGE);
+            ExitCode::SUCCESS
+        }
+        ["history", ref rest @ ..] => history::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             say(std::io::stdout(), COMMANDS);
             ExitCode::SUCCESS

@@ -9,6 +9,7 @@ mod capture;
 mod environment;
 mod fault;
 mod guards;
+pub mod imports;
 mod key;
 mod load;
 mod log;
@@ -36,6 +37,7 @@ pub use log::{At, Log, shown, shown_within};
 pub use made::{KeyFault, KeySettings};
 pub use meant::{
     AfterCut, Budget, Config, Ledger, ModelSettings, Provider, Route, Server, Source, Telemetry, Tenant, Timeouts, Tls,
+    WeeklyAt,
 };
 pub use nearest::nearest;
 pub use notifier::{Contact, Notifier, NotifierKind};

@@ -47,6 +47,8 @@ pub struct Config {
     pub guards: Arc<Guards>,
     /// What is worth an alert, and who hears of it.
     pub alerts: AlertSettings,
+    /// When the weekly report is sent to the owner; none if it is not.
+    pub report: Option<WeeklyAt>,
     /// Where alerts can be sent, by name.
     pub notifiers: BTreeMap<Arc<str>, Notifier>,
     /// Whom to ask for more capacity, by provider.
@@ -65,6 +67,15 @@ impl Config {
     pub fn asks_admins(&self) -> bool {
         self.server.admin_key.is_some() || !self.admins.is_empty()
     }
+}
+
+/// A time of the week, on the clocks of the configuration's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeeklyAt {
+    /// The day, Monday is 0.
+    pub weekday: u8,
+    /// The minute of that day.
+    pub minute: u16,
 }
 
 /// Where a config came from.

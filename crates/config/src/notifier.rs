@@ -43,6 +43,8 @@ impl NotifierKind {
 /// Whom to ask for more of a provider's capacity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
+    /// What the provider calls the account's size.
+    pub tier: Option<Arc<str>>,
     /// Who.
     pub contact: Option<Arc<str>>,
     /// Where.

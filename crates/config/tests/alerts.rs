@@ -107,3 +107,27 @@ fn what_nobody_hears_and_what_everybody_can_read_is_warned_of() {
     let plain = warned(&format!("{slack}url = \"http://hooks.example/x\"\n[owner]\nnotify = [\"a\"]"));
     assert_eq!(plain, ["notifier `a` sends what it says over plain http"]);
 }
+
+#[test]
+fn the_weekly_report_has_a_time_of_the_week_or_is_off() {
+    let at = |text: &str| read(&format!("[owner]\nname = \"x\"\nreport = \"{text}\"\n"));
+    let told = |text: &str| at(text).config.unwrap().report.map(|at| (at.weekday, at.minute));
+    assert_eq!(read("").config.unwrap().report.map(|at| (at.weekday, at.minute)), Some((0, 540)), "monday morning");
+    assert_eq!((told("fri 16:30"), told("off")), (Some((4, 990)), None));
+    for wrong in ["monday 9:00", "mon 24:00", "mon 9", "daily"] {
+        let fault = &at(wrong).faults[0];
+        assert!(fault.message.contains(wrong) && fault.hint.as_deref().unwrap().contains("mon 09:00"), "{fault}");
+    }
+}
+
+#[test]
+fn an_owner_is_asked_for_once_there_are_two_providers_or_two_keys() {
+    let warned = |text: &str| read(text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let second = "[providers.n]\nkind = \"mock\"\n";
+    assert!(!warned("").contains("nobody owns"));
+    assert!(warned(second).contains("nobody owns the LLM capacity of 2 providers and 0 keys"), "{}", warned(second));
+    assert!(!warned(&format!("{second}[owner]\nname = \"Platform\"\n")).contains("nobody owns"));
+    let keys = "[keys.a]\nkey-hash = \"HASH1\"\n[keys.b]\nkey-hash = \"HASH2\"\n[tenants.default]\n";
+    let keys = keys.replace("HASH1", &"11".repeat(32)).replace("HASH2", &"22".repeat(32));
+    assert!(warned(&keys).contains("of 1 provider and 2 keys"), "{}", warned(&keys));
+}

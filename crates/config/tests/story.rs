@@ -71,11 +71,12 @@ fn seconds(span: u64) -> Duration {
 const WHOLE: &str = include_str!("whole.toml");
 
 #[test]
-fn the_whole_page_parses_and_says_what_it_does_not_act_on() {
+fn the_whole_page_parses_and_all_of_it_is_acted_on() {
     let report = keys().load(WHOLE);
     let said: Vec<String> = report.warnings.iter().map(|warning| warning.message.clone()).collect();
-    assert_eq!(said, ["`providers.openai.tier` is parsed, not enforced in this version"]);
+    assert!(said.is_empty(), "{said:?}");
     let config = sound(report);
+    assert_eq!(config.contacts["openai"].tier.as_deref(), Some("3"));
     assert_eq!(config.providers["openai"].headers, [("x-team".to_owned(), "ml".to_owned())]);
     assert_eq!(config.providers["openai"].api_key.as_ref().unwrap().expose(), "sk-openai", "trimmed");
     assert_eq!(config.providers["openai"].models["gpt-5.2"].context_window, Some(Tokens(400_000)));
@@ -511,6 +512,17 @@ fn without_any_key_the_mock_answers() {
     assert_eq!(meaning(&config, "gpt-5.2", Dialect::OpenAi), None, "a missing key is not papered over");
     let report = from_environment(&World::with(&[("OPENAI_BASE_URL", "nowhere")]));
     assert_eq!(report.faults.len(), 2, "the address, and no folder: {:?}", report.faults);
+}
+
+#[test]
+fn a_ledgers_url_may_be_referred_to_and_is_in_no_message() {
+    let url = "postgres://ann:pass-word@db.example/weir";
+    let world = || World::with(&[("LEDGER", url), ("WRONG", "mysql://ann:pass-word@db"), ("HOME", "/home/ann")]);
+    let config = sound(world().load("[ledger]\nurl = { env = \"LEDGER\" }\n[providers.m]\nkind = \"mock\""));
+    assert_eq!(config.ledger.postgres.as_ref().unwrap().expose(), url);
+    let report = world().load("[ledger]\nurl = { env = \"WRONG\" }\n[providers.m]\nkind = \"mock\"");
+    let message = &report.faults[0].message;
+    assert!(message.contains("is no ledger") && !message.contains("pass-word"), "{message}");
 }
 
 #[test]

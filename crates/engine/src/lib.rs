@@ -44,7 +44,9 @@ pub use budgets::{
 pub use call::{Call, PassedOver};
 pub use change::{BenchView, BreakerState, Change, DeploymentView, Scope};
 pub use engine::{Engine, MOST_ATTEMPTS};
-pub use limits::{Admitted, ChargeModel, Cost, DayStart, Gauge, KeyFull, OutputCharge, PoolId, PoolView, Size, Stated};
+pub use limits::{
+    Admitted, ChargeModel, Cost, DayStart, Gauge, KeyFull, LimitCompared, OutputCharge, PoolId, PoolView, Size, Stated,
+};
 pub use queue::QueueView;
 pub use runs::{
     Admission, Detector, Evidence, Guards, Joined, Loops, ReleaseCaps, ReleaseError, RunAsk, RunChange, RunOutcome,

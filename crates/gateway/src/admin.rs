@@ -10,6 +10,8 @@ pub(crate) mod people;
 mod requests;
 mod runs;
 mod spend;
+mod uptime;
+mod waste;
 
 use access::Path;
 pub(crate) use people::{Person, Tries};
@@ -33,7 +35,7 @@ use crate::clock::wall;
 use crate::metrics::Seen;
 use crate::reply::{Cause, Refusal, json, typed};
 use crate::state::Shared;
-use crate::{budgets, follow, headroom, live};
+use crate::{budgets, capacity, follow, headroom, limits, live, planning, readiness};
 
 /// Rows in a page of requests, unless asked for fewer or more.
 const PAGE: u32 = 50;
@@ -140,6 +142,9 @@ where
     if alerts::is_own(parts.uri.path()) {
         return alerts::serve(shared, person, parts, body).await;
     }
+    if parts.uri.path() == "/admin/v1/audit/exports" {
+        return audit::export(shared, person, parts, body).await;
+    }
     Ok(match parts.uri.path() {
         "/metrics" => metrics(shared),
         "/admin/v1/openapi.json" => json(StatusCode::OK, include_str!("openapi.json")),
@@ -148,9 +153,15 @@ where
             StatusCode::OK,
             format!("{}\n", value!({ "at": wall().to_string(), "pools": headroom::pools(shared) })),
         ),
+        "/admin/v1/capacity" => capacity::serve(shared).await?,
+        "/admin/v1/readiness" => readiness::serve(shared).await?,
+        "/admin/v1/limits/history" => limits::serve(shared, parts).await?,
+        "/admin/v1/uptime" => uptime::serve(shared).await?,
         "/admin/v1/budgets" => json(StatusCode::OK, format!("{}\n", budgets::json(shared))),
         "/admin/v1/live" => json(StatusCode::OK, format!("{}\n", live::view(shared))),
+        "/admin/v1/plan" => planning::serve(shared, parts).await?,
         "/admin/v1/spend" => spend::serve(shared, parts).await?,
+        "/admin/v1/waste" => waste::serve(shared, parts).await?,
         "/admin/v1/requests" => requests::list(shared, parts).await?,
         "/admin/v1/requests/count" => requests::count(shared, parts).await?,
         "/admin/v1/series" => requests::series(shared, parts).await?,
@@ -182,6 +193,7 @@ pub(crate) fn seen<T>(shared: &Shared, show: impl FnOnce(&Seen<'_>) -> T) -> T {
     show(&Seen {
         budgets: &budgets,
         alerts: &shared.alarms.figures(),
+        desk: shared.desk.latest().as_deref(),
         deployments: &deployments,
         pools: &pools,
         now,

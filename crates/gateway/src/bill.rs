@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
+use weir_engine::OutputCharge;
 use weir_ledger::Attempt;
 use weir_units::{FaultClass, NanoUsd, Price, Tier, Tokens, Usage};
 use weir_wire::{Endpoint, Progress};
@@ -31,6 +32,10 @@ pub(crate) struct Bill {
     came: u64,
     /// Only the end mark is missing.
     finished: bool,
+    /// Whether a small model could be asked as well: no tools, no reasoning, an answer in words.
+    pub(crate) simple: bool,
+    /// How its provider counts output towards limits.
+    pub(crate) charge: OutputCharge,
 }
 
 /// The price that holds for an attempt.
@@ -77,6 +82,16 @@ impl Cost {
         self.estimated && self.amount.is_some()
     }
 
+    /// Room of a limit that was held for nothing: it costs nothing by itself.
+    pub(crate) fn room(output: Tokens) -> Self {
+        Self { used: Some(Usage { output, ..Usage::default() }), ..Self::NOTHING }
+    }
+
+    /// What a part of a call costs, by an estimate.
+    pub(crate) fn part(amount: Option<NanoUsd>, used: Usage) -> Self {
+        Self { amount, estimated: true, doubtful: false, used: Some(used) }
+    }
+
     pub(crate) fn used(&self) -> Option<&Usage> {
         self.used.as_ref()
     }
@@ -111,6 +126,8 @@ impl Bill {
             reported: None,
             came: 0,
             finished: false,
+            simple: is_simple(accepted),
+            charge: target.candidate.charge.output,
         }
     }
 
@@ -150,6 +167,21 @@ impl Bill {
         let saved = price.cost(usage, Tier::Standard)?.0 - price.cost(&had, Tier::Standard)?.0;
         let used = Usage { input: missed, ..Usage::default() };
         (saved > 0).then_some(Cost { amount: Some(NanoUsd(saved)), estimated: true, used: Some(used), doubtful: false })
+    }
+
+    /// What its provider has reported.
+    pub(crate) fn usage(&self) -> Option<&Usage> {
+        self.reported.as_ref()
+    }
+
+    /// The price that is known of it.
+    pub(crate) fn price(&self) -> Option<&Price> {
+        if let Listed::At(price) = &self.price { Some(price) } else { None }
+    }
+
+    /// Whether nobody knows what it costs.
+    pub(crate) fn is_unpriced(&self) -> bool {
+        matches!(self.price, Listed::Unknown)
     }
 
     /// It failed.
@@ -196,6 +228,15 @@ impl Bill {
         usage.output = usage.output.max(Tokens(self.came));
         Cost { amount: price.cost(&usage, Tier::Standard), estimated: true, used: Some(usage), ..Cost::NOTHING }
     }
+}
+
+fn is_simple(accepted: &Accepted) -> bool {
+    let head = &accepted.head;
+    let speaks = matches!(
+        accepted.endpoint,
+        Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Messages | Endpoint::Responses
+    );
+    speaks && !head.tools && !head.reasoning && !head.stored_input && head.previous_response_id.is_none()
 }
 
 /// Whether the provider may have worked on a call that brought nothing.

@@ -83,6 +83,9 @@ pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Res
                 let cannot = cannot.filter(|_| calling.nobody_can());
                 let too_dear = too_dear.filter(|_| calling.nobody_pays(&unpaid));
                 let refusal = calling.refusal(&give_up, faults, too_dear.or(cannot));
+                if refusal.code == Cause::CapacityExhausted.code() {
+                    calling.estimate(&mut journey);
+                }
                 return journey.refuse(&refusal, calling.accepted.endpoint.dialect());
             }
         }
@@ -103,8 +106,17 @@ impl Calling {
         })
     }
 
+    /// Notes what the request would use, as long as it has used nothing: what is asked for counts, also where it is not served.
+    fn estimate(&self, journey: &mut Journey) {
+        if let Some(first) = self.routed.targets.first().filter(|_| journey.attempts() == 0) {
+            let (input, output) = self.shared.engine().estimated(journey.call());
+            journey.estimated(&first.name, input, output);
+        }
+    }
+
     /// Waits in line until there is something to hear.
     async fn wait_in_line(&self, journey: &mut Journey, queued: &Queued, sleeping: Option<Sleeping>) {
+        self.estimate(journey);
         journey.queued(&self.routed.targets[queued.candidate].name, queued);
         let began = self.shared.clock.now();
         if let Some(sleeping) = sleeping {

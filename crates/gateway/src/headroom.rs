@@ -11,7 +11,13 @@ use crate::state::Shared;
 pub(crate) fn pools(shared: &Shared) -> Vec<Value> {
     let now = shared.clock.now();
     let views = shared.engine().headroom(now);
-    views.iter().map(|view| pool(view, now)).collect()
+    let desk = shared.desk.latest();
+    let told = |view| {
+        let mut told = pool(view, now);
+        crate::capacity::add_forecast(&mut told, desk.as_deref());
+        told
+    };
+    views.iter().map(told).collect()
 }
 
 /// What is used of a limit, in percent of it; none of a limit of nothing.

@@ -15,6 +15,7 @@ mod body;
 mod budgets;
 mod call;
 mod calling;
+pub mod capacity;
 mod capture;
 mod changes;
 mod clock;
@@ -24,14 +25,18 @@ mod follow;
 mod headers;
 mod headroom;
 mod keys;
+mod limits;
 mod listen;
 mod live;
 mod metrics;
 mod models;
+mod oversized;
 mod pins;
+mod planning;
 mod probe;
 mod pulse;
 mod queue;
+pub mod readiness;
 mod recorder;
 mod reload;
 mod reply;
@@ -47,6 +52,7 @@ mod telemetry;
 mod tls;
 mod upstream;
 mod waste;
+mod waste_report;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -70,8 +76,10 @@ use crate::state::Shared;
 use crate::telemetry::Exporting;
 
 pub use asking::{AskFault, Operator};
+pub use planning::{Assumed, Prepared, Unprepared, only_route, prepare, site, site_for};
 pub use probe::{Probe, probe};
 pub use reload::{Reloading, watch_config};
+pub use waste_report::waste_figures;
 
 /// Facts that may wait in memory before they are spilled to a file.
 const LEDGER_QUEUE: usize = 16_384;
@@ -133,6 +141,8 @@ pub struct Gateway {
     pump: JoinHandle<()>,
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
+    watching_capacity: JoinHandle<()>,
+    watching_readiness: [JoinHandle<()>; 2],
     exporting: Exporting,
     writer: weir_ledger::WriterTask,
 }
@@ -181,7 +191,13 @@ impl Gateway {
         shared.audit.of_system("start", &format!("weir {version}"), "done");
         shared.tell(Event { at: wall(), stage: Stage::Accept, fact: Fact::Started { version } });
         alerts::restore(&shared).await;
+        limits::declare(&shared).await;
         let watching_alerts = tokio::spawn(alerts::watch(Arc::clone(&shared)));
+        let watching_capacity = tokio::spawn(capacity::watch(Arc::clone(&shared)));
+        let watching_readiness = [
+            tokio::spawn(readiness::watch(Arc::clone(&shared))),
+            tokio::spawn(readiness::send_weekly(Arc::clone(&shared))),
+        ];
         let listening = |e| StartError::Listen(server.listen, e);
         let address = main.local_addr().map_err(listening)?;
         let admin_address = admin.as_ref().map(|a| a.local_addr()).transpose().map_err(listening)?;
@@ -204,6 +220,8 @@ impl Gateway {
             pump,
             recording,
             watching_alerts,
+            watching_capacity,
+            watching_readiness,
             exporting,
             writer,
         })
@@ -231,6 +249,11 @@ impl Gateway {
     #[must_use]
     pub fn asks_for_keys(&self) -> bool {
         self.shared.live.load().asks_for_keys()
+    }
+
+    /// Says who plays loads in invented time, for plans and for what an outage would mean. Without one there are formulas alone.
+    pub fn prove_with(&self, prover: Arc<dyn weir_capacity::plan::Prover>) {
+        self.shared.planning.prove_with(prover);
     }
 
     /// How many requests wait in line for capacity.
@@ -272,6 +295,8 @@ impl Gateway {
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
         self.watching_alerts.abort();
+        self.watching_capacity.abort();
+        self.watching_readiness.iter().for_each(JoinHandle::abort);
         for task in self.accepting {
             let _ = tokio::time::timeout(CLOSING, task).await;
         }

@@ -3,6 +3,7 @@
 //! Everything is counted from ledger entries as they settle, in one place, so the metrics and the ledger cannot disagree.
 //! Labels are bounded: deployments that are declared or once answered, routes and keys of the config; the rest is `other`.
 
+mod ahead;
 mod alerts;
 mod budgets;
 mod counters;
@@ -16,6 +17,7 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use weir_capacity::desk::Desk;
 use weir_engine::{BudgetView, DeploymentView, Detector, PoolView, RunsSize};
 use weir_ledger::{Behind, Entry, Fact};
 use weir_units::Moment;
@@ -35,6 +37,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) pools: &'a [PoolView],
     pub(crate) budgets: &'a [BudgetView],
     pub(crate) alerts: &'a Figures,
+    pub(crate) desk: Option<&'a Desk>,
     pub(crate) now: Moment,
     pub(crate) behind: &'a Behind,
     pub(crate) in_flight: usize,
@@ -153,6 +156,7 @@ impl Metrics {
         let knows = |deployment: &str| counters.deployments.knows(deployment);
         state::deployments(&mut page, seen, knows);
         limits::write(&mut page, seen.pools, seen.now, knows);
+        ahead::write(&mut page, seen.desk, knows);
         budgets::write(&mut page, seen.budgets);
         alerts::write(&mut page, seen.alerts);
         state::captured(&mut page, seen.captured);

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use weir_config::{Config, Report, Source};
 use weir_ledger::{Event, Fact, Stage};
 
-use crate::budgets;
 use crate::clock::wall;
 use crate::state::Shared;
+use crate::{budgets, limits};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -48,7 +48,10 @@ impl Reloading {
                 *refused = None;
                 self.shared.audit.of_system("reload", &source, "done");
                 let shared = Arc::clone(&self.shared);
-                tokio::spawn(async move { budgets::correct(&shared, &shared.ledger, questions).await });
+                tokio::spawn(async move {
+                    budgets::correct(&shared, &shared.ledger, questions).await;
+                    limits::declare(&shared).await;
+                });
                 tracing::info!("the configuration was reloaded");
             }
             Err(reason) => {

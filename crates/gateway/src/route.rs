@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use weir_config::{AfterCut, Resolved, Timeouts};
+use weir_config::{AfterCut, Config, Resolved, Timeouts};
 use weir_engine::{Candidate, ChargeModel, Guards, Strategy};
 use weir_units::{DeploymentId, Price, Tokens};
 use weir_wire::{
@@ -165,8 +165,7 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
     }
     let declared = live.config.providers.get(&deployment.provider)?.models.get(&*deployment.model);
     let window = declared.and_then(|m| m.context_window).or_else(|| catalogued.and_then(|m| m.window));
-    let listed = || catalogued.and_then(|m| m.price_of(&deployment.model));
-    let price = declared.map_or_else(listed, |m| m.price.as_ref()).cloned();
+    let price = listed_price(&live.config, deployment);
     Some(Target {
         deployment: deployment.clone(),
         name: deployment.to_string().into(),
@@ -184,8 +183,15 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
     })
 }
 
+/// What a deployment costs: as the configuration says, else as the catalogue does.
+pub(crate) fn listed_price(config: &Config, deployment: &DeploymentId) -> Option<Arc<Price>> {
+    let provider = config.providers.get(&deployment.provider)?;
+    let listed = || weir_wire::model(provider.kind, &deployment.model).and_then(|m| m.price_of(&deployment.model));
+    provider.models.get(&*deployment.model).map_or_else(listed, |m| m.price.as_ref()).cloned()
+}
+
 /// How a kind of provider counts what an endpoint uses.
-fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
+pub(crate) fn charge(kind: ProviderKind, host: &str, endpoint: Endpoint) -> ChargeModel {
     match (kind, endpoint) {
         (ProviderKind::OpenAi, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
         | (ProviderKind::Mock, Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses) => {

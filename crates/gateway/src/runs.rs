@@ -12,8 +12,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 use tokio::sync::Notify;
 use weir_engine::{
-    Evidence, Guards, Joined, RunAsk, RunChange, RunOutcome, RunSettled, RunTicket, Runs, RunsSettings, SessionId,
-    SessionKind, Verdict,
+    Detector, Evidence, Guards, Joined, RunAsk, RunChange, RunOutcome, RunSettled, RunTicket, Runs, RunsSettings,
+    SessionId, SessionKind, Verdict,
 };
 use weir_ledger::{Entry, Event, Fact, Outcome, RunEvidence, Stage};
 use weir_units::{Addition, Moment, Tokens};
@@ -54,6 +54,8 @@ pub(crate) struct InRun {
     response_id: Option<weir_units::Mark>,
     /// The input of the request before it, which its provider may have in its cache.
     pub(crate) before: Tokens,
+    /// What of its input was said many turns ago.
+    pub(crate) stale: Tokens,
     /// What was seen of it, to be said with the answer.
     pub(crate) seen: Option<Seen>,
 }
@@ -195,6 +197,7 @@ pub(crate) fn join(
         addition: None,
         response_id: None,
         before: admission.before,
+        stale: admission.stale,
         seen: None,
     });
     match admission.verdict {
@@ -286,6 +289,12 @@ impl InRun {
             Seen::Warned(evidence) => Fact::RunWarned(evidence_of(evidence, &self.tenant)),
             Seen::Slowed(evidence) => Fact::RunSlowed(evidence_of(evidence, &self.tenant)),
         })
+    }
+
+    /// Whether it was seen to go round in a loop.
+    pub(crate) fn goes_round(&self) -> bool {
+        let Some(Seen::Warned(evidence) | Seen::Slowed(evidence)) = &self.seen else { return false };
+        !evidence.detector.is_cap() && !matches!(evidence.detector, Detector::Velocity | Detector::Retries)
     }
 
     /// What answers say of it: `identical-actions 3 of 5`.

@@ -6,6 +6,7 @@
 mod early;
 mod in_run;
 mod told;
+mod wasted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
 use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
-use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Tokens, Usage};
+use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
 use weir_wire::{Dialect, LimitsSeen, Progress, Stop};
 
 use crate::accept::Accepted;
@@ -105,7 +106,7 @@ impl Journey {
         if let Some(entry) = &journey.entry {
             let (key, tenant) = (entry.key.clone(), entry.tenant.clone());
             let route = entry.route.clone().unwrap_or_default();
-            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route });
+            journey.note(Stage::Admit, Fact::Admitted { key, tenant, route, tools: false });
         }
         journey
     }
@@ -188,6 +189,14 @@ impl Journey {
             predicted_ms: millis(queued.predicted),
         };
         self.note(Stage::Queue, fact);
+    }
+
+    /// It would use about so much of the deployment that is to serve it before all others. Once is enough.
+    pub(crate) fn estimated(&mut self, deployment: &Arc<str>, input: u64, output: u64) {
+        let known = |event: &Event| matches!(event.fact, Fact::Estimated { .. });
+        if self.entry.as_ref().is_some_and(|entry| !entry.events.iter().any(known)) {
+            self.note(Stage::Queue, Fact::Estimated { deployment: deployment.to_string(), input, output });
+        }
     }
 
     /// A deployment had no capacity in time, so the next one is asked.
@@ -301,11 +310,11 @@ impl Journey {
     pub(crate) fn succeeded(&mut self, shared: &Shared, send: &Send) {
         let at = wall();
         let now = shared.clock.now();
+        let room = self.room_for_nothing(shared);
         self.decide(shared, |engine, call| engine.report(now, call, Reported::Success));
         let mut deployment = String::new();
         let mut after_ms = 0;
-        let before = self.run.as_ref().map_or(Tokens(0), |run| run.before);
-        let missed = self.bill.as_ref().and_then(|bill| bill.missed_cache(before));
+        let parts = self.wasted_parts(shared);
         let cost = self.cost(|bill| bill.answered(shared));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = &cost {
@@ -318,23 +327,16 @@ impl Journey {
         }
         let fact = Fact::AttemptSucceeded { attempt: send.attempt, deployment, status: 200, after_ms };
         self.note(Stage::Call, fact);
-        let again = self.content.and_then(|content| shared.answered.note(now, content));
-        let waste = again.or(if self.truncated { Some(Waste::Truncated) } else { None });
-        match waste {
+        match self.wasted_whole(shared, now) {
             Some(waste) => self.wasted(waste, cost.as_ref()),
-            None => self.wasted(Waste::CacheMiss, missed.as_ref()),
+            None => parts.iter().for_each(|(waste, part)| self.wasted(*waste, part.as_ref())),
         }
+        self.wasted(Waste::OversizedMaxTokens, room.as_ref());
     }
 
     /// Why the answer ended, where that is known.
     pub(crate) fn stopped(&mut self, stop: Option<&Stop>) {
         self.truncated = matches!(stop, Some(Stop::Length | Stop::Window));
-    }
-
-    fn wasted(&mut self, waste: Waste, cost: Option<&Cost>) {
-        if let Some(fact) = cost.and_then(|cost| waste.of(cost)) {
-            self.note(Stage::Settle, fact);
-        }
     }
 
     /// The provider's own id of the attempt in hand, if its answer has one.

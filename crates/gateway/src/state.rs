@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use weir_config::{Config, Key, Source};
 use weir_engine::{Change, Engine};
 use weir_ledger::{Event, Fact, Ledger, Stage};
-use weir_units::{DeploymentId, WallTime};
+use weir_units::{DeploymentId, Price, WallTime};
 use weir_wire::Calibration;
 
 use crate::accept::Buffers;
@@ -21,6 +21,7 @@ use crate::admin::Tries;
 use crate::alerts::Alarms;
 use crate::audit::AuditLog;
 use crate::budgets::{self, Payers, Question, Spending};
+use crate::capacity;
 use crate::capture::{Capturer, Captures};
 use crate::changes;
 use crate::clock::{Clock, wall};
@@ -29,8 +30,11 @@ use crate::follow::Followers;
 use crate::keys::Keys;
 use crate::live::Recent;
 use crate::metrics::{Declared, Metrics};
+use crate::oversized::cheapest;
 use crate::pins::Pins;
+use crate::planning::Planning;
 use crate::queue::Waiters;
+use crate::readiness;
 use crate::recorder::Recorder;
 use crate::retried::ClientTries;
 use crate::runs::AllRuns;
@@ -50,7 +54,12 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) recent: Recent,
     pub(crate) alarms: Alarms,
+    /// What the owner of the capacity decides by.
+    pub(crate) desk: capacity::Figures,
+    /// The seven answers of readiness.
+    pub(crate) readiness: readiness::Figures,
     pub(crate) pins: Mutex<Pins>,
+    pub(crate) planning: Planning,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) admin_tries: Mutex<Tries>,
     /// Who is logged in at the dashboard, and what they look at.
@@ -69,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) runs: AllRuns,
     /// Whose turn it is to add up what was spent.
     pub(crate) adding_up: Semaphore,
+    /// Whose turn it is to put on record what is declared of limits.
+    pub(crate) declaring: Semaphore,
     recorder: Option<Recorder>,
     /// Some limit counts tokens: one that is declared, or one that a provider has stated.
     counts_tokens: AtomicBool,
@@ -86,6 +97,8 @@ pub(crate) struct Live {
     /// Keys made at run time, the same for each configuration.
     pub(crate) made: Arc<Keys>,
     pub(crate) payers: Payers,
+    /// What the cheapest of the deployments costs.
+    pub(crate) cheapest: Option<Arc<Price>>,
     /// What is kept of prompts and answers.
     pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
@@ -128,7 +141,10 @@ impl Shared {
             metrics,
             recent: Recent::default(),
             alarms: Alarms::default(),
+            desk: capacity::Figures::default(),
+            readiness: readiness::Figures::default(),
             pins: Mutex::default(),
+            planning: Planning::default(),
             calibration: Mutex::default(),
             admin_tries: Mutex::default(),
             sessions: Sessions::default(),
@@ -140,6 +156,7 @@ impl Shared {
             reload_refused: Mutex::new(None),
             waiters: Waiters::default(),
             adding_up: Semaphore::new(1),
+            declaring: Semaphore::new(1),
             spending,
             recorder,
             counts_tokens: AtomicBool::new(counts_tokens),
@@ -275,7 +292,19 @@ impl Live {
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
-        Ok(Self { captures, config, since: wall(), upstreams, keys, made, payers: Payers::default(), tls, clients })
+        let cheapest = cheapest(&config, &declared(&config));
+        Ok(Self {
+            captures,
+            cheapest,
+            config,
+            since: wall(),
+            upstreams,
+            keys,
+            made,
+            payers: Payers::default(),
+            tls,
+            clients,
+        })
     }
 
     /// Whether a client needs a key: it does where the configuration has keys, or one was ever made at run time.

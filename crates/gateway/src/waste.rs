@@ -1,6 +1,8 @@
 //! Tokens that were paid for and served nobody, told as facts while it happens, so that reports can add them up.
 //!
-//! An attempt is waste for at most one reason. One that missed the provider's cache is wasted as far as the cache would have saved.
+//! What is wasted whole is wasted for one reason. Of other answers parts may be, and no token is in two of them: what the
+//! provider's cache could have had, then what was said many turns ago and sent once more, then what a cheaper model would have
+//! saved. Room of a limit that `max_tokens` held for nothing is no token, and is told beside them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +36,14 @@ pub(crate) enum Waste {
     Truncated,
     /// The request began as the one before it in its run, and the provider's cache did not have it.
     CacheMiss,
+    /// Its run went round in a loop.
+    Loop,
+    /// What was said many turns ago was sent once more.
+    StaleContext,
+    /// A short question went to a model that is much dearer than another.
+    OversizedModel,
+    /// `max_tokens` held room of a limit that the answer did not need.
+    OversizedMaxTokens,
 }
 
 impl Waste {
@@ -46,6 +56,10 @@ impl Waste {
             Self::Duplicate => "duplicate",
             Self::Truncated => "truncated",
             Self::CacheMiss => "cache_miss",
+            Self::Loop => "loop",
+            Self::StaleContext => "stale_context",
+            Self::OversizedModel => "oversized_model",
+            Self::OversizedMaxTokens => "oversized_max_tokens",
         }
     }
 

@@ -283,9 +283,14 @@ fn answered(entry: &mut Entry, clock: i64, took: u64, draw: &mut Draw) {
         8..10 => "duplicate",
         10..13 => "truncated",
         13..15 => "abandoned",
+        15..18 => "loop",
+        18..20 => "stale_context",
+        20..23 => "oversized_model",
+        23..25 => "oversized_max_tokens",
         _ => return,
     };
     let cost = entry.attempts.last().and_then(|attempt| attempt.cost_usd);
+    let cost = if why == "oversized_max_tokens" { Some(NanoUsd::ZERO) } else { cost };
     let fact = Fact::Wasted { why, input: 900, output: 120, cost_usd: cost, estimated: false };
     entry.events.push(Event { at: WallTime(clock), stage: Stage::Settle, fact });
 }

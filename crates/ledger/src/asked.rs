@@ -5,11 +5,16 @@ use std::time::Duration;
 use weir_units::{WallTime, parse_duration};
 
 use crate::entry::Outcome;
-use crate::filter::{Filter, StatusFilter};
+use crate::filter::{ANY_WASTE, Filter, StatusFilter};
+use crate::series::WASTE;
+
+/// What a reason of waste is written as.
+const WASTES: &str = "any, failed_attempt, abandoned, client_retry, duplicate, truncated, cache_miss, loop, stale_context, \
+                      oversized_model, oversized_max_tokens or other";
 
 impl Filter {
     /// The names that [`Filter::set`] knows.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "since",
         "until",
         "key",
@@ -28,6 +33,7 @@ impl Filter {
         "trace",
         "upstream",
         "content",
+        "waste",
     ];
 
     /// Restricts it by what `name` says; false if that is no filter's name.
@@ -72,6 +78,10 @@ impl Filter {
             "content" => {
                 let hash = hex(text, 16).and_then(|hash| u64::try_from(hash).ok());
                 self.content = Some(hash.ok_or("the `content` of a record, 16 hexadecimal digits")?);
+            }
+            "waste" => {
+                let known = text == ANY_WASTE || WASTE.contains(&text);
+                self.waste = Some(own().filter(|_| known).ok_or(WASTES)?);
             }
             _ => return Ok(false),
         }
@@ -164,6 +174,7 @@ mod tests {
             ("trace", "4bf92f3577b34da6a3ce929d0e0e4736"),
             ("upstream", "req-1"),
             ("content", "00000000000000ab"),
+            ("waste", "stale_context"),
         ] {
             assert!(Filter::NAMES.contains(&name));
             assert_eq!(filter.set(name, text, NOW), Ok(true), "{name}");
@@ -176,6 +187,7 @@ mod tests {
             ("status", "9xx"),
             ("status", "4"),
             ("errors", "maybe"),
+            ("waste", "time"),
             ("outcome", "good"),
             ("tag", "team"),
             ("cost", "-1"),

@@ -12,6 +12,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Postgres, R
 
 use crate::query::readable;
 
+/// The lock of whoever adds to roll-ups in Postgres.
+const ROLLING: i64 = 0x7765_6972_726F_6C6C;
+
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -218,6 +221,16 @@ impl Connection {
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         let begin = if self.dialect() == Dialect::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
         self.execute(self.statement(begin)).await.map(|_| ())
+    }
+
+    /// Waits within a transaction until no other adds to roll-ups. In SQLite there is only one that writes.
+    pub(crate) async fn alone(&mut self) -> Result<(), sqlx::Error> {
+        if self.dialect() == Dialect::Postgres {
+            let mut sql = self.statement("SELECT pg_advisory_xact_lock(");
+            sql.bind(ROLLING).push(")");
+            self.execute(sql).await?;
+        }
+        Ok(())
     }
 
     /// Commits if all went well, else takes everything back.

@@ -62,8 +62,14 @@ pub struct Event {
 #[serde(tag = "fact")]
 #[expect(missing_docs, reason = "the fields are named by what they hold, and each variant says what happened")]
 pub enum Fact {
-    /// The request may be served.
-    Admitted { key: Option<Arc<str>>, tenant: Option<Arc<str>>, route: Arc<str> },
+    /// The request may be served; `tools` says whether it offers any.
+    Admitted {
+        key: Option<Arc<str>>,
+        tenant: Option<Arc<str>>,
+        route: Arc<str>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        tools: bool,
+    },
     /// These deployments may serve it, in this order; each of `skipped` comes with its reason.
     Routed {
         candidates: Vec<String>,
@@ -74,6 +80,8 @@ pub enum Fact {
     Queued { deployment: String, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
     /// It had no capacity in time: `limit` of `pool` was in the way, for so long.
     PassedOver { deployment: String, pool: String, limit: &'static str, wait_ms: u64 },
+    /// It had no capacity so far: about so many tokens are what it would use of the deployment that is to serve it before all others.
+    Estimated { deployment: String, input: u64, output: u64 },
     /// A call was sent upstream.
     AttemptStarted { attempt: u32, deployment: String, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.
@@ -207,6 +215,8 @@ pub enum Fact {
     AlertDelivered { alert: String, to: String, what: String, tries: u32 },
     /// A message is tried no more.
     AlertDeliveryFailed { alert: String, to: String, what: String, tries: u32, why: String },
+    /// A weekly report was made and goes to these notifiers.
+    ReportSent { to: Vec<String>, headline: String },
     /// A new config is in force.
     ConfigReloaded { path: String },
     /// A new config was refused whole; the old one stays in force.
@@ -260,6 +270,7 @@ impl Fact {
             Self::Routed { .. } => "Routed",
             Self::Queued { .. } => "Queued",
             Self::PassedOver { .. } => "PassedOver",
+            Self::Estimated { .. } => "Estimated",
             Self::AttemptStarted { .. } => "AttemptStarted",
             Self::AttemptFailed { .. } => "AttemptFailed",
             Self::AttemptSucceeded { .. } => "AttemptSucceeded",
@@ -300,6 +311,7 @@ impl Fact {
             Self::AlertSilenceEnded { .. } => "AlertSilenceEnded",
             Self::AlertDelivered { .. } => "AlertDelivered",
             Self::AlertDeliveryFailed { .. } => "AlertDeliveryFailed",
+            Self::ReportSent { .. } => "ReportSent",
             Self::ConfigReloaded { .. } => "ConfigReloaded",
             Self::ConfigRefused { .. } => "ConfigRefused",
             Self::Started { .. } => "Started",

@@ -6,6 +6,10 @@ use crate::db::Statement;
 use crate::entry::Outcome;
 use crate::query::{first_after, key};
 use crate::seen::Seen;
+use crate::series::WASTE;
+
+/// What asks for waste for whatever reason.
+pub(crate) const ANY_WASTE: &str = "any";
 
 /// Which requests are asked for. What is left out does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub struct Filter {
     pub upstream: Option<String>,
     /// Only those that asked for the same, by its keyed hash.
     pub content: Option<u64>,
+    /// Only those of which something was wasted: for the reason of this name, or for `any`.
+    pub waste: Option<String>,
 }
 
 /// A status, or all of its hundred.
@@ -103,10 +109,15 @@ impl Filter {
             wanted.is_none_or(|wanted| seen.calls.iter().any(|call| of(&call.deployment) == wanted))
         };
         let upstream = |id: &String| seen.calls.iter().any(|call| call.upstream.as_deref() == Some(id));
+        let wasted = |why: &String| {
+            let mut all = seen.calls.iter().flat_map(|call| &call.wasted);
+            all.any(|waste| why == ANY_WASTE || WASTE[waste.why] == why)
+        };
         any(self.deployment.as_ref(), |name| name)
             && any(self.provider.as_ref(), provider)
             && any(self.model.as_ref(), model)
             && self.upstream.as_ref().is_none_or(upstream)
+            && self.waste.as_ref().is_none_or(wasted)
     }
 
     /// Adds to a statement over `requests` what columns can tell; the rest is for [`Filter::holds`].

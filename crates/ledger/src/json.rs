@@ -262,10 +262,13 @@ impl Json {
     fn usual_fact(&mut self, fact: &Fact) -> bool {
         name!(self, "fact").text(fact.name());
         match fact {
-            Fact::Admitted { key, tenant, route } => {
+            Fact::Admitted { key, tenant, route, tools } => {
                 name!(self, "key").some_text(key.as_deref());
                 name!(self, "tenant").some_text(tenant.as_deref());
                 name!(self, "route").text(route);
+                if *tools {
+                    name!(self, "tools").flag(true);
+                }
             }
             Fact::Routed { candidates, skipped } if skipped.is_empty() => {
                 name!(self, "candidates").array(candidates, |json, name| json.text(name));
@@ -315,7 +318,8 @@ mod tests {
     fn usual_facts_are_written_as_serde_writes_them() {
         let name = || "open\"ai/gpt".to_owned();
         for fact in [
-            Fact::Admitted { key: None, tenant: Some(Arc::from("t")), route: Arc::from("smart") },
+            Fact::Admitted { key: None, tenant: Some(Arc::from("t")), route: Arc::from("smart"), tools: false },
+            Fact::Admitted { key: None, tenant: None, route: Arc::from("smart"), tools: true },
             Fact::Routed { candidates: vec![name(), name()], skipped: Vec::new() },
             Fact::Routed { candidates: vec![name()], skipped: vec![(name(), name())] },
             Fact::AttemptStarted { attempt: 1, deployment: name(), why: "first" },

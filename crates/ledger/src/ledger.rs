@@ -15,8 +15,10 @@ use weir_units::{NanoUsd, RequestId, WallTime};
 use crate::audit::{AuditEntry, AuditHead, AuditQuery, AuditRecord};
 use crate::change::Change;
 use crate::content::Content;
+use crate::demand::{DemandQuery, DemandRow};
 use crate::entry::{Entry, Intent};
 use crate::fact::Event;
+use crate::figures::{Figures, Uptime};
 use crate::filter::Filter;
 use crate::keys::{KeyRecord, KeysCopy};
 use crate::lock::Lock;
@@ -329,6 +331,12 @@ impl Ledger {
         let _ = wait.await;
     }
 
+    /// What reads it.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
+    }
+
     /// The record of one request as JSON; none if the ledger does not have it.
     ///
     /// # Errors
@@ -351,6 +359,38 @@ impl Ledger {
     /// When the database cannot be read.
     pub async fn count(&self, filter: &Filter, most: u64) -> Result<Count, StoreError> {
         self.inner.reader.count(filter, most).await
+    }
+
+    /// What was asked of each deployment; see [`Reader::demand`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn demand(&self, query: &DemandQuery) -> Result<Vec<DemandRow>, StoreError> {
+        self.inner.reader.demand(query).await
+    }
+
+    /// How deployments served; see [`Reader::figures`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn figures(&self, from: WallTime, until: WallTime) -> Result<Figures, StoreError> {
+        self.inner.reader.figures(from, until).await
+    }
+
+    /// How deployments served between each two edges; see [`Reader::figures_over`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn figures_over(&self, edges: &[WallTime]) -> Result<Vec<Figures>, StoreError> {
+        self.inner.reader.figures_over(edges).await
+    }
+
+    /// Measured availability before `now`; see [`Reader::uptime`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn uptime(&self, now: WallTime) -> Result<Uptime, StoreError> {
+        self.inner.reader.uptime(now).await
     }
 
     /// Counts over time, as `query` says.

@@ -13,6 +13,8 @@ use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::audit::{AuditEntry, AuditHead};
+use crate::change::Change;
 use crate::db::{Connection, Dialect};
 use crate::fact::{Event, Fact, Stage};
 use crate::keys::KeysCopy;
@@ -161,30 +163,68 @@ pub(crate) async fn close_open(store: &mut Store, state: &State) -> Result<(), s
     Ok(())
 }
 
+/// Adds an entry to the audit log of a ledger that no process serves: its newest row is read and followed while nobody else may write.
+///
+/// # Errors
+/// When a process serves it, which alone knows its newest row, or it cannot be written.
+pub async fn append_audit(path: &Path, postgres: Option<&Postgres>, entry: AuditEntry) -> Result<AuditHead, OpenError> {
+    let place = Place::of(path, postgres);
+    let _lock = match &place {
+        Place::File(path) => Some(take_lock(path)?),
+        // Its connection holds the lock.
+        Place::Postgres(_) => None,
+    };
+    let mut store = Store::new(place.clone(), Some(connect(&place).await?));
+    let failed = |source| not_opened(path, source);
+    let state = State::default();
+    let head = store.audit_head().await.map_err(failed)?;
+    *state.audit_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+    store.keep(&[Change { key: None, audit: Some(entry) }], &state).await.map_err(failed)?;
+    store.close().await.map_err(failed)?;
+    let head = state.audit_head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(head.unwrap_or_default())
+}
+
 /// A connection to write through, to a database with the current schema.
 pub(crate) fn connect(
     place: &Place,
 ) -> std::pin::Pin<Box<dyn Future<Output = Result<Connection, OpenError>> + Send + '_>> {
     match place {
         Place::File(path) => Box::pin(connect_file(path)),
-        Place::Postgres(postgres) => Box::pin(connect_postgres(postgres)),
+        Place::Postgres(postgres) => Box::pin(connect_postgres(postgres, true)),
     }
 }
 
-async fn connect_postgres(postgres: &Postgres) -> Result<Connection, OpenError> {
+/// The same, also beside another process that serves it.
+pub(crate) async fn connect_beside(place: &Place) -> Result<Connection, OpenError> {
+    match place {
+        Place::File(path) => {
+            let mut connection = connect_file(path).await?;
+            let wait = connection.statement("PRAGMA busy_timeout = 10000");
+            connection.rows(wait).await.map_err(|error| not_opened(path, error))?;
+            Ok(connection)
+        }
+        Place::Postgres(postgres) => connect_postgres(postgres, false).await,
+    }
+}
+
+/// `serves`: no other process may.
+async fn connect_postgres(postgres: &Postgres, serves: bool) -> Result<Connection, OpenError> {
     let shown = || PathBuf::from(postgres.to_string());
     let failed = |source| OpenError::Database { path: shown(), source };
     let connecting = tokio::time::timeout(PATIENCE, postgres.options.connect());
     let late = |_| sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s"));
     let mut connection = connecting.await.map_err(late).and_then(|connected| connected).map_err(failed)?;
-    // It is held as long as the connection is.
-    let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(APPLICATION)
-        .fetch_one(&mut connection)
-        .await
-        .map_err(failed)?;
-    if !alone {
-        return Err(OpenError::Served { path: shown(), holder: None });
+    if serves {
+        // It is held as long as the connection is.
+        let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(APPLICATION)
+            .fetch_one(&mut connection)
+            .await
+            .map_err(failed)?;
+        if !alone {
+            return Err(OpenError::Served { path: shown(), holder: None });
+        }
     }
     check_postgres(postgres, &mut connection).await?;
     let migrated = migrations(Dialect::Postgres).run_direct(None, &mut connection, false).await;

@@ -10,8 +10,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::db::{Connection, DbRow};
+use crate::demand::{self, MinuteCells};
+use crate::figures::{self, FigureCells};
 use crate::index::{Postings, minute};
-use crate::rollup::{Cells, Counting, Grain, TagCells};
+use crate::rollup::{Cells, Counting, Grain, Margins, Part, TagCells, Written, add_to, write_many};
 use crate::row::Row;
 use crate::seen::Seen;
 
@@ -105,7 +107,7 @@ impl Rolling {
             let built = tokio::task::spawn_blocking(move || fresh.into_iter().map(done).collect::<Vec<_>>()).await;
             let built = built.map_err(|_| sqlx::Error::WorkerCrashed)?;
             on.begin().await?;
-            let added = add(on, built).await;
+            let added = add_and_clean(on, built).await;
             on.end(added).await?;
             self.clean(&minutes);
         }
@@ -133,53 +135,137 @@ impl Rolling {
 
 /// What the requests of a minute come to.
 #[derive(Default)]
-struct Built {
+pub(crate) struct Built {
     postings: Postings,
     cells: Counting,
     tags: TagCells,
+    demand: MinuteCells,
+    figures: FigureCells,
+}
+
+/// The same, as it is added to what was counted before.
+pub(crate) struct Counted {
+    postings: Postings,
+    cells: Cells,
+    margins: Margins,
+    tags: TagCells,
+    demand: MinuteCells,
+    figures: FigureCells,
 }
 
 impl Built {
-    fn add(&mut self, seen: &Seen) {
+    pub(crate) fn add(&mut self, seen: &Seen) {
         self.postings.push(seen);
         self.cells.add(seen);
         self.tags.add(seen);
+        self.demand.add(seen);
+        self.figures.add(seen);
     }
 
-    fn done(mut self) -> (Postings, Cells, TagCells) {
+    pub(crate) fn done(mut self) -> Counted {
         self.postings.sort();
-        (self.postings, self.cells.done(), self.tags)
+        let Self { postings, cells, tags, demand, figures } = self;
+        let mut margins = Margins::default();
+        cells.list().iter().for_each(|(key, cell)| margins.add_cell(key, cell));
+        Counted { postings, cells: cells.done(), margins, tags, demand, figures }
     }
 }
 
-async fn add(on: &mut Connection, built: Vec<(i64, (Postings, Cells, TagCells))>) -> Result<(), sqlx::Error> {
-    let mut sums: BTreeMap<(Grain, i64), (Cells, TagCells)> = BTreeMap::new();
-    for (minute, (postings, cells, tags)) in built {
-        add_span(on, minute, minute + 1, postings).await?;
-        for grain in Grain::ALL {
-            let start = grain.begin(minute * Grain::Minute.length());
-            let sum = sums.entry((grain, start)).or_default();
-            sum.0.merge(&cells);
-            sum.1.merge(&tags);
-        }
-        clean(on, minute, minute + 1).await?;
+async fn add_and_clean(on: &mut Connection, built: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
+    on.alone().await?;
+    for (minute, _) in &built {
+        clean(on, *minute, minute + 1).await?;
     }
-    for ((grain, start), (mut cells, mut tags)) in sums {
-        let (before, tags_before) = read_rollup(on, grain, start).await?;
-        cells.merge(&before);
-        tags.merge(&tags_before);
-        write_rollup(on, grain, start, &cells, &tags).await?;
+    add(on, built).await
+}
+
+/// Adds to roll-ups and spans what was counted of some minutes, in order, in a transaction in which nobody else does.
+pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
+    let mut cells: [BTreeMap<i64, Cells>; 3] = Default::default();
+    let mut tags: [BTreeMap<i64, TagCells>; 3] = Default::default();
+    let mut margins: [BTreeMap<i64, Margins>; 3] = Default::default();
+    let (mut demands, mut all_figures, mut all_postings) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for (minute, of_it) in counted {
+        for (place, grain) in Grain::ALL.into_iter().enumerate() {
+            let start = grain.begin(minute * Grain::Minute.length());
+            cells[place].entry(start).or_default().merge(&of_it.cells);
+            tags[place].entry(start).or_default().merge(&of_it.tags);
+            if grain.of_margins().is_some() {
+                margins[place].entry(start).or_default().merge(&of_it.margins);
+            }
+        }
+        all_postings.push((minute, of_it.postings));
+        demands.insert(minute, of_it.demand);
+        all_figures.insert(minute, of_it.figures);
+    }
+    add_spans(on, all_postings).await?;
+    let mut written = Vec::new();
+    for (((grain, cells), tags), margins) in Grain::ALL.into_iter().zip(cells).zip(tags).zip(margins) {
+        add_to(on, grain.number(), cells, &mut written).await?;
+        add_to(on, grain.of_tags(), tags, &mut written).await?;
+        if let Some(number) = grain.of_margins() {
+            add_to(on, number, margins, &mut written).await?;
+        }
+    }
+    demand::add(on, demands, &mut written).await?;
+    figures::add(on, &all_figures, &mut written).await?;
+    write_many(on, written).await
+}
+
+/// Adds the postings of minutes: those of an hour together, where no other window is between them.
+async fn add_spans(on: &mut Connection, postings: Vec<(i64, Postings)>) -> Result<(), sqlx::Error> {
+    let mut postings = postings.into_iter().peekable();
+    while let Some((first, own)) = postings.next() {
+        let (mut last, mut hour) = (first, vec![(first, own)]);
+        while let Some((minute, more)) = postings.next_if(|(minute, _)| minute / 60 == first / 60) {
+            last = minute;
+            hour.push((minute, more));
+        }
+        if hour.len() > 1 && is_clear(on, first, last + 1).await? {
+            // Of two of about the same size, so that none is copied more often than need be.
+            let mut hour: Vec<Postings> = hour.into_iter().map(|(_, postings)| postings).collect();
+            while hour.len() > 1 {
+                let mut pairs = hour.into_iter();
+                let mut merged = Vec::new();
+                while let Some(one) = pairs.next() {
+                    merged.push(match pairs.next() {
+                        Some(other) => one.merge(other),
+                        None => one,
+                    });
+                }
+                hour = merged;
+            }
+            if let Some(all) = hour.pop() {
+                add_span(on, first, last + 1, all).await?;
+            }
+            continue;
+        }
+        for (minute, postings) in hour {
+            add_span(on, minute, minute + 1, postings).await?;
+        }
     }
     Ok(())
 }
 
+/// Whether the minutes from one on and before another are in one window, or in none.
+async fn is_clear(on: &mut Connection, start: i64, until: i64) -> Result<bool, sqlx::Error> {
+    let mut sql = on.statement("SELECT id FROM spans WHERE start > ");
+    sql.bind(start).push(" AND start < ").bind(until).push(" LIMIT 1");
+    if !on.rows(sql).await?.is_empty() {
+        return Ok(false);
+    }
+    let window = window_before(on, start).await?;
+    Ok(window.is_none_or(|window| window.until <= start || window.until >= until))
+}
+
 /// Counts a minute anew from its requests, and the others of its window with it; returns which minutes are clean now.
 async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i64>, sqlx::Error> {
+    on.alone().await?;
     let window = window_of(on, stale).await?;
     let (start, until) = window.map_or((stale, stale + 1), |window| (window.start, window.until));
     drop_spans(on, start).await?;
-    let mut minutes: BTreeMap<i64, (Counting, TagCells)> =
-        (start..until).map(|minute| (minute, Default::default())).collect();
+    type Parts = (Counting, TagCells, MinuteCells, FigureCells);
+    let mut minutes: BTreeMap<i64, Parts> = (start..until).map(|minute| (minute, Default::default())).collect();
     let (mut span, mut from) = (Postings::default(), first_id(start));
     loop {
         let rows = ended(on, &from, first_id(until)).await?;
@@ -190,6 +276,8 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
             let sums = minutes.entry(minute(seen.id.0)).or_default();
             sums.0.add(&seen);
             sums.1.add(&seen);
+            sums.2.add(&seen);
+            sums.3.add(&seen);
             span.push(&seen);
         }
         // The next begins after the last.
@@ -203,22 +291,35 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     }
     clean(on, start, until).await?;
     let mut longer = BTreeSet::new();
-    for (minute, (cells, tags)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
+    let (mut demands, mut all_figures) = (BTreeMap::new(), BTreeMap::new());
+    for (minute, (cells, tags, demand, figures)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
         let at = minute * Grain::Minute.length();
         write_rollup(on, Grain::Minute, at, &cells.done(), &tags).await?;
+        demands.insert(minute, demand);
+        all_figures.insert(minute, figures);
         longer.insert((Grain::Hour, Grain::Hour.begin(at)));
         longer.insert((Grain::Day, Grain::Day.begin(at)));
     }
     for (grain, start) in longer {
         let finer = if grain == Grain::Hour { Grain::Minute } else { Grain::Hour };
-        let (mut cells, mut tags) = (Cells::default(), TagCells::default());
+        let (mut cells, mut tags, mut margins) = (Cells::default(), TagCells::default(), Margins::default());
         for part in 0..grain.length() / finer.length() {
-            let (some, some_tags) = read_rollup(on, finer, start + part * finer.length()).await?;
+            let start = start + part * finer.length();
+            let (some, some_tags) = read_rollup(on, finer, start).await?;
             cells.merge(&some);
             tags.merge(&some_tags);
+            match finer {
+                Grain::Minute => margins.add(&some),
+                _ => margins.merge(&read_margins(on, finer, start).await?),
+            }
         }
+        write_margins(on, grain, start, &margins).await?;
         write_rollup(on, grain, start, &cells, &tags).await?;
     }
+    let mut written: Vec<Written> = Vec::new();
+    demand::count_anew(on, demands, &mut written).await?;
+    write_many(on, written).await?;
+    figures::count_anew(on, &all_figures).await?;
     Ok((start..until).collect())
 }
 
@@ -350,6 +451,19 @@ async fn read_rollup(on: &mut Connection, grain: Grain, start: i64) -> Result<(C
         }
     }
     Ok(found)
+}
+
+async fn read_margins(on: &mut Connection, grain: Grain, start: i64) -> Result<Margins, sqlx::Error> {
+    let mut sql = on.statement("SELECT data FROM rollups WHERE grain = ");
+    sql.bind(grain.of_margins()).push(" AND start = ").bind(start);
+    let rows = on.rows(sql).await?;
+    let Some(row) = rows.first() else { return Ok(Margins::default()) };
+    Ok(Margins::decode(&row.blob(0)?).unwrap_or_default())
+}
+
+async fn write_margins(on: &mut Connection, grain: Grain, start: i64, margins: &Margins) -> Result<(), sqlx::Error> {
+    let Some(number) = grain.of_margins() else { return Ok(()) };
+    write_many(on, vec![(number, start, margins.written())]).await
 }
 
 async fn write_rollup(

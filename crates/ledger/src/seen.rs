@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use weir_units::{NanoUsd, RequestId, Usage, WallTime};
+use weir_units::{FaultClass, NanoUsd, RequestId, Usage, WallTime};
 
+use crate::demand::{Offer, Sign};
 use crate::entry::{Attempt, Entry, Outcome};
 use crate::fact::Fact;
+use crate::figures::Call;
 use crate::row::MOST_TOKENS;
-use crate::series::WASTE;
+use crate::series::waste_of;
 
 /// A request as it is counted and looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) first_content_ms: Option<u64>,
     pub(crate) queued_ms: u64,
     pub(crate) calls: Vec<SeenCall>,
+    /// What its limits had to do with where it went.
+    pub(crate) offer: Offer,
 }
 
 /// One of its calls upstream.
@@ -45,12 +49,19 @@ pub(crate) struct SeenCall {
     pub(crate) cost: Option<NanoUsd>,
     pub(crate) estimated: bool,
     pub(crate) wasted: Vec<SeenWaste>,
+    /// When it was sent and when it ended, in milliseconds since 1970.
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
+    /// From when it was sent to its first content, of streams.
+    pub(crate) first_content_ms: Option<u64>,
+    /// What it was as its provider's figures count it.
+    pub(crate) came_to: Call,
 }
 
 /// What of a call served nobody.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SeenWaste {
-    /// The place of the reason in [`WASTE`].
+    /// The place of the reason in [`crate::WASTE`].
     pub(crate) why: usize,
     pub(crate) tokens: u64,
     pub(crate) cost: Option<NanoUsd>,
@@ -78,23 +89,50 @@ impl Seen {
             first_content_ms: entry.first_content_ms.filter(|_| entry.stream),
             queued_ms: entry.queued_ms,
             calls: entry.attempts.iter().map(SeenCall::of).collect(),
+            offer: Offer::of(entry.code.as_deref(), entry.refused_by.as_deref()),
         };
         let mut attempt = 0;
         for event in &entry.events {
             match &event.fact {
-                Fact::AttemptStarted { .. } => attempt += 1,
+                Fact::AttemptStarted { deployment, .. } => {
+                    attempt += 1;
+                    seen.offer.take(Sign::Asked, deployment);
+                }
                 Fact::Wasted { why, input, output, cost_usd, .. } => {
                     seen.wasted(attempt, why, input.saturating_add(*output), *cost_usd);
                 }
+                Fact::Routed { candidates, .. } => seen.offer.listed(candidates.first().map(String::as_str)),
+                Fact::Queued { deployment, .. } | Fact::PassedOver { deployment, .. } => {
+                    seen.offer.take(Sign::Limited, deployment);
+                }
+                Fact::Estimated { deployment, input, output } => seen.offer.estimated(deployment, *input, *output),
+                Fact::FirstContent { after_ms, .. } => seen.began(attempt, *after_ms),
                 _ => {}
             }
         }
+        seen.begins();
         seen
+    }
+
+    /// The call in hand brought its first content.
+    fn began(&mut self, attempt: usize, after_ms: u64) {
+        let place = attempt.min(self.calls.len()).saturating_sub(1);
+        if let Some(call) = self.calls.get_mut(place) {
+            call.first_content_ms.get_or_insert(after_ms);
+        }
+    }
+
+    /// Where no fact says so, the one call of a stream began with the stream.
+    fn begins(&mut self) {
+        if let ([call], Some(ms)) = (self.calls.as_mut_slice(), self.first_content_ms) {
+            let waited = u64::try_from(call.from_ms - self.started_at.millis()).unwrap_or(0);
+            call.first_content_ms.get_or_insert(ms.saturating_sub(waited));
+        }
     }
 
     /// Waste is told after the call that it is of, and before the next.
     fn wasted(&mut self, attempt: usize, why: &str, tokens: u64, cost: Option<NanoUsd>) {
-        let why = WASTE.iter().position(|name| *name == why).unwrap_or(WASTE.len() - 1);
+        let why = waste_of(why);
         let place = attempt.min(self.calls.len()).saturating_sub(1);
         if let Some(call) = self.calls.get_mut(place) {
             call.wasted.push(SeenWaste { why, tokens: tokens.min(MOST_TOKENS), cost });
@@ -107,6 +145,7 @@ impl Seen {
         let hex = |text: &str| u128::from_str_radix(text, 16).ok();
         let started_at = WallTime(started_at);
         let ended = |text: &str| Some(millis(text)?.saturating_sub(started_at.millis()));
+        let by = read.refused_by.clone();
         let mut seen = Self {
             id: read.id.parse().ok()?,
             started_at,
@@ -125,11 +164,25 @@ impl Seen {
             first_content_ms: read.first_content_ms.filter(|_| read.stream),
             queued_ms: read.queued_ms,
             calls: read.attempts.into_iter().map(SeenCall::read).collect(),
+            offer: Offer::of(read.code.as_deref(), by.as_deref()),
         };
         let mut attempt = 0;
         for event in &read.events {
+            let deployment = event.deployment.as_deref().unwrap_or_default();
             match &*event.fact {
-                "AttemptStarted" => attempt += 1,
+                "AttemptStarted" => {
+                    attempt += 1;
+                    seen.offer.take(Sign::Asked, deployment);
+                }
+                "Routed" => {
+                    let first = event.candidates.as_ref().and_then(|names| names.first());
+                    seen.offer.listed(first.map(|name| &**name));
+                }
+                "Queued" | "PassedOver" => seen.offer.take(Sign::Limited, deployment),
+                "Estimated" => {
+                    seen.offer.estimated(deployment, event.input.unwrap_or(0), event.output.unwrap_or(0));
+                }
+                "FirstContent" => seen.began(attempt, event.after_ms.unwrap_or(0)),
                 "Wasted" => {
                     let tokens = event.input.unwrap_or(0).saturating_add(event.output.unwrap_or(0));
                     let why = event.why.as_deref().unwrap_or_default();
@@ -138,6 +191,7 @@ impl Seen {
                 _ => {}
             }
         }
+        seen.begins();
         Some(seen)
     }
 }
@@ -156,10 +210,15 @@ impl SeenCall {
             cost: attempt.cost_usd,
             estimated: attempt.cost_estimated,
             wasted: Vec::new(),
+            from_ms: attempt.started_at.millis(),
+            to_ms: attempt.ended_at.millis(),
+            first_content_ms: None,
+            came_to: Call::of(attempt.status, attempt.class.map(FaultClass::name)),
         }
     }
 
     fn read(call: RecordCall) -> Self {
+        let time = |text: Option<&str>| text.and_then(millis).unwrap_or(0);
         let tokens = |usage: RecordUsage| {
             [usage.input, usage.cached_input, usage.output, usage.reasoning].map(|tokens| tokens.min(MOST_TOKENS))
         };
@@ -172,6 +231,10 @@ impl SeenCall {
             cost: dollars(call.cost_usd.as_deref()),
             estimated: call.cost_estimated,
             wasted: Vec::new(),
+            from_ms: time(call.started_at.as_deref()),
+            to_ms: time(call.ended_at.as_deref()),
+            first_content_ms: None,
+            came_to: Call::of(call.status, call.class.as_deref()),
         }
     }
 }
@@ -213,6 +276,8 @@ struct Record<'a> {
     outcome: &'a str,
     #[serde(default)]
     status: Option<u16>,
+    #[serde(borrow, default)]
+    code: Option<Text<'a>>,
     #[serde(default)]
     refused_by: Option<Arc<str>>,
     #[serde(borrow, default)]
@@ -243,6 +308,10 @@ struct RecordCall<'a> {
     class: Option<Text<'a>>,
     #[serde(default)]
     upstream_id: Option<Box<str>>,
+    #[serde(borrow, default)]
+    started_at: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    ended_at: Option<Text<'a>>,
     #[serde(default)]
     usage: Option<RecordUsage>,
     #[serde(borrow, default)]
@@ -269,6 +338,12 @@ struct RecordEvent<'a> {
     fact: Text<'a>,
     #[serde(borrow, default)]
     why: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    deployment: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    candidates: Option<Vec<Text<'a>>>,
+    #[serde(default)]
+    after_ms: Option<u64>,
     #[serde(default)]
     input: Option<u64>,
     #[serde(default)]

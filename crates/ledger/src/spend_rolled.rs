@@ -9,7 +9,7 @@ use crate::db::Snapshot;
 use crate::entry::Outcome;
 use crate::filter::{Filter, model, provider, within};
 use crate::query::{Reader, StoreError};
-use crate::rollup::{Cell, CellKey, Counting, Grain, Rolled, Sink, TagCells};
+use crate::rollup::{Cell, CellKey, Counting, Grain, Margin, Rolled, Sink, TagCells};
 use crate::seen::Seen;
 use crate::series::Tally;
 use crate::spend::{Spend, SpendBy, SpendQuery, SpendRow, Sums};
@@ -33,6 +33,7 @@ impl Reader {
             edges: &edges,
             cells: true,
             tags: false,
+            margin: None,
             names_matter: names_matter(query),
             deadline,
         };
@@ -90,6 +91,9 @@ impl Sink for Adding<'_> {
             }
         }
     }
+
+    // It asks for none: what is spent is known of combinations.
+    fn margin(&mut self, _bucket: usize, _margin: Margin) {}
 
     fn seen(&mut self, bucket: usize, seen: &Seen) {
         if seen.outcome == Outcome::Open {

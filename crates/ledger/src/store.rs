@@ -25,8 +25,8 @@ use crate::row::{FactRow, RequestRow, Row};
 pub(crate) const APPLICATION: i64 = 0x7765_6972;
 
 /// The newest schemas that this version knows.
-pub(crate) const SCHEMA: i64 = 6;
-pub(crate) const SCHEMA_POSTGRES: i64 = 6;
+pub(crate) const SCHEMA: i64 = 8;
+pub(crate) const SCHEMA_POSTGRES: i64 = 8;
 
 /// Open requests that are closed at once.
 const CLOSED: i64 = 256;
@@ -54,7 +54,10 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
 
 /// Migrations that are the same for both.
 const AUDIT: (i64, &str, &str) = (5, "audit", include_str!("../migrations/0005_audit.sql"));
+const WASTE: (i64, &str, &str) = (8, "waste", include_str!("../migrations/0008_waste.sql"));
 const CONTENT: (i64, &str, &str) = (6, "content", include_str!("../migrations/0006_content.sql"));
+
+const DEMAND: (i64, &str, &str) = (7, "demand", include_str!("../migrations/0007_demand.sql"));
 
 /// All migrations, oldest first. A file once released is never edited: the database remembers its checksum.
 pub(crate) fn migrations(dialect: Dialect) -> Migrator {
@@ -68,8 +71,11 @@ pub(crate) fn migrations(dialect: Dialect) -> Migrator {
         (4, "rollups", include_str!("../migrations/0004_rollups.sql")),
         AUDIT,
         CONTENT,
+        DEMAND,
+        WASTE,
     ];
-    let postgres = [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT];
+    let postgres =
+        [(1, "ledger", include_str!("../migrations/postgres/0001_ledger.sql")), AUDIT, CONTENT, DEMAND, WASTE];
     Migrator::with_migrations(match dialect {
         Dialect::Sqlite => sqlite.into_iter().map(migration).collect(),
         Dialect::Postgres => postgres.into_iter().map(migration).collect(),
@@ -118,7 +124,8 @@ impl Store {
         self.on()?.end(written).await
     }
 
-    async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
+    /// Writes all rows within a transaction.
+    pub(crate) async fn write_all(&mut self, rows: &[Row], dirty: &[i64]) -> Result<(), sqlx::Error> {
         let mut requests: Vec<&RequestRow> = rows.iter().filter_map(Row::request).collect();
         // As they lie in the table: neighbours share a page, and the page of the newest is filled before the next is begun.
         requests.sort_by_key(|row| row.id);

@@ -58,6 +58,9 @@ pub fn in_words(fact: &Value) -> String {
         "RunSlowed" => format!("run {} slowed: {}", get("run"), get("words")),
         "RunHalted" => format!("run {} halted: {}", get("run"), get("words")),
         "RunReleased" => format!("run {} released by {}", get("run"), get("by")),
+        "Estimated" => {
+            format!("about {} tokens in and {} out of {}, as estimated", get("input"), get("output"), get("deployment"))
+        }
         "Wasted" => wasted(fact),
         "ClientRetried" => client_retried(fact),
         "ClientLeft" => "the client went away".to_owned(),
@@ -105,6 +108,7 @@ fn of_the_system(fact: &Value) -> String {
             let percent = fact["share"].as_f64().unwrap_or_default() * 100.0;
             format!("{percent} % of budget {} are spent: ${} of ${}", get("budget"), get("spent_usd"), get("limit_usd"))
         }
+        "ReportSent" => format!("weekly report: {}", get("headline")),
         "AlertOpened" => format!("alert: {}", get("subject")),
         "AlertWorsened" => format!("alert got worse: {}", get("subject")),
         "AlertClosed" => get("words"),
@@ -150,6 +154,9 @@ fn admitted(fact: &Value) -> String {
     if !fact["tenant"].is_null() {
         words.push_str(&format!(" for tenant {}", text(&fact["tenant"])));
     }
+    if fact["tools"] == true {
+        words.push_str(", with tools");
+    }
     words
 }
 
@@ -188,9 +195,15 @@ fn wasted(fact: &Value) -> String {
         "duplicate" => "on what was asked and answered a short time before",
         "truncated" => "on an answer that ended at its limit",
         "cache_miss" => "on a beginning that the provider's cache could have had",
+        "loop" => "on going round in a loop",
+        "stale_context" => "on what was said many turns ago, sent once more",
+        "oversized_model" => "on a dear model for a short question",
         other => other,
     };
     let (input, output) = (text(&fact["input"]), text(&fact["output"]));
+    if fact["why"] == "oversized_max_tokens" {
+        return format!("held {output} tokens of a limit for nothing: `max_tokens` was far above what the answer took");
+    }
     let cost = match &fact["cost_usd"] {
         Value::String(_) => format!("${}", text(&fact["cost_usd"])),
         _ => "an unknown amount".to_owned(),

@@ -15,7 +15,9 @@ use both::on_both;
 use home::Home;
 use sqlx::{ConnectOptions, Connection, Executor};
 use varied::varied;
-use weir_ledger::{Entry, Filter, Ledger, OTHER, Options, Query, Series, SeriesBy, SeriesQuery, Step, edges, open};
+use weir_ledger::{
+    Entry, Fact, Filter, Ledger, OTHER, Options, Query, Series, SeriesBy, SeriesQuery, Step, WastedRequest, edges, open,
+};
 use weir_units::WallTime;
 
 /// 2026-11-18T00:00:00Z.
@@ -26,6 +28,7 @@ on_both! {
     counts_outlive_the_requests,
     a_list_asks_postings_and_reads_no_other_request,
     names_past_the_bound_are_others_once_the_requests_are_gone,
+    what_was_wasted_is_told_by_request_and_found_in_a_ledger_of_before,
 }
 
 fn entries(count: u64) -> Vec<Entry> {
@@ -77,11 +80,50 @@ async fn a_list_asks_postings_and_reads_no_other_request(home: Home) {
     assert_eq!(ledger.count(&filter, 1_000).await.unwrap().found, 0);
 }
 
+async fn what_was_wasted_is_told_by_request_and_found_in_a_ledger_of_before(home: Home) {
+    let ledger = home.open().await;
+    let entries = entries(600);
+    put(&ledger, &entries).await;
+    ledger.roll().await;
+    let facts = |entry: &Entry| -> Vec<(Option<String>, &'static str, u64)> {
+        let run = entry.run.as_deref().map(str::to_owned);
+        let told = |fact: &Fact| match fact {
+            Fact::Wasted { why, input, output, .. } => {
+                Some((run.clone(), if *why == "a new reason" { "other" } else { why }, input + output))
+            }
+            _ => None,
+        };
+        entry.events.iter().filter_map(|event| told(&event.fact)).collect()
+    };
+    let meant: Vec<_> = entries.iter().rev().flat_map(facts).collect();
+    let mut told = Vec::new();
+    let parts = |request: WastedRequest| {
+        let run = request.run.as_deref().map(str::to_owned);
+        told.extend(request.parts.iter().map(|part| (run.clone(), part.why, part.tokens)));
+        true
+    };
+    ledger.reader().wasted(&Filter::default(), parts).await.unwrap();
+    assert!(told == meant && told.len() > 20, "{} for {}", told.len(), meant.len());
+    let first = ledger.reader().first_request(WallTime(0), WallTime(START + HOUR)).await.unwrap();
+    assert_eq!(first, Some(WallTime(START)));
+    assert_eq!(ledger.reader().first_request(WallTime(0), WallTime(START)).await.unwrap(), None);
+
+    let any = Filter { waste: Some("any".into()), ..Filter::default() };
+    let found = ledger.count(&any, 1_000).await.unwrap().found;
+    home.execute("DELETE FROM postings WHERE kind = 24").await;
+    assert_eq!(ledger.count(&any, 1_000).await.unwrap().found, 0, "it is found by postings alone");
+    home.execute("DELETE FROM _sqlx_migrations WHERE version = 8").await;
+    ledger.close().await;
+    let ledger = home.open().await;
+    ledger.roll().await;
+    assert_eq!(ledger.count(&any, 1_000).await.unwrap().found, found);
+}
+
 async fn names_past_the_bound_are_others_once_the_requests_are_gone(home: Home) {
     let ledger = home.open().await;
     let mut entries = entries(1);
     entries[0].attempts.clear();
-    let entries: Vec<Entry> = (0..2_500_u64)
+    let entries: Vec<Entry> = (0..4_500_u64)
         .map(|n| {
             let mut entry = entries[0].clone();
             entry.id = weir_units::RequestId::new(START / 1_000, u128::from(n));
@@ -91,14 +133,18 @@ async fn names_past_the_bound_are_others_once_the_requests_are_gone(home: Home) 
         .collect();
     // The first minute of a ledger may be half deleted, so this one must not be it.
     put(&ledger, &[varied(9_999, WallTime(START - 24 * HOUR))]).await;
-    put(&ledger, &entries).await;
+    put(&ledger, &entries[..2_500]).await;
     ledger.roll().await;
     let told = counted(&ledger, Step::Day, SeriesBy::Key).await;
-    assert_eq!(told.rows.len(), 2_500, "while the requests are there, each is told by its name");
+    assert_eq!(told.rows.len(), 2_500, "so many are told by their names, whatever else is told apart");
+    put(&ledger, &entries[2_500..]).await;
+    ledger.roll().await;
+    let told = counted(&ledger, Step::Day, SeriesBy::Key).await;
+    assert_eq!(told.rows.len(), 4_500, "while the requests are there, each is told by its name");
     home.execute("DELETE FROM requests").await;
     let told = counted(&ledger, Step::Day, SeriesBy::Key).await;
-    assert_eq!((told.rows.len(), told.all.total.requests.requests), (2_000, 2_500));
-    assert_eq!((told.rows[0].name.as_deref(), told.rows[0].total.requests.requests), (Some(OTHER), 501));
+    assert_eq!((told.rows.len(), told.all.total.requests.requests), (2_001, 4_500));
+    assert_eq!((told.rows[0].name.as_deref(), told.rows[0].total.requests.requests), (Some(OTHER), 2_500));
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! `weir export`: the requests of a ledger as JSON Lines or CSV, one after the other, so that memory stays the same for any number.
 
 mod csv;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod record;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -15,6 +18,7 @@ use weir_units::WallTime;
 use crate::Common;
 use crate::ledger::Place;
 use crate::serve::runtime;
+use crate::server::Server;
 use crate::terminal::{UNREACHABLE, USAGE, draw, fail, say};
 
 /// Requests that are read at once.
@@ -26,7 +30,9 @@ const NEXT_WORD: Duration = Duration::from_millis(500);
 #[derive(Args)]
 #[command(
     after_help = "The newest request comes first. JSON Lines are the records as `weir trace --json` shows them; CSV has a row for each, and a quote (')\n\
-before what a spreadsheet would take for a formula. The ledger may be served meanwhile; it is read directly, and no gateway is asked.\n\n\
+before what a spreadsheet would take for a formula. The ledger may be served meanwhile; it is read directly. The export is put into\n\
+the audit log first: by the gateway that serves the ledger (`--url`, with an operator's key in WEIR_ADMIN_KEY), or by this command where none does.\n\
+Where it cannot be, that is said, and the export is made all the same.\n\n\
 Exit codes: 0 done · 2 wrong usage · 4 the ledger cannot be read, or the file not be written"
 )]
 pub(crate) struct Arguments {
@@ -46,6 +52,8 @@ pub(crate) struct Arguments {
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// The ledger's file or url, if it is not the configuration's
     #[arg(long, value_name = "FILE")]
     ledger: Option<String>,
@@ -55,6 +63,8 @@ pub(crate) struct Arguments {
 enum Format {
     Jsonl,
     Csv,
+    /// Where weir is built with `--features parquet`
+    Parquet,
 }
 
 /// Writes the requests.
@@ -63,6 +73,15 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(filter) => filter,
         Err(why) => return fail(USAGE, why),
     };
+    if arguments.format == Format::Parquet {
+        if !cfg!(feature = "parquet") {
+            let why = "--format: this weir is built without Parquet; build it with `--features parquet`, or write csv";
+            return fail(USAGE, why);
+        }
+        if arguments.out.is_none() && io::stdout().is_terminal() {
+            return fail(USAGE, "--format: Parquet is no text for a terminal; name a file with --out");
+        }
+    }
     let place = match Place::of(common, arguments.ledger.as_deref()) {
         Ok(place) => place,
         Err(why) => return fail(USAGE, why),
@@ -73,10 +92,13 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     };
     let done = runtime.block_on(async {
         let reader = place.open().await?;
+        if let Err(why) = record::on_record(&place, &arguments.server, arguments).await {
+            say(format_args!("this export is not in the audit log: {why}"));
+        }
         match &arguments.out {
             Some(path) => to_file(&reader, filter, arguments.format, path).await,
             None => {
-                let mut out = BufWriter::new(io::stdout().lock());
+                let mut out = BufWriter::new(io::stdout());
                 write(&reader, filter, arguments.format, &mut out).await
             }
         }
@@ -131,9 +153,24 @@ async fn to_file(reader: &Reader, filter: Filter, format: Format, path: &Path) -
 }
 
 /// Writes page after page; returns how many requests that were.
-async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut impl Write) -> Result<u64, String> {
+async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut (impl Write + Send)) -> Result<u64, String> {
     let mut query = Query { filter, limit: PAGE, before: None };
     let mut progress = Progress { count: 0, next: Instant::now() + FIRST_WORD, shown: false };
+    #[cfg(feature = "parquet")]
+    if format == Format::Parquet {
+        let mut file = parquet::Parquet::begin(out)?;
+        loop {
+            let page = reader.requests(&query).await.map_err(|error| error.to_string())?;
+            page.iter().try_for_each(|record| file.row(record))?;
+            progress.more(page.len());
+            query.before = page.last().and_then(|record| csv::id(record));
+            if page.len() < PAGE as usize || query.before.is_none() {
+                file.end()?;
+                progress.end();
+                return Ok(progress.count);
+            }
+        }
+    }
     let ended = |done: io::Result<()>| match done {
         Ok(()) => Ok(true),
         // Whoever reads has enough.
@@ -150,6 +187,8 @@ async fn write(reader: &Reader, filter: Filter, format: Format, out: &mut impl W
             match format {
                 Format::Jsonl => text.push_str(record),
                 Format::Csv => csv::row(&mut text, record).map_err(|error| format!("a record is damaged: {error}"))?,
+                // It is written in columns, above.
+                Format::Parquet => {}
             }
             text.push('\n');
         }

@@ -1,21 +1,30 @@
-//! `weir headroom`: every limit that the gateway keeps to, the fullest first, as a table.
+//! `weir headroom`: every limit that the gateway keeps to, the fullest first, as a table; and what will be asked of each.
+
+mod ahead;
+mod offline;
 
 use std::process::ExitCode;
 
 use clap::Args;
+use weir_capacity::desk::{Desk, Failover};
+use weir_engine::Zone;
+use weir_gateway::AskFault;
 
-use crate::Common;
 use crate::serve::runtime;
 use crate::server::{Server, no_answer};
 use crate::terminal::{NO, UNKNOWN, UNREACHABLE, bold, fail, moves, numbers, print, say, shown};
 use crate::top::snapshot::{Headroom, Limit, Pool};
 use crate::top::{not_understood, plain, words};
+use crate::{Common, reading};
 
 #[derive(Args)]
 #[command(
-    after_help = "The admin key is taken from WEIR_ADMIN_KEY. Without a terminal, a record a line is printed.\n\n\
-Exit codes: 0 done · 1 no pool has that name · 2 wrong usage, or the admin key is refused · 3 no limit is known yet ·\n\
-4 the gateway cannot be reached"
+    after_help = "What is used now is the gateway's word. What the busiest hours ask for, what they will ask for, when a limit is reached, what can\n\
+be done and what happens without a provider come from the ledger: of the gateway, or where none answers, of the configuration. With\n\
+--at or --ledger no gateway is asked, and \"now\" is the last minute that is in the ledger. The admin key is taken from WEIR_ADMIN_KEY.\n\
+Without a terminal, a record a line is printed.\n\n\
+Exit codes: 0 done · 1 no pool has that name · 2 wrong usage, or the admin key is refused · 3 no limit is known, or no demand ·\n\
+4 neither gateway nor ledger can be reached"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -23,17 +32,28 @@ pub(crate) struct Arguments {
     /// Only the pool of this name: a provider, a pool, provider/model, or a key
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
+    /// Look at the ledger as of this time: 2026-11-18T14:47:00Z, "2026-11-18 14:47" or a day
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Read this ledger, its file or url, and ask no gateway
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<String>,
 }
 
 /// Prints the table.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let operator = match arguments.server.operator() {
-        Ok(operator) => operator,
-        Err(fault) => return no_answer(&fault),
-    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    };
+    let pool = arguments.pool.as_deref();
+    if arguments.at.is_some() || arguments.ledger.is_some() {
+        let asked = offline::Asked { at: arguments.at.as_deref(), ledger: arguments.ledger.as_deref(), pool };
+        return runtime.block_on(offline::run(common, &asked));
+    }
+    let operator = match arguments.server.operator() {
+        Ok(operator) => operator,
+        Err(fault) => return no_answer(&fault),
     };
     let asked = runtime.block_on(operator.ask("/admin/v1/headroom")).and_then(|answer| {
         let read = Headroom::read(&answer).map_err(|e| not_understood(&operator, &e))?;
@@ -41,22 +61,25 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     });
     let (answer, mut read) = match asked {
         Ok(answer) => answer,
+        Err(AskFault::Unreachable(why)) if arguments.server.is_default() && offline::is_there(common) => {
+            say(format_args!("{why}; these are the figures of the ledger"));
+            return runtime.block_on(offline::run(common, &offline::Asked { at: None, ledger: None, pool }));
+        }
         Err(fault) => return no_answer(&fault),
     };
-    if let Some(name) = &arguments.pool {
+    if let Some(name) = pool {
         let known: Vec<String> = read.pools.iter().map(|pool| pool.pool.clone()).collect();
         read.pools.retain(|pool| pool.pool == *name);
         if read.pools.is_empty() {
-            let code = fail(NO, format_args!("no pool with limits is called `{}`", weir_wire::shown(name)));
-            say(format_args!(
-                "  hint  known are: {}",
-                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-            ));
-            return code;
+            return no_such_pool(name, &known);
         }
     }
+    // What runs now is told also where what will be asked for cannot be.
+    let desk = runtime.block_on(operator.ask("/admin/v1/capacity")).ok();
+    let desk = desk.and_then(|answer| serde_json::from_slice::<Desk>(&answer).ok());
+    let desk = desk.map(|desk| of_pool(desk, pool));
     if common.json {
-        print(as_json(&answer, arguments.pool.as_deref()));
+        print(as_json(&answer, pool, desk.as_ref()));
         return ExitCode::SUCCESS;
     }
     if read.pools.is_empty() {
@@ -64,22 +87,50 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         say("  hint  declare what your account has: limits = { requests-per-minute = 500 } (docs/guide/limits.md)");
         return ExitCode::from(UNKNOWN);
     }
+    let desk = desk.filter(|desk| !desk.ceilings.is_empty());
     if moves() {
         print(bold(&shown(&headline(&read.pools))));
         print(shown(&table(&read.pools, &read.at).join("\n")));
+        if let Some(desk) = &desk {
+            let zone = reading::config(common).map_or(Zone::UTC, |config| config.zone);
+            print(shown(&format!("\n{}", ahead::page(desk, &zone).join("\n"))));
+        }
     } else {
         print(plain::pools(&read.pools, &read.at).join("\n"));
+        if let Some(desk) = &desk {
+            print(ahead::records(desk).join("\n"));
+        }
     }
     ExitCode::SUCCESS
 }
 
-/// The answer as it came; with a name, of that pool alone.
-fn as_json(answer: &[u8], pool: Option<&str>) -> String {
+fn no_such_pool(name: &str, known: &[String]) -> ExitCode {
+    let code = fail(NO, format_args!("no pool with limits is called `{}`", weir_wire::shown(name)));
+    let known = if known.is_empty() { "none".to_owned() } else { weir_wire::shown(&known.join(", ")) };
+    say(format_args!("  hint  known are: {known}"));
+    code
+}
+
+/// What is said of one pool; of all, where none is named.
+fn of_pool(mut desk: Desk, pool: Option<&str>) -> Desk {
+    if let Some(name) = pool {
+        desk.ceilings.retain(|view| view.pool == name);
+        let concerns =
+            |one: &Failover| one.without == name || one.survivors.iter().any(|survivor| survivor.pool == name);
+        desk.failover.retain(concerns);
+        desk.budgets.clear();
+    }
+    desk
+}
+
+/// The answer as it came, with what will be asked for beside it; with a name, of that pool alone.
+fn as_json(answer: &[u8], pool: Option<&str>, desk: Option<&Desk>) -> String {
     let text = String::from_utf8_lossy(answer).trim_end().to_owned();
-    let (Some(name), Ok(mut value)) = (pool, serde_json::from_str::<serde_json::Value>(&text)) else { return text };
-    if let Some(pools) = value["pools"].as_array_mut() {
+    let Ok(mut value) = serde_json::from_str::<serde_json::Value>(&text) else { return text };
+    if let (Some(name), Some(pools)) = (pool, value["pools"].as_array_mut()) {
         pools.retain(|pool| pool["pool"] == name);
     }
+    value["capacity"] = desk.and_then(|desk| serde_json::to_value(desk).ok()).unwrap_or_default();
     value.to_string()
 }
 

@@ -4,14 +4,20 @@ mod alerts;
 mod audit;
 mod check;
 mod demo;
+mod diagnose;
 mod export;
 mod headroom;
+mod import;
 mod keys;
 mod ledger;
 mod logs;
 mod mock;
+mod plan;
+mod proof;
+mod providers;
 mod reading;
 mod replay;
+mod report;
 mod runs;
 mod serve;
 mod server;
@@ -20,6 +26,7 @@ mod spend;
 mod terminal;
 mod top;
 mod trace;
+mod waste;
 mod when;
 
 use std::path::PathBuf;
@@ -71,12 +78,24 @@ enum Command {
     Top(top::Arguments),
     /// Show how full each limit is, and who waits for it
     Headroom(headroom::Arguments),
+    /// Say whether a load will fit: which limit binds, who would wait, what it costs, and what would do
+    Plan(Box<plan::Arguments>),
+    /// Show how available each provider and deployment was, beside what users saw
+    Providers(providers::Arguments),
     /// Run a scenario in invented time: what would be answered, how long would be waited, what would be refused
     Simulate(simulate::Arguments),
+    /// Answer the seven questions of readiness, with evidence, a grade each and what to do
+    Diagnose(diagnose::Arguments),
+    /// Write the weekly capacity report, or the runbook of what users see when a provider is down
+    Report(report::Arguments),
     /// Show what was spent, by key, model, run and more
     Spend(spend::Arguments),
+    /// Show what was paid for and served nobody, with the cheapest remedies first
+    Waste(waste::Arguments),
     /// Write requests as JSON Lines or CSV
     Export(export::Arguments),
+    /// Take in what other tools have: their logs, a LiteLLM proxy's configuration
+    Import(import::Arguments),
     /// List agent runs, show one as a tree, or let a halted one go on
     Runs(runs::Arguments),
     /// Show who did what at the admin interface, or check that nobody has changed the log of it
@@ -99,8 +118,14 @@ fn main() -> ExitCode {
         Command::Logs(arguments) => logs::run(&cli.common, &arguments),
         Command::Top(arguments) => top::run(&cli.common, &arguments),
         Command::Headroom(arguments) => headroom::run(&cli.common, &arguments),
+        Command::Plan(arguments) => plan::run(&cli.common, &arguments),
+        Command::Providers(arguments) => providers::run(&cli.common, &arguments),
         Command::Simulate(arguments) => simulate::run(&cli.common, &arguments),
+        Command::Diagnose(arguments) => diagnose::run(&cli.common, &arguments),
+        Command::Report(arguments) => report::run(&cli.common, &arguments),
         Command::Spend(arguments) => spend::run(&cli.common, &arguments),
+        Command::Waste(arguments) => waste::run(&cli.common, &arguments),
+        Command::Import(arguments) => import::run(&cli.common, &arguments),
         Command::Runs(arguments) => runs::run(&cli.common, &arguments),
         Command::Audit(arguments) => audit::run(&cli.common, &arguments),
         Command::Alerts(arguments) => alerts::run(&cli.common, &arguments),

@@ -72,6 +72,7 @@ async fn serve(common: &Common, arguments: &Arguments, mut config: weir_config::
         Ok(gateway) => gateway,
         Err(error) => return fail(UNREACHABLE, error),
     };
+    gateway.prove_with(std::sync::Arc::new(crate::proof::Simulator));
     welcome(&gateway, &config);
     let (hangup, hung_up) = tokio::sync::mpsc::channel(1);
     let (path, addresses) = (common.config.clone(), mocks.addresses());

@@ -71,6 +71,18 @@ pub(crate) fn around(text: &str, zone: &Zone, now: WallTime) -> Result<Around, S
     }
 }
 
+/// Reads a moment: as records write it, `2026-11-18T14:47:03Z`, or a minute or a day on the clocks of a zone, which is its beginning.
+pub(crate) fn moment(text: &str, zone: &Zone, now: WallTime) -> Result<WallTime, String> {
+    let trimmed = text.trim();
+    if let Ok(at) = trimmed.parse::<WallTime>() {
+        return Ok(at);
+    }
+    match date(trimmed) {
+        Some(_) => around(&format!("{trimmed} 00:00"), zone, now).map(|around| around.since),
+        None => around(trimmed, zone, now).map(|around| around.since),
+    }
+}
+
 fn date(text: &str) -> Option<i64> {
     let mut parts = text.split('-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);

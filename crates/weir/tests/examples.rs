@@ -44,6 +44,7 @@ fn every_example_has_a_story_and_a_test() {
         "keys",
         "limits",
         "local-models",
+        "plan",
         "simulate",
         "tls",
         "two-dialects",
@@ -123,6 +124,20 @@ fn faults() {
     let (spliced, ended) = (stream("cut"), stream("cut-plain"));
     assert!(spliced.contains("data: [DONE]") && !spliced.contains("\"error\""), "{spliced}");
     assert!(ended.contains("\"error\"") && !ended.contains("data: [DONE]"), "{ended}");
+}
+
+#[test]
+fn plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let config = examples().join("plan/weir.toml");
+        weir(folder.path()).args(["plan", "--no-proof", "--alone", "--config"]).arg(config).args(more).output().unwrap()
+    };
+    let (many, few) = (run(&["--users", "500"]), run(&["--users", "50"]));
+    let text = String::from_utf8_lossy(&many.stdout).into_owned();
+    assert!(text.starts_with("does not fit: chat input tokens/min needs 2.37M"), "{text}");
+    assert_eq!((many.status.code(), few.status.code()), (Some(1), Some(0)), "{text}");
+    Example::start("plan").answers(&["smart"]);
 }
 
 #[test]

@@ -132,6 +132,36 @@ async fn an_export_of_a_ledger_that_is_served_has_what_the_gateway_lists() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_is_in_the_audit_log_whether_or_not_a_gateway_runs() {
+    let (weir, _mock) = world().await;
+    let ledger = weir.file("weir.db");
+    let ledger = ledger.to_str().unwrap();
+    let not_told = export(&weir, &["--url", &format!("http://{}", weir.address)]).await;
+    assert_eq!(text(&not_told.stdout).lines().count(), 5, "it is made all the same");
+    assert!(text(&not_told.stderr).starts_with("this export is not in the audit log: "), "{not_told:?}");
+    let told = weir.weir(&["export", "--ledger", ledger, "--where", "key=bot"]).await;
+    assert_eq!(text(&told.stderr), "");
+    let rows = weir.told("/admin/v1/audit?action=requests.export").await;
+    let rows = rows["entries"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["who"], &rows[0]["what"]), (1, &json!("root"), &json!("jsonl key=bot")));
+    // With the gateway gone the command writes the row itself, and the chain is whole.
+    weir.signal("TERM");
+    let ending = async {
+        while !export(&weir, &["--format", "csv"]).await.stderr.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), ending).await.expect("the gateway ends");
+    let mut command = binary();
+    command.args(["audit", "verify", "--ledger", ledger]);
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    let mut command = binary();
+    command.args(["audit", "--json", "--action", "requests.export", "--ledger", ledger]);
+    let shown = text(&command.output().unwrap().stdout);
+    assert!(shown.contains("this machine") && shown.contains("\"what\":\"csv\""), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spreadsheet_takes_no_cell_of_an_export_for_a_formula() {
     let (weir, _mock) = world().await;
     let file = weir.file("requests.csv");

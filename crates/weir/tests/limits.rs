@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use weir_config::Environment;
 use weir_gateway::Gateway;
+use weir_ledger::{DemandQuery, DemandStep};
 use weir_mock::{Mock, Options};
 use weir_sim::{FaultOrder, Latency, LimitRules, Profile, Replay, Standing};
-use weir_units::{Dimension, Limits};
+use weir_units::{Dimension, Limits, WallTime};
 
 use crate::client::{Got, send};
 
@@ -202,6 +203,19 @@ async fn who_cannot_be_served_in_time_is_served_elsewhere_or_told_when_to_come()
         .filter_map(|event| event["fact"].as_str().map(str::to_owned))
         .collect();
     assert!(facts.contains(&"PassedOver".to_owned()), "{facts:?}");
+
+    // What was asked for counts for the deployment that was to serve it, served there or not.
+    let estimated = world.record(&told).await["events"].to_string();
+    assert!(estimated.contains(r#""fact":"Estimated""#), "{estimated}");
+    let all = DemandQuery { from: WallTime(0), until: WallTime(i64::MAX), step: DemandStep::Hour };
+    let rows = world.gateway.ledger().demand(&all).await.unwrap();
+    let of = |name: &str| {
+        let own = rows.iter().filter(|row| *row.deployment == *name).map(|row| row.sum);
+        own.fold((0, 0, 0), |sum, one| (sum.0 + one.requests, sum.1 + one.throttled, sum.2 + one.input))
+    };
+    let (of_a, of_b) = (of("a/m"), of("b/m"));
+    assert_eq!(((of_a.0, of_a.1), (of_b.0, of_b.1)), ((4, 3), (2, 0)), "{rows:?}");
+    assert!(of_a.2 > of_b.2, "the refused one's input is an estimate: {rows:?}");
     assert!(world.end_and_replay().await >= 4);
 }
 

@@ -11,7 +11,7 @@ use crate::log::{At, Log, shown};
 use crate::nearest::nearest;
 use crate::url::Url;
 use crate::written::{Table, Value};
-use crate::{Contact, Notifier, NotifierKind, Secret};
+use crate::{Contact, Notifier, NotifierKind, Secret, WeeklyAt};
 
 /// Where PagerDuty takes events.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -80,12 +80,63 @@ fn owner(root: &Table, log: &mut Log<'_>) -> Owner {
         let hint = "name one: `[owner]` with `notify = [\"…\"]`".to_owned();
         log.warn(None, "there are notifiers, and no alert is sent to any", hint);
     }
+    ask_for_a_name(root, table, log);
     Owner {
         name: table.text("name").map(Arc::from),
         notify,
         escalate,
         lead_time: table.optional_span("lead-time").unwrap_or(LEAD_TIME),
     }
+}
+
+/// When the weekly report is sent.
+pub(super) fn report(root: &Table, log: &mut Log<'_>) -> Option<WeeklyAt> {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let table = root.table("owner");
+    let text = table.text("report").unwrap_or("mon 09:00");
+    if text == "off" {
+        return None;
+    }
+    let read = || {
+        let (day, clock) = text.split_once(' ')?;
+        let weekday = DAYS.iter().position(|name| *name == day)?;
+        let (hour, minute) = clock.split_once(':')?;
+        let number = |text: &str, most: u16| {
+            let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse::<u16>().ok().filter(|n| digits && *n <= most)
+        };
+        let minute = number(hour, 23)? * 60 + number(minute, 59)?;
+        Some(WeeklyAt { weekday: u8::try_from(weekday).ok()?, minute })
+    };
+    let at = read();
+    if at.is_none() {
+        let hint = "write a day and a time, `\"mon 09:00\"`, or `\"off\"`".to_owned();
+        log.fault(
+            table.at("report"),
+            format!("`owner.report` is `{}`, which is no time of the week", shown(text)),
+            hint,
+        );
+    }
+    at
+}
+
+/// Limits that several providers or clients share are somebody's to plan.
+fn ask_for_a_name(root: &Table, owner: &Table, log: &mut Log<'_>) {
+    let (providers, keys) = (root.named("providers").count(), root.named("keys").count());
+    if owner.text("name").is_some() || providers < 2 && keys < 2 {
+        return;
+    }
+    let counted = |n: usize, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
+    let message =
+        format!("nobody owns the LLM capacity of {} and {}", counted(providers, "provider"), counted(keys, "key"));
+    let hint = if root.table("notifiers").0.is_empty() {
+        "add `[owner]` with `name = \"Platform on-call\"`; alerts reach them with a `[notifiers.NAME]` and `notify = [\"NAME\"]`"
+            .to_owned()
+    } else {
+        let first = root.named("notifiers").next().map_or_else(String::new, |(name, ..)| shown(name).to_string());
+        format!("add `[owner]` with `name = \"Platform on-call\"` and `notify = [\"{first}\"]`")
+    };
+    log.warn(None, message, hint);
 }
 
 pub(super) fn notifiers(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Notifier> {
@@ -166,6 +217,7 @@ fn check_url(name: &str, url: &Secret, at: At, log: &mut Log<'_>) -> bool {
 /// Whom alerts of a provider's capacity name, by provider.
 pub(super) fn contacts(root: &Table) -> BTreeMap<Arc<str>, Contact> {
     let contact = |table: &Table| Contact {
+        tier: table.text("tier").map(Arc::from),
         contact: table.text("contact").map(Arc::from),
         upgrade_url: table.text("upgrade-url").map(Arc::from),
     };

@@ -42,7 +42,7 @@ pub(super) fn check(root: &Table, log: &mut Log<'_>) {
         }
     }
     server::check_quota(root.table("quota"), log);
-    unowned(root, log);
+    without_providers(root, log);
 }
 
 fn exists(root: &Table, table: &str, name: &str, at: At, owner: &str, log: &mut Log<'_>) {
@@ -58,15 +58,10 @@ fn exists(root: &Table, table: &str, name: &str, at: At, owner: &str, log: &mut 
     log.fault(at, format!("{owner} names {what} `{}`, which is not defined", shown(name)), hint);
 }
 
-/// Nobody owns the capacity, or there is none.
-fn unowned(root: &Table, log: &mut Log<'_>) {
-    let count = |table: &str| root.table(table).0.len();
-    if count("providers") == 0 {
+/// There is nothing to send to.
+fn without_providers(root: &Table, log: &mut Log<'_>) {
+    if root.table("providers").0.is_empty() {
         let hint = "add `[providers.openai]`".to_owned();
         log.warn(None, "no provider is configured: the built-in mock answers as `mock/…`", hint);
-    }
-    if root.get("owner").is_none() && (count("providers") > 1 || count("keys") > 1) {
-        let hint = "add `[owner]` with `name = \"…\"`".to_owned();
-        log.warn(None, "no `[owner]` is named, and what several share belongs to nobody", hint);
     }
 }

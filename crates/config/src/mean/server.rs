@@ -110,7 +110,12 @@ fn check_pem(path: &Path, what: &str, table: &Table, key: &str, environment: &dy
 
 /// The ledger: a file of SQLite's, or a database of Postgres's.
 pub(super) fn ledger(table: &Table, source: &Source, environment: &dyn Environment, log: &mut Log<'_>) -> Ledger {
-    let (url, at) = (table.text("url").unwrap_or_default(), table.at("url"));
+    // What is referred to may hold a password, and is in no message.
+    let (url, said) = match table.secret("url") {
+        Some(secret) => (secret.expose(), "what it refers to".to_owned()),
+        None => (table.text("url").unwrap_or_default(), format!("`{}`", shown(table.text("url").unwrap_or_default()))),
+    };
+    let at = table.at("url");
     let folder = match source {
         Source::File(file) => file.parent().map(PathBuf::from).unwrap_or_default(),
         Source::Environment => PathBuf::new(),
@@ -121,7 +126,7 @@ pub(super) fn ledger(table: &Table, source: &Source, environment: &dyn Environme
         Some(("sqlite", rest)) => {
             let rest = rest.strip_prefix("//").unwrap_or(rest);
             if rest.is_empty() || rest.starts_with(':') || rest.contains('?') {
-                log.fault(at, format!("`ledger.url` is `{}`, which names no file", shown(url)), hint());
+                log.fault(at, format!("`ledger.url` is {said}, which names no file"), hint());
             }
             folder.join(rest)
         }
@@ -138,7 +143,7 @@ pub(super) fn ledger(table: &Table, source: &Source, environment: &dyn Environme
         _ => {
             // A broken url has been noted already.
             if !url.is_empty() {
-                log.fault(at, format!("`ledger.url` is `{}`, which is no ledger", shown(url)), hint());
+                log.fault(at, format!("`ledger.url` is {said}, which is no ledger"), hint());
             }
             folder
         }

@@ -1,6 +1,6 @@
 //! Who owns LLM capacity, who is told of what, and from when on.
 
-use super::shared::{acted, later};
+use super::shared::acted;
 use super::{Setting, Shape};
 
 /// Who owns LLM capacity.
@@ -13,6 +13,12 @@ pub(super) const OWNER: &[Setting] = &[
         Shape::Span(1),
         r#""10d""#,
         "How long it takes to get a higher limit; alerts of capacity say by when to decide.",
+    ),
+    acted(
+        "report",
+        Shape::Text,
+        r#""mon 09:00""#,
+        "When the weekly capacity report is sent to `notify`, on the clocks of `server.timezone`: `mon 09:00`, or `off`.",
     ),
 ];
 
@@ -89,12 +95,17 @@ pub(super) const ALERTS: &[Setting] = &[
         Shape::Names,
         "[]",
         "Rules that are watched and on record, and of which nobody is told: `provider-down`, `credential-refused`, `breaker-open`, \
-         `ledger-behind`, `throttled`, `headroom`, `burn-rate`, `budget-warn`, `run-halted`, `limit-changed`, `delivery-failing`.",
+         `ledger-behind`, `throttled`, `headroom`, `ceiling-ahead`, `budget-ahead`, `burn-rate`, `budget-warn`, `run-halted`, `limit-changed`, `delivery-failing`.",
     ),
 ];
 
 /// What the provider calls the account's size.
-pub(super) const TIER: Setting = later("tier", Shape::Text, "", "The account's tier, as the provider calls it.");
+pub(super) const TIER: Setting = acted(
+    "tier",
+    Shape::Text,
+    "",
+    "The account's tier, as the provider calls it; alerts and forecasts of its capacity name it.",
+);
 
 /// Whom alerts of a provider's capacity name.
 pub(super) const CONTACT: Setting = acted("contact", Shape::Text, "", "Whom alerts of its capacity name.");

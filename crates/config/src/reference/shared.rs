@@ -7,11 +7,6 @@ pub(super) const fn acted(key: &'static str, shape: Shape, default: &'static str
     Setting { key, shape, default, effect: Effect::Acted, doc }
 }
 
-/// A setting that is parsed and not enforced.
-pub(super) const fn later(key: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Setting {
-    Setting { key, shape, default, effect: Effect::Later(""), doc }
-}
-
 /// A setting that is parsed and not enforced, and whose default is what happens anyway.
 pub(super) const fn fixed(key: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Setting {
     Setting { key, shape, default, effect: Effect::Later(default), doc }

@@ -141,9 +141,10 @@ const ADMINS: &[Setting] = &[
 const LEDGER: &[Setting] = &[
     acted(
         "url",
-        Shape::Text,
+        Shape::TextOrSecret,
         r#""sqlite:weir.db""#,
-        "The SQLite file, or `postgres://USER@HOST/DATABASE`; a password is better in `PGPASSWORD` or `.pgpass` than here.",
+        "The SQLite file, or `postgres://USER@HOST/DATABASE`; one with a password by reference, as in `{ env = \"WEIR_LEDGER_URL\" }`, \
+         or the password in `PGPASSWORD` or `.pgpass`.",
     ),
     acted("retention", Shape::Span(3_600_000), r#""35d""#, "How long detail is kept; roll-ups stay."),
 ];

@@ -28,11 +28,15 @@ pub fn days(days: &[Day], says: &str) -> Markup {
             @for (number, day) in days.iter().enumerate() {
                 @let x = percent(number as f64 * wide);
                 @let class = (number < old).then_some("old");
-                a href=(day.href) class=[class] aria-label={ (day.label) ": " (said(day)) } {
-                    title { (day.label) ": " (said(day)) }
-                    @if day.asked == 0 {
+                @if day.asked == 0 {
+                    // There is nothing to look at, and with a young ledger most days are so.
+                    g class=[class] {
+                        title { (day.label) ": " (said(day)) }
                         rect x=(x) y="12" width=(percent(wide * 0.78)) height="4" rx="1" fill="var(--line)" {}
-                    } @else {
+                    }
+                } @else {
+                    a href=(day.href) class=[class] aria-label={ (day.label) ": " (said(day)) } {
+                        title { (day.label) ": " (said(day)) }
                         rect x=(x) width=(percent(wide * 0.78)) height="28" rx="1" fill=(paint(day)) {}
                         @if let Some(notch) = notch(day) { rect x=(x) width=(percent(wide * 0.78)) height=(notch) fill="var(--surface)" {} }
                     }

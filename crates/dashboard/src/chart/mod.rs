@@ -7,12 +7,14 @@
 mod axis;
 mod bars;
 mod cells;
+mod full;
 mod spark;
 mod time;
 mod waterfall;
 
 pub use bars::{headroom, part, share};
 pub use cells::{Block, Day, days, strip};
+pub use full::{Coming, FullChart};
 pub use spark::spark;
 pub use time::{Line, Shape, TimeChart};
 pub use waterfall::{Kind, Row, waterfall};

@@ -11,12 +11,14 @@ use super::percent;
 use crate::words::Clock;
 
 /// The height of the part that values are drawn in, what is above it, and what is below, in pixels.
-const PLOT: u32 = 148;
-const ABOVE: u32 = 18;
-const BELOW: u32 = 20;
+pub(super) const PLOT: u32 = 148;
+pub(super) const ABOVE: u32 = 18;
+pub(super) const BELOW: u32 = 20;
+/// The height of what is hatched, in pixels.
+const HATCH: f64 = 8.0;
 /// The inner drawing's own units.
-const WIDE: f64 = 1_000.0;
-const HIGH: f64 = 500.0;
+pub(super) const WIDE: f64 = 1_000.0;
+pub(super) const HIGH: f64 = 500.0;
 
 /// How values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct TimeChart<'a> {
     pub lines: Vec<Line>,
     /// An outline to compare with: a value for each bucket.
     pub outline: Option<Line>,
+    /// How many things each bucket has whose value is unknown: hatched on top of its column, at no height that means anything.
+    pub unknown: Vec<u64>,
     /// Whether values are counts, so that there is nothing between one and two.
     pub counts: bool,
     /// How a value is said.
@@ -84,7 +88,7 @@ impl TimeChart<'_> {
                 }
                 div class="plot" {
                     svg width="100%" height=(ABOVE + PLOT + BELOW) role="img" aria-label=(self.says) {
-                        (self.grid(&scale)) (self.drawn(&scale)) (self.labels(&scale)) (self.times(clock))
+                        (self.grid(&scale)) (self.drawn(&scale)) (self.hatched(&scale)) (self.labels(&scale)) (self.times(clock))
                     }
                 }
                 details class="data" { summary { "Show as table" } (self.table(clock)) }
@@ -232,6 +236,29 @@ impl TimeChart<'_> {
         text
     }
 
+    /// What is unknown, on top of the columns.
+    fn hatched(&self, scale: &Scale) -> Markup {
+        if !self.has_unknown() {
+            return html! {};
+        }
+        let stacked = |at: usize| -> f64 { self.lines.iter().filter_map(|line| *line.values.get(at)?).sum() };
+        let unknown = self.unknown.iter().enumerate().filter(|(_, count)| **count > 0);
+        html! {
+            defs { pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                line x1="0" x2="0" y1="0" y2="5" stroke="var(--ink-3)" stroke-width="2" {}
+            } }
+            g class="mark" { @for (at, count) in unknown {
+                @let (left, right) = (self.x(at as f64 + 0.12), self.x(at as f64 + 0.88));
+                rect x=(percent(left / WIDE)) width=(percent((right - left) / WIDE)) y=(height(scale, stacked(at), HATCH)) height=(HATCH)
+                    fill="url(#hatch)" stroke="var(--ink-3)" stroke-width="0.5" { title { (count) " unpriced" } }
+            } }
+        }
+    }
+
+    fn has_unknown(&self) -> bool {
+        self.unknown.iter().any(|count| *count > 0)
+    }
+
     /// A line of steps: the outline of columns.
     fn steps(&self, scale: &Scale, values: &[Option<f64>]) -> String {
         let mut text = String::new();
@@ -251,14 +278,18 @@ impl TimeChart<'_> {
                     line x1="0" x2="14" y1="5" y2="5" stroke=(line.paint) stroke-width="2" stroke-dasharray=[line.dashed.then_some("4 2")] {}
                 } @else { rect x="2" width="10" height="10" rx="2" fill=(line.paint) {} }
             } " " (line.label) }
-        } } }
+        }
+        @if self.has_unknown() { span {
+            svg width="14" height="10" aria-hidden="true" class="mark" { rect x="2" width="10" height="10" fill="url(#hatch)" stroke="var(--ink-3)" {} }
+            " unpriced"
+        } } } }
     }
 
     fn table(&self, clock: &Clock) -> Markup {
         let say = |value: &Option<f64>| value.map_or_else(|| "—".to_owned(), self.say);
         let lines: Vec<&Line> = self.lines.iter().chain(&self.outline).collect();
         html! { div class="scroll" tabindex="0" role="region" aria-label={ (self.title) ", as a table" } { table {
-            thead { tr { th scope="col" { "From" } @for line in &lines { th scope="col" class="n" { (line.label) } } } }
+            thead { tr { th scope="col" { "From" } @for line in &lines { th scope="col" class="n" { (line.label) } } @if self.has_unknown() { th scope="col" class="n" { "unpriced" } } } }
             tbody { @for (at, start) in self.starts.iter().enumerate() { tr {
                 th scope="row" {
                     @match self.links.as_ref().and_then(|links| links.get(at)) {
@@ -267,13 +298,14 @@ impl TimeChart<'_> {
                     }
                 }
                 @for line in &lines { td class="n" { (line.values.get(at).map_or_else(|| "—".to_owned(), say)) } }
+                @if self.has_unknown() { td class="n" { (self.unknown.get(at).copied().unwrap_or(0)) } }
             } } }
         } } }
     }
 }
 
 /// Where a value is in the outer drawing, and so many pixels above.
-fn height(scale: &Scale, value: f64, above: f64) -> String {
+pub(super) fn height(scale: &Scale, value: f64, above: f64) -> String {
     format!("{:.1}", f64::from(ABOVE) + f64::from(PLOT) * (1.0 - scale.place(value)) - above)
 }
 
@@ -290,7 +322,7 @@ fn span(every: Duration) -> String {
     if number == 1 { unit.to_owned() } else { format!("{number}\u{202f}{unit}") }
 }
 
-fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
+pub(super) fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
     let mut text = String::new();
     for (number, (x, y)) in points.enumerate() {
         text.push_str(&format!("{}{x:.1} {y:.1}", if number == 0 { 'M' } else { 'L' }));
@@ -299,7 +331,7 @@ fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
 }
 
 /// A line through all points that there are, with gaps where there are none; a point alone is a dot.
-fn polyline(points: &[Option<(f64, f64)>]) -> String {
+pub(super) fn polyline(points: &[Option<(f64, f64)>]) -> String {
     let mut text = String::new();
     for run in points.split(Option::is_none).filter(|run| !run.is_empty()) {
         text.push_str(&path(run.iter().flatten().copied()));
@@ -311,7 +343,7 @@ fn polyline(points: &[Option<(f64, f64)>]) -> String {
 }
 
 /// The area between two lines, where both are known.
-fn between(low: &[Option<(f64, f64)>], high: &[Option<(f64, f64)>]) -> String {
+pub(super) fn between(low: &[Option<(f64, f64)>], high: &[Option<(f64, f64)>]) -> String {
     let both: Vec<_> = low.iter().zip(high).map(|(low, high)| low.zip(*high)).collect();
     let mut text = String::new();
     for run in both.split(Option::is_none).filter(|run| run.len() > 1) {
@@ -348,6 +380,7 @@ mod tests {
             every: Duration::from_secs(60),
             lines,
             outline: None,
+            unknown: vec![0, 0, 3],
             counts: true,
             say: |value| format!("{value:.0}"),
             links: None,
@@ -363,7 +396,8 @@ mod tests {
         assert!(chart.contains("M166.7 375.0L500.0 250.0L833.3 500.0L833.3 500.0L500.0 500.0L166.7 500.0Z"), "{chart}");
         assert!(chart.contains("M166.7 375.0L500.0 0.0L833.3 500.0L833.3 500.0L500.0 250.0L166.7 375.0Z"), "{chart}");
         assert!(chart.contains("<td class=\"n\">4</td><td class=\"n\">4</td>"), "{chart}");
-        assert!(chart.contains("<td class=\"n\">0</td><td class=\"n\">—</td>"), "{chart}");
+        assert!(chart.contains("<td class=\"n\">0</td><td class=\"n\">—</td><td class=\"n\">3</td>"), "{chart}");
+        assert!(chart.contains("<title>3 unpriced</title>") && !chart.contains("<title>0 unpriced"), "{chart}");
         assert!(!chart.contains("style="), "a style in the drawing is refused by the policy");
     }
 

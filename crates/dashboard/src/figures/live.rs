@@ -108,6 +108,16 @@ pub struct Limit {
     pub peak: u64,
     pub remaining: u64,
     pub reset_s: Option<f64>,
+    pub ahead: Option<Ahead>,
+}
+
+/// What will be asked for of a limit.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the members are those of the admin API, which documents them")]
+pub struct Ahead {
+    pub peak_percent: Option<f64>,
+    pub forecast_percent: Option<f64>,
 }
 
 impl Limit {
@@ -131,6 +141,12 @@ impl Limit {
             "day" => format!("{number}/day"),
             _ => format!("{number} at once"),
         }
+    }
+
+    /// What its busiest hour to come asks for, as a share of it.
+    #[must_use]
+    pub fn forecast(&self) -> Option<f64> {
+        self.ahead.and_then(|ahead| ahead.forecast_percent).map(|percent| percent / 100.0)
     }
 
     /// The fullest it was, in thousandths.

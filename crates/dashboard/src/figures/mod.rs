@@ -4,16 +4,20 @@
 mod alerts;
 mod live;
 mod money;
+mod readiness;
 mod record;
 mod runs;
 mod series;
+mod uptime;
 
 pub use alerts::{Acknowledged, Alert, Alerts, Closed, Notifier, Silence};
-pub use live::{Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
+pub use live::{Ahead, Deployment, Failure, FirstToken, Happened, Headroom, Limit, Live, Pool, Queue, Spent, Waiting};
 pub use money::{Budget, Budgets, Key, Keys, Usage};
+pub use readiness::{Answer, Readiness};
 pub use record::{Attempt, Event, Record};
 pub use runs::{Evidence, Run, Runs};
 pub use series::{Calls, Counts, Part, Quantiles, Rest, Series, Wasted};
+pub use uptime::{Daily, Measured, MeasuredOf, Uptime};
 
 use weir_units::{NanoUsd, WallTime};
 

@@ -36,6 +36,8 @@ pub struct Record {
     pub cost_usd: Option<String>,
     pub cost_estimated: bool,
     pub degraded: Vec<String>,
+    pub content: Option<String>,
+    pub sdk_retry: Option<u32>,
     pub attempts: Vec<Attempt>,
     pub events: Vec<Event>,
 }

@@ -23,6 +23,12 @@ pub enum Page {
     Runs,
     /// Ceilings and what of them is used.
     Limits,
+    /// The seven questions of readiness.
+    Readiness,
+    /// What will be asked for, and what can be done.
+    Capacity,
+    /// Whether a load to come will fit.
+    Plan,
     /// Deployments and how they fare.
     Providers,
     /// What was spent on what.
@@ -38,12 +44,21 @@ pub enum Page {
 /// The groups of the navigation, each page with the letter that leads to it after `g`.
 const GROUPS: [(&str, &[(Page, char)]); 4] = [
     ("Now", &[(Page::Overview, 'o'), (Page::Requests, 'r'), (Page::Runs, 'u')]),
-    ("Capacity", &[(Page::Limits, 'l'), (Page::Providers, 'p')]),
+    (
+        "Capacity",
+        &[
+            (Page::Limits, 'l'),
+            (Page::Capacity, 'c'),
+            (Page::Plan, 'n'),
+            (Page::Readiness, 'd'),
+            (Page::Providers, 'p'),
+        ],
+    ),
     ("Money", &[(Page::Spend, 's'), (Page::Waste, 'w'), (Page::Keys, 'k')]),
     ("Desk", &[(Page::Alerts, 'a')]),
 ];
 /// What the bar of a phone shows; the rest is behind its last place.
-const AT_HAND: [Page; 4] = [Page::Overview, Page::Requests, Page::Limits, Page::Alerts];
+const AT_HAND: [Page; 4] = [Page::Overview, Page::Requests, Page::Capacity, Page::Alerts];
 
 impl Page {
     /// Its path.
@@ -54,6 +69,9 @@ impl Page {
             Self::Requests => "/dashboard/requests",
             Self::Runs => "/dashboard/runs",
             Self::Limits => "/dashboard/limits",
+            Self::Readiness => "/dashboard/readiness",
+            Self::Capacity => "/dashboard/capacity",
+            Self::Plan => "/dashboard/plan",
             Self::Providers => "/dashboard/providers",
             Self::Spend => "/dashboard/spend",
             Self::Waste => "/dashboard/waste",
@@ -70,6 +88,9 @@ impl Page {
             Self::Requests => "Requests",
             Self::Runs => "Runs",
             Self::Limits => "Limits",
+            Self::Readiness => "Readiness",
+            Self::Capacity => "Capacity",
+            Self::Plan => "Plan",
             Self::Providers => "Providers",
             Self::Spend => "Spend",
             Self::Waste => "Waste",
@@ -159,13 +180,15 @@ pub struct Content {
     pub regions: Vec<(&'static str, Markup)>,
     /// How often it is made anew, in seconds; none where it does not change.
     pub every: Option<u32>,
+    /// The address of what is made anew, where that is not the page's own; its first sentence stays as it is.
+    pub live: Option<Params>,
 }
 
 impl Content {
     /// A page with nothing in it yet.
     #[must_use]
     pub fn new(page: Page, headline: Headline) -> Self {
-        Self { page, title: None, above: None, headline, regions: Vec::new(), every: None }
+        Self { page, title: None, above: None, headline, regions: Vec::new(), every: None, live: None }
     }
 
     /// The same with a region more.
@@ -178,8 +201,8 @@ impl Content {
     /// The regions as they are swapped, the first sentence among them.
     #[must_use]
     pub fn parts(&self) -> Vec<(&'static str, String)> {
-        let headline = std::iter::once(("headline", self.headline.render().into_string()));
-        headline.chain(self.regions.iter().map(|(name, markup)| (*name, markup.0.clone()))).collect()
+        let headline = self.live.is_none().then(|| ("headline", self.headline.render().into_string()));
+        headline.into_iter().chain(self.regions.iter().map(|(name, markup)| (*name, markup.0.clone()))).collect()
     }
 }
 
@@ -188,7 +211,7 @@ impl Content {
 pub fn page(context: &Context, content: &Content) -> String {
     let title = content.title.as_deref().unwrap_or(content.page.title());
     let is_live = content.every.is_some() && context.range.as_ref().is_none_or(Range::is_live);
-    let here = context.params.href();
+    let here = content.live.as_ref().unwrap_or(&context.params).href();
     let body = html! {
         a class="skip" href="#main" { "Skip to content" }
         (rail(context, content.page))
@@ -316,7 +339,7 @@ fn keys_help() -> Markup {
         ("/", "filter, or find a request by its id"),
         (
             "g, then a letter",
-            "o overview · r requests · u runs · l limits · p providers · s spend · w waste · k keys · a alerts",
+            "o overview · r requests · u runs · l limits · c capacity · n plan · d readiness · p providers · s spend · w waste · k keys · a alerts",
         ),
         ("j k Enter", "next row, row before, open it"),
         ("[ ]", "the range before, the range after"),
@@ -350,6 +373,9 @@ fn icon(page: Page) -> Markup {
         Page::Requests => "M3 6h11l-3-3M17 14H6l3 3",
         Page::Runs => "M5 4v12M5 8c0 3 9 1 9 4v4M14 16l-2-2M14 16l2-2",
         Page::Limits => "M3 5h9M3 10h13M3 15h6M17 3v14",
+        Page::Readiness => "M3 6l2 2 3-4M3 14l2 2 3-4M11 6h6M11 14h6",
+        Page::Capacity => "M3 16c5 0 6-9 14-11M3 4h14M13 3l4 2-2 4",
+        Page::Plan => "M4 3h9l3 3v11H4zM7 9h6M7 13h3",
         Page::Providers => "M4 4h12v5H4zM4 11h12v5H4zM7 6.500h1M7 13.500h1",
         Page::Spend => "M10 3v14M14 6.500C13 5 7 4.500 7 7.500s7 2 7 5-6 2.500-7.500.5",
         Page::Waste => "M4 6h12M8 6V4h4v2M6 6l1 11h6l1-11",

@@ -70,7 +70,7 @@ fn headline(pools: &[Pool]) -> Headline {
 fn card(context: &Context, title: &str, pools: &[&Pool], teach: bool) -> Markup {
     html! {
         section class="card" {
-            header { h2 { (title) } div class="soft" { "bar: last minute · tick: peak minute of the hour · 100\u{202f}% = limit" } }
+            header { h2 { (title) } div class="soft" { "bar: last minute · tick: peak minute of the hour · dashed: busiest hour of the forecast · 100\u{202f}% = limit" } }
             @if pools.iter().all(|pool| pool.limits.is_empty()) && teach {
                 (empty("Nothing is declared: Weir learns limits from what providers' headers and refusals say. A limit that is declared is a ceiling that Weir keeps to before it sends:",
                     Some("[providers.openai]\nlimits = { requests-per-minute = 500, input-tokens-per-minute = 200_000, concurrent-requests = 40 }")))
@@ -113,9 +113,12 @@ fn row(pool: &Pool, limit: &Limit, first: bool) -> Markup {
     html! {
         div class="limit" role="row" {
             span role="rowheader" { (name(&pool_name(pool))) " " span class="soft" { (limit.words()) } }
-            span role="cell" class="gauge" { (chart::headroom(limit.used, limit.peak, limit.limit, &says)) }
+            span role="cell" class="gauge" { (chart::headroom(limit.used, limit.peak, limit.limit, limit.forecast(), &says)) }
             span role="cell" class="small" {
                 (share(limit.used, limit.limit)) ", peak " b { (share(limit.peak, limit.limit)) } span class="soft" { " of " (limit.rate()) }
+                @if let Some(ahead) = limit.forecast() {
+                    " " a href=(crate::params::Params::at(Page::Capacity.path()).with("limit", &format!("{} {}", pool.pool, limit.words())).href()) { "to come " (percent(ahead)) }
+                }
                 @if let (Some(declared), Some(stated)) = (limit.declared, limit.stated) { @if stated < declared {
                     " " (pill(Mood::Warn, &format!("declared {}, stated {}", short(declared), short(stated))))
                 } }
@@ -128,6 +131,11 @@ fn row(pool: &Pool, limit: &Limit, first: bool) -> Markup {
             }
         }
     }
+}
+
+/// Whole percent, also beyond a hundred.
+fn percent(share: f64) -> String {
+    weir_capacity::desk::percent(share).replace(' ', "\u{202f}")
 }
 
 /// What else is to be said of a pool.

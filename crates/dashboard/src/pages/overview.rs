@@ -103,6 +103,10 @@ fn headline(context: &Context, figures: &OverviewFigures) -> Headline {
             let words = format!("Users saw {answered} answered; {pool} {words} peak at {peak} of {}.", limit.rate());
             Headline::new(Tone::Warn, words).to("/dashboard/limits", "Limits")
         }),
+        figures.alerts.iter().find(|alert| alert.rule == "ceiling-ahead").map(|alert| {
+            Headline::new(Tone::Warn, format!("{}.", plain(&alert.subject)))
+                .to("/dashboard/capacity", "See the options")
+        }),
         figures.halted.first().map(|run| {
             let cost = dollars_known(run.cost(), u64::from(run.cost_unknown));
             let words = format!("Run {} is halted after {cost}. Users saw {answered} answered.", plain(&run.run));
@@ -228,6 +232,7 @@ pub(super) fn over_time<'a>(
         every: series.every(),
         lines,
         outline: None,
+        unknown: Vec::new(),
         counts: links.is_some(),
         say,
         links,
@@ -275,7 +280,7 @@ fn limits(pools: &[Pool]) -> Markup {
         div class="bars" { @for (pool, limit) in all.iter().take(5) { div class="gauge-row" {
             span class="small" { (name(&pool_name(pool))) " " span class="soft" { (limit.words()) } }
             span class="n small" { (share(limit.peak.max(limit.used), limit.limit)) span class="soft" { " of " (limit.rate()) } }
-            (chart::headroom(limit.used, limit.peak, limit.limit, &format!("{} now, peak {} of {}", share(limit.used, limit.limit), share(limit.peak, limit.limit), limit.rate())))
+            (chart::headroom(limit.used, limit.peak, limit.limit, limit.forecast(), &format!("{} now, peak {} of {}", share(limit.used, limit.limit), share(limit.peak, limit.limit), limit.rate())))
         } } }
     }
 }

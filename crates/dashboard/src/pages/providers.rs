@@ -6,7 +6,7 @@ use weir_units::numbers::{availability, millis, share};
 
 use super::parts::{breaker, card, empty, fault};
 use crate::chart::{self, Block, Day};
-use crate::figures::{Event, Headroom, Live, Part, Series};
+use crate::figures::{Event, Headroom, Live, Measured, Series, Uptime};
 use crate::frame::{Content, Context, Page};
 use crate::params::Params;
 use crate::words::headline::{Headline, Tone, first};
@@ -21,8 +21,8 @@ pub struct ProvidersFigures {
     pub headroom: Headroom,
     /// The range by deployment.
     pub range: Result<Series, String>,
-    /// Ninety days by deployment, by day.
-    pub days: Result<Series, String>,
+    /// Measured availability, and ninety days of it by day.
+    pub uptime: Result<Uptime, String>,
     /// What happened to breakers, credentials, models and limits in the range, the newest first.
     pub facts: Vec<Event>,
 }
@@ -55,8 +55,8 @@ pub fn providers(context: &Context, figures: &ProvidersFigures) -> Content {
     }
     content = content.region(
         "uptime",
-        match &figures.days {
-            Ok(days) => uptime(context, days, &names),
+        match &figures.uptime {
+            Ok(measured) => uptime(context, measured),
             Err(why) => fault("The last 90 days cannot be counted", why, &again),
         },
     );
@@ -164,39 +164,51 @@ fn strip(context: &Context, figures: &ProvidersFigures, deployment: &str) -> Mar
     chart::strip(&blocks, &format!("The breaker opened {opened} times in this range"))
 }
 
-fn uptime(context: &Context, days: &Series, names: &[&str]) -> Markup {
-    let edges = days.edges();
+fn uptime(context: &Context, uptime: &Uptime) -> Markup {
+    let spans = |spans: &[Measured]| {
+        html! {
+            span class="n small pairs" { @for (days, span) in uptime.days.iter().zip(spans) {
+                span class="pair" { span class="soft" { (days) " d " } (availability(span.answered, span.asked)) " " }
+            } }
+        }
+    };
+    let edges = uptime.daily.edges();
+    let days = |days: &[Measured], deployment: Option<&str>| -> Vec<Day> {
+        let requests = Params::at(Page::Requests.path());
+        let requests = deployment.map_or(requests.clone(), |deployment| requests.with("deployment", deployment));
+        let day = |(day, edge): (&Measured, &[WallTime])| Day {
+            label: context.clock.date(edge[0]),
+            asked: day.asked,
+            answered: day.answered,
+            href: requests.with("from", &context.clock.exact(edge[0])).with("to", &context.clock.exact(edge[1])).href(),
+        };
+        days.iter().zip(edges.windows(2)).map(day).collect()
+    };
     card(
         "",
         "Measured uptime by day",
-        Some(html! { span class="soft" { "answered of what was asked, not minutes" } }),
+        Some(
+            html! { span class="soft" { "answered of what was asked, not minutes; 429s and refusals of requests count neither way" } },
+        ),
         &html! {
-            div class="cardlist" { @for deployment in names {
-                @if let Some(series) = days.part(deployment) {
-                    @let cells: Vec<Day> = series.buckets.iter().zip(edges.windows(2)).map(|(counts, edge)| Day {
-                        label: context.clock.date(edge[0]),
-                        asked: counts.calls.attempts,
-                        answered: counts.calls.good(),
-                        href: Params::at(Page::Requests.path()).with("deployment", deployment).with("from", &context.clock.exact(edge[0])).with("to", &context.clock.exact(edge[1])).href(),
-                    }).collect();
-                    div {
-                        div class="gauge-row" {
-                            span { (name(deployment)) }
-                            span class="n small pairs" { @for (days_back, label) in [(1, "1 d"), (7, "7 d"), (30, "30 d"), (90, "90 d")] { span class="pair" { span class="soft" { (label) " " } (over(series, days_back)) " " } } }
-                        }
-                        (chart::days(&cells, &format!("Uptime of {} by day", plain(deployment))))
-                    }
+            div class="cardlist" {
+                div {
+                    div class="gauge-row" { span { "What users saw" } (spans(&uptime.users)) }
+                    (chart::days(&days(&uptime.daily.users, None), "What users saw by day"))
                 }
-            } }
+                @for provider in &uptime.providers {
+                    @let own: Vec<_> = uptime.deployments.iter().filter(|one| one.name.split('/').next() == Some(&provider.name)).collect();
+                    @if own.len() > 1 { div class="gauge-row" { span { (name(&provider.name)) span class="soft" { ", all" } } (spans(&provider.spans)) } }
+                    @for one in own { div {
+                        div class="gauge-row" { span { (name(&one.name)) } (spans(&one.spans)) }
+                        @if let Some(daily) = uptime.daily.deployments.iter().find(|daily| daily.name == one.name) {
+                            (chart::days(&days(&daily.spans, Some(&one.name)), &format!("Uptime of {} by day", plain(&one.name))))
+                        }
+                    } }
+                }
+            }
         },
     )
-}
-
-fn over(part: &Part, days: usize) -> String {
-    let recent = part.buckets.iter().rev().take(days);
-    let (good, asked) =
-        recent.fold((0, 0), |(sum, asked), counts| (sum + counts.calls.good(), asked + counts.calls.attempts));
-    availability(good, asked)
 }
 
 fn mix(context: &Context, range: &Series, names: &[&str]) -> Markup {
@@ -235,7 +247,7 @@ fn changed(context: &Context, figures: &ProvidersFigures) -> Markup {
         @let stated: Vec<_> = figures.headroom.pools.iter().flat_map(|pool| pool.limits.iter().filter(|limit| limit.stated.is_some()).map(move |limit| (pool, limit))).collect();
         @if !stated.is_empty() { h3 { "Limits that providers state" } ul class="small" { @for (pool, limit) in stated.iter().take(12) { li {
             (name(&pool.pool)) " " span class="soft" { (limit.words()) ": " } (weir_units::numbers::short(limit.stated.unwrap_or(0)))
-            @if let Some(declared) = limit.declared { span class="soft" { ", declared " (weir_units::numbers::short(declared)) } }
+            @if let Some(declared) = limit.declared { span class="soft" { ", declared " (weir_units::numbers::short(declared)) @if Some(declared) != limit.stated { ": they differ" } } }
         } } } }
     }
 }

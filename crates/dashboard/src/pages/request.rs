@@ -10,12 +10,23 @@ use crate::chart::{Kind, Row, waterfall};
 use crate::figures::{Attempt, Record};
 use crate::frame::{Content, Context, Page};
 use crate::params::{Params, segment};
+use crate::range::Range;
 use crate::words::headline::{Headline, Tone};
 use crate::words::{name, plain};
 
-/// The page.
+/// The minutes around a request, in which one that asks for the same is a further try of the same call.
 #[must_use]
-pub fn request(context: &Context, record: &Record) -> Content {
+pub fn around(context: &Context, record: &Record) -> Option<Range> {
+    let start = context.clock.read_utc(&record.started_at)?;
+    let minutes = 10 * 60_000_000;
+    // Links have whole seconds.
+    let second = |at: i64| WallTime(at.div_euclid(1_000_000) * 1_000_000);
+    Some(Range { since: second(start.0 - minutes), until: second(start.0 + minutes), offered: None })
+}
+
+/// The page. `same` is how many requests asked for the same in the minutes around it, where that is known.
+#[must_use]
+pub fn request(context: &Context, record: &Record, same: Option<u64>) -> Content {
     let mut content = Content::new(Page::Requests, headline(context, record));
     content.title = Some(record.id.clone());
     content.above = Some((Page::Requests.path().to_owned(), "Requests"));
@@ -26,7 +37,7 @@ pub fn request(context: &Context, record: &Record) -> Content {
     if !record.attempts.is_empty() {
         content = content.region("attempts", attempts(context, record));
     }
-    content.region("next", next(context, record))
+    content.region("next", next(context, record, same))
 }
 
 fn headline(context: &Context, record: &Record) -> Headline {
@@ -205,7 +216,7 @@ fn attempts(context: &Context, record: &Record) -> Markup {
     )
 }
 
-fn next(context: &Context, record: &Record) -> Markup {
+fn next(context: &Context, record: &Record, same: Option<u64>) -> Markup {
     let alike = {
         let mut filter = Params::at(Page::Requests.path());
         if let Some(start) = context.clock.read_utc(&record.started_at) {
@@ -224,9 +235,21 @@ fn next(context: &Context, record: &Record) -> Markup {
     };
     html! { section class="card" {
         p class="actions" {
+            @if let Some((href, says)) = same_call(context, record, same) { a class="button" href=(href) { (says) } }
             a class="button" href=(alike) { "Requests like this, ± 1 h" }
             a class="button" href={ "/dashboard/requests/" (segment(&record.id)) ".json" } { "JSON" }
             code { "weir trace " (plain(&record.id)) }
         }
     } }
+}
+
+/// The tries of the same call, where there is more than this one.
+fn same_call(context: &Context, record: &Record, same: Option<u64>) -> Option<(String, String)> {
+    let (tries, content, range) =
+        (same.filter(|tries| *tries > 1)?, record.content.as_deref()?, around(context, record)?);
+    let by_sdk = record.sdk_retry.is_some_and(|count| count > 0)
+        || record.events.iter().any(|event| event.fact == "ClientRetried" && event.text("by") == Some("sdk"));
+    let page = range.frozen(&Params::at(Page::Requests.path()), &context.clock).with("content", content);
+    let by = if by_sdk { "by its SDK" } else { "in 20 minutes" };
+    Some((page.href(), format!("Same call: {} tries {by}", count(tries))))
 }

@@ -12,7 +12,7 @@ use crate::words::headline::{Headline, Tone};
 use crate::words::{count, name, plain};
 
 /// What can be filtered by: the parameter, what it is called, what it may look like.
-pub const FIELDS: [(&str, &str, &str); 12] = [
+pub const FIELDS: [(&str, &str, &str); 14] = [
     ("status", "Status", "429, or 5xx"),
     ("errors", "Failed only", "true"),
     ("refused-by", "Refused by", "weir, provider, openai"),
@@ -24,7 +24,9 @@ pub const FIELDS: [(&str, &str, &str); 12] = [
     ("run", "Run", "run_42"),
     ("tag", "Tag", "team=ml"),
     ("cost", "Cost at least, $", "0.50"),
+    ("waste", "Waste", "any, or loop"),
     ("trace", "Trace id", "32 hex digits"),
+    ("content", "Same content", "16 hex digits"),
 ];
 
 /// What the page is made of.
@@ -51,7 +53,27 @@ pub fn requests(context: &Context, figures: &RequestsFigures) -> Content {
             html! { section class="card" { (results(context, series, crate::chart::Shape::Columns)) } },
         );
     }
+    // Rows never move under a cursor: what is newer is counted, and shown when somebody asks for it.
+    if context.params.get("before").is_none() {
+        let newest = figures.rows.first().and_then(|record| context.clock.read_utc(&record.started_at));
+        let seen = newest.unwrap_or(context.clock.now).millis();
+        content.every = Some(5);
+        content.live = Some(context.params.with("seen", &seen.to_string()));
+        content = content.region("newer", html! {});
+    }
     content.region("rows", rows(context, figures))
+}
+
+/// How many requests came since the page was made, as it is told to who looks at it.
+#[must_use]
+pub fn newer(context: &Context, found: u64, more: bool) -> Content {
+    let mut content = Content::new(Page::Requests, Headline::calm(""));
+    content.every = Some(5);
+    content.live = Some(context.params.clone());
+    let all = context.params.without("seen").href();
+    content.region("newer", html! { @if found > 0 {
+        p class="newer" { a id="newer" class="button" href=(all) { (count(found)) @if more { "+" } " newer, press " kbd { "." } " to show" } }
+    } })
 }
 
 fn headline(context: &Context, figures: &RequestsFigures) -> Headline {

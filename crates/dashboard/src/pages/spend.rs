@@ -1,4 +1,4 @@
-//! Spend and waste: what was paid, for whom, and what of it served nobody.
+//! Spend: what was paid, and for whom.
 
 use maud::{Markup, html};
 use weir_units::NanoUsd;
@@ -7,7 +7,7 @@ use weir_units::numbers::{count, dollars, share, short};
 use super::overview::over_time;
 use super::parts::{card, empty, tile};
 use crate::chart::{self, Line, Shape, paint};
-use crate::figures::{Counts, Part, Series, Wasted};
+use crate::figures::{Counts, Part, Series};
 use crate::frame::{Content, Context, Page};
 use crate::params::Params;
 use crate::words::headline::Headline;
@@ -28,16 +28,35 @@ pub struct SpendFigures {
     pub before: Series,
 }
 
+/// What spend is told apart by: one of those that are known, or `tag:` and the name of a tag.
+#[must_use]
+pub fn apart(params: &Params) -> String {
+    let by = params.get("by").map(str::trim).filter(|by| !by.is_empty()).unwrap_or("key");
+    let known = by.starts_with("tag:") || BY.iter().any(|(value, _)| *value == by);
+    if known { by.to_owned() } else { format!("tag:{by}") }
+}
+
+/// The form that asks for a tag.
+fn by_tag(context: &Context, by: &str) -> Markup {
+    let tag = by.strip_prefix("tag:");
+    let kept = |name: &str| matches!(name, "range" | "from" | "to");
+    html! { form method="get" action=(context.params.path()) class="filters by-tag" {
+        @for (name, value) in context.params.pairs().filter(|(name, _)| kept(name)) { input type="hidden" name=(name) value=(value); }
+        label { span class="hide" { "Name of a tag" } input name="by" value=[tag] placeholder="tag, as team" required autocomplete="off" size="12"; }
+        button aria-pressed=[tag.is_some().then_some("true")] { "By tag" }
+    } }
+}
+
 /// The page.
 #[must_use]
 pub fn spend(context: &Context, figures: &SpendFigures) -> Content {
-    let by = context.params.get("by").unwrap_or("key");
+    let by = &*apart(&context.params);
     let total = &figures.range.all.total;
     let mut content = Content::new(Page::Spend, headline(figures));
     content.every = Some(60);
     content = content.region("by", html! { div class="filters" { span class="soft" { "By" } @for (value, label) in BY {
         a class="button" href=(context.params.with("by", value).href()) aria-current=[(value == by).then_some("true")] { (label) }
-    } } });
+    } (by_tag(context, by)) } });
     if total.requests == 0 {
         return content.region("empty", card("", "Nothing was spent in this range", None, &empty("A price makes tokens into dollars. The catalogue knows the usual models; what it does not know is unknown, not free, until you say:", Some("[providers.openai.models.\"my-model\"]\nprice = { input = 1.75, output = 14.0 }   # dollars per million tokens"))));
     }
@@ -116,6 +135,7 @@ fn chart(context: &Context, figures: &SpendFigures) -> Markup {
         dashed: true,
         values: before.buckets.iter().map(|counts| Some(usd(counts))).collect(),
     });
+    chart.unknown = all.buckets.iter().map(|counts| counts.unpriced).collect();
     chart.render(&context.clock)
 }
 
@@ -159,81 +179,4 @@ fn requests_of(context: &Context, by: &str, value: &str) -> String {
         Some(tag) => filter.with("tag", &format!("{tag}={value}")).href(),
         None => filter.with(by, value).href(),
     }
-}
-
-/// What each reason is called, what it counts and what could be done about it.
-const REASONS: [(&str, &str, &str); 6] = [
-    ("failed_attempt", "Attempts that led to no answer", "A call failed after its provider had begun to work."),
-    ("abandoned", "Answers that nobody waited for", "The client left before the end: look at its timeout."),
-    (
-        "client_retry",
-        "Asked again by the client's SDK",
-        "What had been answered was asked once more: set the SDK's retries to 0 behind Weir.",
-    ),
-    ("duplicate", "The same, asked twice", "The same content within a short time: cache it, or ask once."),
-    ("truncated", "Answers cut at their limit", "max_tokens ended them: raise it, or ask for less."),
-    (
-        "cache_miss",
-        "Beginnings not read from the cache",
-        "A stable beginning came without cache hits: keep it byte by byte the same.",
-    ),
-];
-
-/// The waste page: what of a range was paid for and served nobody. `days` is how long the range is.
-#[must_use]
-pub fn waste(total: &Counts, days: f64) -> Content {
-    let mut rows: Vec<(&str, &Wasted)> = total.wasted.iter().map(|(why, row)| (why.as_str(), row)).collect();
-    rows.retain(|(_, row)| row.times > 0);
-    rows.sort_by_key(|(_, row)| (std::cmp::Reverse(row.cost()), std::cmp::Reverse(row.tokens)));
-    let wasted = total.wasted_cost();
-    let nano = |amount: NanoUsd| u64::try_from(amount.0).unwrap_or(0);
-    let worth = |amount: NanoUsd| NanoUsd((amount.0 as f64 * 365.0 / days.max(0.01)) as i64);
-    let headline = match rows.first() {
-        None => Headline::calm(format!(
-            "Nothing was wasted in this range: {} looked at.",
-            counted(total.calls.attempts, "attempt")
-        )),
-        Some((first, _)) => {
-            let of = dollars_known(total.cost(), total.unpriced);
-            let part = share(nano(wasted), nano(total.cost()));
-            Headline::calm(format!(
-                "{} of {of} ({part}) bought nothing; most of it: {}.",
-                dollars(wasted),
-                said(first).to_lowercase()
-            ))
-        }
-    };
-    let mut content = Content::new(Page::Waste, headline);
-    content.every = Some(60);
-    if rows.is_empty() {
-        return content.region(
-            "empty",
-            card(
-                "",
-                "What is looked for",
-                None,
-                &html! { dl class="log" { @for (_, what, how) in REASONS { dt { (what) } dd { (how) } } } },
-            ),
-        );
-    }
-    let most = rows.iter().map(|(_, row)| row.cost().0).max().unwrap_or(0).max(1) as f64;
-    content.region("waste", html! { section class="card" { table class="stack" {
-        thead { tr { th scope="col" { "Kind" } th scope="col" class="n" aria-sort="descending" { "Cost" } th scope="col" class="n" { "Unpriced" } th scope="col" class="n" { "Tokens" } th scope="col" class="n" { "Times" } th scope="col" class="n" { "Worth a year" } th scope="col" { "What it is, and what helps" } } }
-        tbody { @for (why, row) in rows { tr {
-            th scope="row" { (said(why)) (chart::share(row.cost().0 as f64 / most, "var(--warn-mark)")) }
-            td class="n" data-l="cost" { (Figure::new(dollars_known(row.cost(), row.cost_unknown), row.cost().to_string())) }
-            td class="n" data-l="unpriced" { (count(row.cost_unknown)) }
-            td class="n" data-l="tokens" { (Figure::count(row.tokens)) }
-            td class="n" data-l="times" { (count(row.times)) }
-            td class="n" data-l="a year" { "≈\u{202f}" (dollars(worth(row.cost()))) }
-            td { span class="why" { (REASONS.iter().find(|(known, ..)| *known == why).map_or("", |(_, _, how)| how)) } }
-        } } }
-    } p class="pages soft" { "What is unpriced is wasted too, and its dollars are unknown. " a href=(Params::at(Page::Spend.path()).href()) { "Spend" } } } })
-}
-
-fn said(why: &str) -> String {
-    REASONS
-        .iter()
-        .find(|(known, ..)| *known == why)
-        .map_or_else(|| plain(why).replace('_', " "), |(_, what, _)| (*what).to_owned())
 }

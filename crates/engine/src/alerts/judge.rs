@@ -8,7 +8,7 @@ use weir_units::{DeploymentId, WallTime};
 
 use super::budgets::Burns;
 use super::capacity::Uses;
-use super::observed::{AttemptCounts, DeploymentSeen, LedgerSeen, LimitMoved, NotifierSeen, Observed};
+use super::observed::{AttemptCounts, DeploymentSeen, LedgerSeen, LimitDeclared, LimitMoved, NotifierSeen, Observed};
 use super::rule::{AlertRule, Severity};
 use super::samples::{Samples, between};
 use super::settings::AlertSettings;
@@ -53,8 +53,16 @@ impl Judge {
         found.extend(super::capacity::throttled(settings, &providers, &within, &seen.limits));
         found.extend(self.burns.look(now, &seen.budgets));
         found.extend(seen.budgets.iter().filter_map(|budget| super::budgets::warned(now, budget)));
+        found.extend(super::ahead::ceilings(now, settings, &seen.ceilings));
+        found.extend(super::ahead::budgets(&seen.budgets_ahead));
         found.extend(seen.runs.iter().map(halted));
-        found.extend(seen.moved.iter().map(moved));
+        // What is declared and stated says more than that it changed.
+        let same = |moved: &&LimitMoved| {
+            let mut compared = seen.compared.iter();
+            !compared.any(|both| both.pool == moved.pool && both.dimension == moved.dimension)
+        };
+        found.extend(seen.moved.iter().filter(same).map(moved));
+        found.extend(seen.compared.iter().map(drifted));
         found.extend(self.ledger(now, settings, &seen.ledger));
         found.extend(seen.notifiers.iter().filter_map(failing));
         found
@@ -219,6 +227,21 @@ fn moved(limit: &LimitMoved) -> Symptom {
             new: limit.new,
             how: Arc::clone(&limit.how),
         },
+    }
+}
+
+/// What is declared and is not what the provider states is an alert until both are equal. A provider that gives more than is
+/// declared refuses nobody.
+fn drifted(limit: &LimitDeclared) -> Symptom {
+    let off = u128::from(limit.stated.abs_diff(limit.declared)) * 1_000_000 / u128::from(limit.declared.max(1));
+    Symptom {
+        rule: AlertRule::LimitChanged,
+        about: format!("{} {}", limit.pool, limit.dimension.words()).into(),
+        severity: if limit.stated < limit.declared { Severity::Warning } else { Severity::Info },
+        opens: limit.stated != limit.declared,
+        size: u64::try_from(off).unwrap_or(u64::MAX),
+        step: 1,
+        evidence: Evidence::LimitDrift(limit.clone()),
     }
 }
 

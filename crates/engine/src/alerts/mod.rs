@@ -4,6 +4,7 @@
 //! no clock and sends nothing. A condition is one alert for as long as it lasts: it opens once and ends once. One that comes
 //! and goes must be quiet for longer each time before it ends.
 
+mod ahead;
 mod alert;
 mod budgets;
 mod capacity;
@@ -20,7 +21,8 @@ mod words;
 
 pub use alert::{Acknowledgement, Alert, AlertId, Closing, Message, Silence};
 pub use observed::{
-    AttemptCounts, BudgetSeen, DeploymentSeen, HaltedRun, LedgerSeen, LimitMoved, LimitSeen, NotifierSeen, Observed,
+    AttemptCounts, BudgetAhead, BudgetSeen, CeilingAhead, DeploymentSeen, HaltedRun, LedgerSeen, LimitDeclared,
+    LimitMoved, LimitSeen, NotifierSeen, Observed,
 };
 pub use past::AlertPast;
 pub use rule::{AlertRule, Severity};

@@ -18,10 +18,16 @@ pub struct Observed {
     pub limits: Vec<LimitSeen>,
     /// Budgets of the config.
     pub budgets: Vec<BudgetSeen>,
+    /// Ceilings that forecasts say are reached too soon.
+    pub ceilings: Vec<CeilingAhead>,
+    /// Budgets that forecasts say do not last.
+    pub budgets_ahead: Vec<BudgetAhead>,
     /// Runs that are halted.
     pub runs: Vec<HaltedRun>,
     /// Limits that changed since the last look.
     pub moved: Vec<LimitMoved>,
+    /// Limits that are declared and that providers state, the same or not.
+    pub compared: Vec<LimitDeclared>,
     /// How far the ledger is behind.
     pub ledger: LedgerSeen,
     /// How notifiers fare.
@@ -110,6 +116,50 @@ pub struct BudgetSeen {
     pub warn_at_ppm: Vec<u32>,
 }
 
+/// A ceiling that a forecast says is reached sooner than more could be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CeilingAhead {
+    /// Whose it is.
+    pub pool: Arc<str>,
+    /// What it limits.
+    pub dimension: Dimension,
+    /// The limit in force.
+    pub limit: u64,
+    /// What the fullest hour, or day, asks for of it, in parts per million; it may be more than all.
+    pub share_ppm: u64,
+    /// What the busiest hour, or day, of the last seven days asked for.
+    pub peak: Option<u64>,
+    /// What that of the next will ask for, as likely more as less.
+    pub ahead: Option<u64>,
+    /// By when it is reached in one future of ten, in five, in nine.
+    pub dates: [Option<WallTime>; 3],
+    /// By when somebody should have decided.
+    pub decide_by: Option<WallTime>,
+    /// What can be done, each with what it brings, the best first.
+    pub options: Vec<Arc<str>>,
+    /// What happens without the provider, in one sentence.
+    pub failover: Option<Arc<str>>,
+}
+
+/// A budget that a forecast says does not last its period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetAhead {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its limit.
+    pub limit: NanoUsd,
+    /// What is known to be spent.
+    pub spent: NanoUsd,
+    /// What will be spent at the end of the period, as likely more as less.
+    pub expected: NanoUsd,
+    /// How likely it does not last, in parts per million.
+    pub probability_ppm: u32,
+    /// By when it is gone in one future of ten, in five, in nine.
+    pub dates: [Option<WallTime>; 3],
+    /// Requests whose price nobody knows: they are not in it.
+    pub unpriced: u64,
+}
+
 /// A run that is halted.
 #[derive(Clone, Debug)]
 pub struct HaltedRun {
@@ -121,6 +171,21 @@ pub struct HaltedRun {
     pub why: Arc<str>,
     /// What it has cost, as far as that is known.
     pub cost: Option<NanoUsd>,
+}
+
+/// A limit that is declared, beside what its provider states of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitDeclared {
+    /// Whose it is.
+    pub pool: Arc<str>,
+    /// Who states it.
+    pub by: Arc<str>,
+    /// What it limits.
+    pub dimension: Dimension,
+    /// What the config declares.
+    pub declared: u64,
+    /// What the provider states.
+    pub stated: u64,
 }
 
 /// A limit that changed.

@@ -19,6 +19,10 @@ pub enum AlertRule {
     Throttled,
     /// A limit is nearly used up, or will be soon.
     Headroom,
+    /// A limit will be reached sooner than more of it could be there.
+    CeilingAhead,
+    /// A budget will not last its period.
+    BudgetAhead,
     /// A budget is spent faster than it can last.
     BurnRate,
     /// A share of a budget is spent.
@@ -33,13 +37,15 @@ pub enum AlertRule {
 
 impl AlertRule {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ProviderDown,
         Self::CredentialRefused,
         Self::BreakerOpen,
         Self::LedgerBehind,
         Self::Throttled,
         Self::Headroom,
+        Self::CeilingAhead,
+        Self::BudgetAhead,
         Self::BurnRate,
         Self::BudgetWarn,
         Self::RunHalted,
@@ -57,6 +63,8 @@ impl AlertRule {
             Self::LedgerBehind => "ledger-behind",
             Self::Throttled => "throttled",
             Self::Headroom => "headroom",
+            Self::CeilingAhead => "ceiling-ahead",
+            Self::BudgetAhead => "budget-ahead",
             Self::BurnRate => "burn-rate",
             Self::BudgetWarn => "budget-warn",
             Self::RunHalted => "run-halted",
@@ -74,7 +82,7 @@ impl AlertRule {
     /// Whether it is about capacity, so that the owner has to decide something in time.
     #[must_use]
     pub fn is_of_capacity(self) -> bool {
-        matches!(self, Self::Throttled | Self::Headroom | Self::LimitChanged)
+        matches!(self, Self::Throttled | Self::Headroom | Self::CeilingAhead | Self::LimitChanged)
     }
 
     /// Whether what it watches comes and goes by itself, so that a moment without it is no end yet.

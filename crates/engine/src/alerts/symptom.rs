@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use weir_units::{DeploymentId, Dimension, FaultClass, NanoUsd, WallTime};
 
-use super::observed::AttemptCounts;
+use super::observed::{AttemptCounts, BudgetAhead, CeilingAhead, LimitDeclared};
 use super::rule::{AlertRule, Severity};
 
 /// One thing that was found.
@@ -76,6 +76,8 @@ pub(super) enum Evidence {
         used_up_at: Option<WallTime>,
         resets_at: Option<WallTime>,
     },
+    CeilingAhead(Box<CeilingAhead>),
+    BudgetAhead(Box<BudgetAhead>),
     RunHalted {
         tenant: Arc<str>,
         run: Arc<str>,
@@ -94,6 +96,7 @@ pub(super) enum Evidence {
         new: u64,
         how: Arc<str>,
     },
+    LimitDrift(LimitDeclared),
     LedgerBehind {
         waiting: u64,
         lost: u64,

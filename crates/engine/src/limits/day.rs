@@ -5,6 +5,7 @@ use std::time::Duration;
 use weir_units::WallTime;
 
 use super::charge::DayStart;
+use crate::budgets::Span;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -26,6 +27,17 @@ impl Today {
         let over = local.rem_euclid(DAY_MICROS);
         let micros = |n: i64| Duration::from_micros(u64::try_from(n).unwrap_or(0));
         Self { day: local.div_euclid(DAY_MICROS), over: micros(over), left: micros(DAY_MICROS - over) }
+    }
+}
+
+impl DayStart {
+    /// The provider's day that a moment lies in. Days have 24 hours here, also those on which clocks change.
+    #[must_use]
+    pub fn day(self, wall: WallTime) -> Span {
+        let today = Today::at(wall, self);
+        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(0);
+        let start = WallTime(wall.0.saturating_sub(micros(today.over)));
+        Span { start, end: Some(wall + today.left) }
     }
 }
 

@@ -6,6 +6,7 @@
 mod assign;
 mod bucket;
 mod charge;
+mod compared;
 mod cubic;
 mod day;
 mod histogram;
@@ -22,6 +23,7 @@ use weir_units::DeploymentId;
 
 pub use assign::PoolView;
 pub use charge::{ChargeModel, Cost, DayStart, OutputCharge, Size};
+pub use compared::LimitCompared;
 pub(crate) use histogram::Histogram;
 pub(crate) use outputs::Outputs;
 pub use pool::Gauge;

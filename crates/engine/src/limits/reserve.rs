@@ -81,6 +81,13 @@ impl Engine {
         })
     }
 
+    /// Input and output tokens that a request is taken to need of the deployment that is asked before all others.
+    #[must_use]
+    pub fn estimated(&self, call: &Call) -> (u64, u64) {
+        let Some((candidate, lane)) = call.ask.candidates.first().zip(call.lanes.first()) else { return (0, 0) };
+        (candidate.input.0, self.likely_output(lane.deployment, call.ask.max_output))
+    }
+
     /// The output that nine of ten answers of this deployment do not exceed, with such a maximum.
     fn likely_output(&self, deployment: Handle, max_output: Option<u64>) -> u64 {
         let assumed = max_output.map_or(UNKNOWN_OUTPUT / 4, |max| (max / 4).clamp(1, UNKNOWN_OUTPUT));

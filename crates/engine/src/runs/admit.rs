@@ -102,12 +102,13 @@ impl Runs {
             self.follow(tenant, place, is_new, ask);
         }
         let before = self.before(now, place, !is_new && !is_retry);
+        let stale = self.store.path(place).filter(|_| !is_new).map_or(Tokens(0), |path| path.inputs.stale());
         let mut ticket = self.take_in(now, tenant, place, is_new, ask, &lookup, is_retry);
         let verdict = self.judge(now, ask, &mut ticket, is_retry);
         self.store.weigh(place);
         self.make_room(now);
         let (run, parent) = self.names(place);
-        Admission { run, parent, joined, before, verdict, ticket }
+        Admission { run, parent, joined, before, stale, verdict, ticket }
     }
 
     /// The input of the request that this one goes on from, if that has ended a short time ago.

@@ -117,6 +117,9 @@ pub struct Admission {
     /// How many input tokens the request before it had, where it goes on from that one and that is not long ago: its provider may
     /// have them in its cache.
     pub before: Tokens,
+    /// About how many tokens of the conversation were in all of its last requests already, beyond what it began with: they are
+    /// sent once more with this one.
+    pub stale: Tokens,
     /// Whether it may go.
     pub verdict: Verdict,
     /// Owes one [`super::Runs::settle`].

@@ -52,6 +52,7 @@ impl Runs {
             parent: None,
             joined: Joined::New,
             before: Tokens(0),
+            stale: Tokens(0),
             verdict: Verdict::Go,
             ticket: RunTicket { first: Some(serial), ..ticket },
         })

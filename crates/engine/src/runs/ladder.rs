@@ -86,7 +86,7 @@ impl Runs {
         let verdict = Verdict::Halt(halted.evidence.clone());
         let latest = self.store.paths_of(place).next_back()?;
         self.store.touch(now, latest);
-        Some(Admission { run, parent, joined, before: Tokens(0), verdict, ticket })
+        Some(Admission { run, parent, joined, before: Tokens(0), stale: Tokens(0), verdict, ticket })
     }
 
     /// Asks again for a request that was told to wait.

@@ -31,6 +31,7 @@ pub(super) struct Path {
     pub(super) tips: Vec<Tip>,
     /// The input tokens of its last answered request, as its provider counted them.
     pub(super) last_input: Tokens,
+    pub(super) inputs: Inputs,
     /// How many of its requests are not settled yet.
     pub(super) open: u32,
     /// The last request that was counted.
@@ -54,6 +55,34 @@ pub(super) struct Path {
     pub(super) used: Moment,
     /// What it was last reckoned to take beside its own size.
     pub(super) weight: u32,
+}
+
+/// How many of a conversation's last requests must have had something for it to be old.
+const OLD: usize = 5;
+
+/// The input tokens of a conversation's first answered request, and of its last ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Inputs {
+    first: u32,
+    last: [u32; OLD],
+}
+
+impl Inputs {
+    /// Takes the input of an answered request.
+    pub(super) fn add(&mut self, input: Tokens) {
+        let input = u32::try_from(input.0).unwrap_or(u32::MAX);
+        if self.first == 0 {
+            self.first = input;
+        }
+        self.last.rotate_left(1);
+        self.last[OLD - 1] = input;
+    }
+
+    /// What all of the last ones had beyond the first. A client that cleared its history has the less of it.
+    pub(super) fn stale(&self) -> Tokens {
+        let least = self.last.iter().copied().min().unwrap_or(0);
+        Tokens(u64::from(least.saturating_sub(self.first)))
+    }
 }
 
 /// The last request of a conversation.
@@ -92,6 +121,7 @@ impl Path {
             account,
             tips: Vec::new(),
             last_input: Tokens(0),
+            inputs: Inputs::default(),
             open: 0,
             last: Last::default(),
             end: 0,

@@ -32,6 +32,7 @@ impl Runs {
         let was_sent = settled.attempts > 0 || answered;
         if answered {
             path.last_input = settled.usage.input;
+            path.inputs.add(settled.usage.input);
         }
         for account in [&mut run.account, &mut path.account] {
             if let Some(held) = ticket.held {

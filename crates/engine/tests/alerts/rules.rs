@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_engine::alerts::{AlertRule, LedgerSeen, LimitMoved, NotifierSeen, Severity};
+use weir_engine::alerts::{AlertRule, LedgerSeen, LimitDeclared, LimitMoved, NotifierSeen, Severity};
 use weir_engine::{BreakerState, Period};
 use weir_units::{Dimension, FaultClass, NanoUsd};
 
@@ -283,4 +283,36 @@ fn a_notifier_that_takes_nothing_is_an_alert_of_its_own() {
     world.seen.notifiers[0].failing_since = None;
     world.look();
     assert_eq!(world.happened(), ["opened delivery-failing ops", "closed delivery-failing ops"]);
+}
+
+#[test]
+fn a_limit_that_is_declared_otherwise_than_its_provider_states_is_told_until_both_are_equal() {
+    let mut world = World::new();
+    let both = |declared, stated| LimitDeclared {
+        pool: "gpt-5".into(),
+        by: "openai".into(),
+        dimension: Dimension::TokensPerMinute,
+        declared,
+        stated,
+    };
+    world.seen.compared = vec![both(500_000, 500_000)];
+    world.look();
+    assert_eq!(world.happened(), Vec::<String>::new());
+    world.seen.compared = vec![both(500_000, 300_000)];
+    world.look();
+    let subject = "Limit drift: gpt-5 tokens/min: declared 500k, openai's headers say 300k";
+    assert_eq!(world.subject(AlertRule::LimitChanged), subject);
+    let alert = world.open(AlertRule::LimitChanged).unwrap();
+    assert_eq!(alert.severity, Severity::Warning);
+    assert_eq!(alert.message.action, "ask openai whether 300,000 is meant; if it is, declare 300,000 in weir.toml");
+    world.pass(minutes(2_000));
+    assert_eq!(world.happened(), ["opened limit-changed gpt-5 tokens/min"], "it stays for as long as they differ");
+    world.seen.compared = vec![both(300_000, 300_000)];
+    world.look();
+    assert_eq!(world.happened(), ["closed limit-changed gpt-5 tokens/min"]);
+    world.seen.compared = vec![both(300_000, 600_000)];
+    world.look();
+    let alert = world.open(AlertRule::LimitChanged).unwrap();
+    assert_eq!(alert.severity, Severity::Info, "more than is declared refuses nobody");
+    assert_eq!(alert.message.action, "declare 600,000 in weir.toml to use all of it, or silence this if less is meant");
 }

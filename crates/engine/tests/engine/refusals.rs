@@ -314,3 +314,21 @@ fn what_headers_say_is_left_counts_at_once_where_it_is_less() {
     // 980 a second.
     assert!((ms(450)..=ms(550)).contains(&queued.predicted), "{:?}", queued.predicted);
 }
+
+#[test]
+fn what_is_declared_is_compared_with_what_three_answers_in_a_row_state() {
+    let mut clients = Clients::new(limited(only(TokensPerMinute, 500_000)));
+    clients.goes("first", of("t", INTERACTIVE));
+    let compared = |clients: &Clients| {
+        let all = clients.engine.compared_limits().into_iter();
+        all.map(|both| (both.pool, both.dimension, both.declared, both.stated)).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        state(&mut clients, "first", &[(TokensPerMinute, 300_000, 299_000)]);
+        assert_eq!(compared(&clients), []);
+    }
+    state(&mut clients, "first", &[(TokensPerMinute, 300_000, 299_000)]);
+    assert_eq!(compared(&clients), [(account(), TokensPerMinute, 500_000, 300_000)]);
+    state(&mut clients, "first", &[(TokensPerMinute, 500_000, 499_000)]);
+    assert_eq!(compared(&clients), [], "what one answer states is not believed yet");
+}

@@ -10,4 +10,5 @@ mod ladder;
 mod loops;
 mod memory;
 mod model;
+mod stale;
 mod world;

@@ -47,6 +47,11 @@ pub(super) const PATHS: &[Path] = &[
     view("/admin/v1/facts"),
     view("/admin/v1/deployments"),
     view("/admin/v1/headroom"),
+    view("/admin/v1/capacity"),
+    view("/admin/v1/plan"),
+    view("/admin/v1/readiness"),
+    view("/admin/v1/limits/history"),
+    view("/admin/v1/uptime"),
     view("/admin/v1/runs"),
     view("/admin/v1/runs/{run}"),
     change(Method::POST, "/admin/v1/runs/{run}/release", "run.release"),
@@ -59,6 +64,7 @@ pub(super) const PATHS: &[Path] = &[
     change(Method::POST, "/admin/v1/notifiers/{name}/test", "notifier.test"),
     view("/admin/v1/live"),
     view("/admin/v1/spend"),
+    view("/admin/v1/waste"),
     view("/admin/v1/keys"),
     change_with(Method::POST, "/admin/v1/keys", "key.make"),
     change_with(Method::POST, "/admin/v1/keys/{name}/rotate", "key.rotate"),
@@ -66,6 +72,7 @@ pub(super) const PATHS: &[Path] = &[
     audit("/admin/v1/requests/{id}/content", "content.read"),
     audit("/admin/v1/audit", "audit.read"),
     view("/admin/v1/audit/head"),
+    change_with(Method::POST, "/admin/v1/audit/exports", "requests.export"),
     view("/admin/v1/logs"),
 ];
 

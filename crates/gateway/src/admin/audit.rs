@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Response, StatusCode, request};
+use http_body::Body;
 use serde_json::{Value, json as value};
 use weir_ledger::{AuditHead, AuditQuery};
 use weir_units::{WallTime, parse_duration};
 
+use super::members::members;
 use super::{Person, unreadable};
 use crate::admit::shown;
 use crate::audit::did;
@@ -33,6 +36,21 @@ pub(super) async fn list(
     let entries: Vec<Value> = rows.iter().map(weir_ledger::AuditRecord::to_json).collect();
     let body = value!({ "head": told(&shared.audit.head()), "entries": entries });
     Ok(json(StatusCode::OK, format!("{body}\n")))
+}
+
+/// Puts an export on record that somebody makes beside the gateway.
+pub(super) async fn export<B>(
+    shared: &Shared,
+    person: &Person,
+    parts: &request::Parts,
+    body: B,
+) -> Result<Response<ReplyBody>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let what = members(shared, parts, body).await?.text("what")?.unwrap_or_default();
+    shared.audit.first(did(person, "requests.export", &what, "done")).await?;
+    Ok(head(shared))
 }
 
 /// Answers with the newest row's place and hash.

@@ -72,7 +72,7 @@ async fn within<T>(reading: impl Future<Output = T>) -> Result<T, Refusal> {
     })
 }
 
-fn pairs(text: &str) -> impl Iterator<Item = (&str, String)> {
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, String)> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, text)| (name, percent_decoded(text)))
 }
@@ -82,7 +82,7 @@ fn set(filter: &mut Filter, name: &str, text: &str, now: WallTime) -> Result<boo
     filter.set(name, text, now).map_err(|expected| wrong(name, text, expected))
 }
 
-fn wrong(name: &str, text: &str, expected: &str) -> Refusal {
+pub(super) fn wrong(name: &str, text: &str, expected: &str) -> Refusal {
     let message = format!("`{}` is not what `{}` takes: {expected}", shown(text), shown(name));
     Refusal::weir(Cause::Malformed, message).param(name)
 }
@@ -92,7 +92,7 @@ fn unknown(name: &str, more: &str) -> Refusal {
     Refusal::weir(Cause::Malformed, message)
 }
 
-fn rows(name: &str, text: &str) -> Result<u32, Refusal> {
+pub(super) fn rows(name: &str, text: &str) -> Result<u32, Refusal> {
     let limit: u32 = text.parse().map_err(|_| wrong(name, text, "a number of rows"))?;
     Ok(limit.clamp(1, LARGEST_PAGE))
 }

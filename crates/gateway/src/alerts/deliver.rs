@@ -210,6 +210,11 @@ async fn once(shared: &Shared, notice: &Notice) -> Tried {
         Ok(request) => request,
         Err(why) => return Tried::Refused(why),
     };
+    post(&live, request).await
+}
+
+/// Sends a message once.
+pub(super) async fn post(live: &Live, request: Request<Segments>) -> Tried {
     let Some(client) = live.client(PATIENCE / 2) else {
         return Tried::Later("no connection can be made".to_owned(), None);
     };
@@ -246,6 +251,16 @@ fn request(notifier: &Notifier, letter: &Letter<'_>) -> Result<Request<Segments>
         NotifierKind::PagerDuty => pagerduty::body(letter, secret),
         NotifierKind::Webhook => webhook::body(letter, at),
     };
+    signed(notifier, &body, &letter.notice.event_id(), at)
+}
+
+/// A message of another kind than an alert's, as its notifier takes it.
+pub(super) fn envelope(notifier: &Notifier, body: &Value, event: &str) -> Result<Request<Segments>, String> {
+    signed(notifier, body, event, wall())
+}
+
+fn signed(notifier: &Notifier, body: &Value, event: &str, at: WallTime) -> Result<Request<Segments>, String> {
+    let secret = notifier.secret.as_ref().map(weir_config::Secret::expose).unwrap_or_default();
     let body = Bytes::from(body.to_string());
     let unusable = |_| "its `url` cannot be used".to_owned();
     let uri: Uri = notifier.url.expose().parse().map_err(unusable)?;
@@ -257,9 +272,8 @@ fn request(notifier: &Notifier, letter: &Letter<'_>) -> Result<Request<Segments>
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, concat!("weir/", env!("CARGO_PKG_VERSION")));
     if notifier.kind == NotifierKind::Webhook {
-        request = request
-            .header("x-weir-event-id", letter.notice.event_id())
-            .header("x-weir-signature", webhook::signature(secret, at, &body));
+        request =
+            request.header("x-weir-event-id", event).header("x-weir-signature", webhook::signature(secret, at, &body));
     }
     request.body(Segments::from(vec![body])).map_err(|_| "the message cannot be sent there".to_owned())
 }

@@ -68,9 +68,14 @@ fn lines(live: &Live, notice: &Notice, contact: Option<&Contact>) -> Vec<String>
         lines.insert(0, format!("Nobody has acknowledged it since {}.", alert.since));
     }
     lines.push(format!("Do: {}", alert.message.action));
-    if let Some(name) = &owner.name {
-        let by = alert.message.decide_by.as_ref().map(|by| format!(" · by {by}")).unwrap_or_default();
-        lines.push(format!("Owner: {name}{by}"));
+    let by = alert.message.decide_by.as_ref().map(|by| format!(" · by {by}"));
+    match (&owner.name, by) {
+        (Some(name), by) => lines.push(format!("Owner: {name}{}", by.unwrap_or_default())),
+        (None, Some(by)) => lines.push(format!("Owner: nobody is named in [owner]{by}")),
+        (None, None) => {}
+    }
+    if let Some(tier) = contact.and_then(|contact| contact.tier.as_ref()) {
+        lines.push(format!("Tier: {tier}"));
     }
     if let Some(contact) = contact.and_then(|contact| contact.contact.as_ref()) {
         lines.push(format!("Contact: {contact}"));
@@ -79,10 +84,14 @@ fn lines(live: &Live, notice: &Notice, contact: Option<&Contact>) -> Vec<String>
     lines
 }
 
-/// Whom to ask for more, where an alert is about a provider's capacity.
+/// Whom to ask for more, where an alert is about a provider's capacity: its own, or that of a pool whose models it has.
 pub(super) fn contact<'a>(live: &'a Live, alert: &Alert) -> Option<&'a Contact> {
-    let provider = alert.about.split(['/', ' ']).next().filter(|_| alert.rule.is_of_capacity())?;
-    live.config.contacts.get(provider)
+    let name = alert.about.split(['/', ' ']).next().filter(|_| alert.rule.is_of_capacity())?;
+    let of_pool = || {
+        let provider = crate::capacity::providers_of(&live.config, name).into_iter().next()?;
+        live.config.contacts.get(&provider)
+    };
+    live.config.contacts.get(name).or_else(of_pool)
 }
 
 /// Where an alert is shown: a link if others can reach Weir at an address, else the path.

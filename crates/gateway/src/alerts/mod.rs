@@ -9,6 +9,7 @@ mod facts;
 mod message;
 mod observe;
 mod pagerduty;
+mod report;
 mod slack;
 mod told;
 mod webhook;
@@ -23,10 +24,12 @@ use weir_ledger::{Event, Fact, FactQuery, Stage};
 use weir_units::{Dimension, WallTime};
 
 use crate::clock::wall;
+use crate::limits::STATED;
 use crate::state::Shared;
 use deliver::Deliveries;
 
 pub(crate) use deliver::Tried;
+pub(crate) use report::send_report;
 pub(crate) use told::{Filter, list, one};
 
 /// Limits that may change between two looks.
@@ -35,10 +38,6 @@ const MOVED: usize = 1_000;
 const RUNS: usize = 1_000;
 /// Facts that are read at the start.
 const PAST: u32 = 20_000;
-
-/// How a limit is said to have changed where the provider says so itself. What Weir gives itself less of for a while, since it was
-/// refused, is no change of the limit.
-const STATED: &str = "the provider's headers say so";
 
 /// All alerts, and what has been heard for them since the last look.
 #[derive(Default)]
@@ -62,6 +61,7 @@ impl Alarms {
     /// Hears of what no later look could find.
     pub(crate) fn hear(&self, fact: &Fact) {
         match fact {
+            // What Weir gives itself less of for a while, since it was refused, is no change of the limit.
             Fact::LimitChanged { pool, limit, old: Some(old), new, how } if how == STATED => {
                 let Some(dimension) = Dimension::from_name(limit) else { return };
                 let (pool, how) = (pool.as_str().into(), how.as_str().into());

@@ -7,8 +7,8 @@ use weir_engine::alerts::{AttemptCounts, BudgetSeen, DeploymentSeen, LedgerSeen,
 use weir_engine::{BreakerState, DeploymentView, PoolId, PoolView};
 use weir_units::{DeploymentId, FaultClass};
 
-use crate::budgets;
 use crate::state::{Live, Shared};
+use crate::{budgets, limits};
 
 /// Everything that alerts look at.
 pub(super) fn everything(shared: &Shared) -> Observed {
@@ -19,12 +19,16 @@ pub(super) fn everything(shared: &Shared) -> Observed {
         (engine.view(now), engine.headroom(now))
     };
     let counts = attempts(shared);
+    let ahead = shared.desk.latest().map(|desk| crate::capacity::ahead(&desk)).unwrap_or_default();
     Observed {
         deployments: deployments(&live, &views, &counts),
-        limits: pools.iter().flat_map(|pool| limits(pool, &counts)).collect(),
+        limits: pools.iter().flat_map(|pool| limits_of(pool, &counts)).collect(),
         budgets: budgets(shared, &live),
+        ceilings: ahead.ceilings,
+        budgets_ahead: ahead.budgets,
         runs: super::halted(shared),
         moved: std::mem::take(&mut shared.alarms.heard().moved),
+        compared: limits::compared(shared, &live),
         ledger: ledger(shared),
         notifiers: shared.alarms.deliveries.seen(),
     }
@@ -91,7 +95,7 @@ fn instead(
     Some((Arc::clone(&route.name), serves))
 }
 
-fn limits(pool: &PoolView, counts: &Counts) -> Vec<LimitSeen> {
+fn limits_of(pool: &PoolView, counts: &Counts) -> Vec<LimitSeen> {
     let told = match &pool.pool {
         // A client's own limit is between the operator and that client.
         PoolId::Key(_) => false,

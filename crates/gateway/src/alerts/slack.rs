@@ -47,7 +47,7 @@ pub(super) fn body(letter: &Letter<'_>) -> Value {
 }
 
 /// The three characters that Slack gives a meaning.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

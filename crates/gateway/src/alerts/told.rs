@@ -75,6 +75,7 @@ pub(super) fn alert(live: &Live, alert: &Alert, over: Option<&Silence>) -> Value
         "do": alert.message.action,
         "owner": live.config.alerts.owner.name,
         "decide_by": alert.message.decide_by,
+        "tier": contact.and_then(|contact| contact.tier.clone()),
         "contact": contact.and_then(|contact| contact.contact.clone()),
         "upgrade_url": contact.and_then(|contact| contact.upgrade_url.clone()),
         "peak": alert.peak,

@@ -8,21 +8,27 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use weir_capacity::desk::Desk;
 use weir_config::Right;
-use weir_dashboard::figures::{Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Record, Run, Runs, Series};
+use weir_dashboard::figures::{
+    Alert, Alerts, Budgets, Event, Headroom, Keys, Live, Readiness, Record, Run, Runs, Series,
+};
 use weir_dashboard::frame::{Content, Context, Page, Viewer};
-use weir_dashboard::pages::{self, FIELDS, OverviewFigures, ProvidersFigures, RequestsFigures, SpendFigures};
+use weir_dashboard::pages::{
+    self, FIELDS, OverviewFigures, PlanFigures, ProvidersFigures, RequestsFigures, SpendFigures,
+};
 use weir_dashboard::params::{Params, decoded, encoded, segment};
 use weir_dashboard::range::Range;
 use weir_dashboard::words::headline::{Headline, Tone};
 use weir_dashboard::words::{Clock, sheet_cell};
-use weir_units::{Moment, WallTime};
+use weir_units::Moment;
 
 use super::ask::{self, Fault};
 use super::{Visit, page_at, respond};
 use crate::admin::people::Person;
 use crate::body::ReplyBody;
 use crate::clock::wall;
+use crate::planning::{self, PlanAnswer, ProofState, Unanswered};
 
 /// Rows of a list.
 const ROWS: usize = 50;
@@ -69,7 +75,8 @@ pub(super) async fn page(
             let context = context(visit, person, None).await;
             let uri = format!("/admin/v1/requests/{}", segment(&name));
             let record: Record = ask::get(visit.shared, person, &uri).await?;
-            let content = pages::request(&context, &record);
+            let same = same_call(visit, person, &context, &record).await;
+            let content = pages::request(&context, &record, same);
             Ok(Some((context, content)))
         }
         "runs" if !name.is_empty() => {
@@ -90,6 +97,13 @@ pub(super) async fn page(
         }
         _ => Ok(None),
     }
+}
+
+/// How many requests asked for the same within the minutes around this one, itself among them.
+async fn same_call(visit: &Visit<'_>, person: &Person, context: &Context, record: &Record) -> Option<u64> {
+    let (content, range) = (record.content.as_deref()?, pages::around(context, record)?);
+    let uri = format!("/admin/v1/requests/count?content={}&{}", encoded(content), ends(&range));
+    ask::get::<Counted>(visit.shared, person, &uri).await.ok().map(|counted| counted.count)
 }
 
 /// What a page is made in.
@@ -155,15 +169,20 @@ async fn content(
     let asking = Asking { visit, person, cache };
     Ok(match page {
         Page::Overview => pages::overview(context, &asking.overview(context).await?),
+        Page::Requests if cache.is_some() && context.params.get("seen").is_some() => asking.newer(context).await?,
         Page::Requests => pages::requests(context, &asking.requests(context).await?),
         Page::Runs => pages::runs(context, &asking.runs(context).await?),
         Page::Limits => pages::limits(context, &asking.get::<Headroom>("/admin/v1/headroom").await?),
+        Page::Readiness => pages::readiness(context, &asking.get::<Readiness>("/admin/v1/readiness").await?),
+        Page::Capacity => pages::capacity(context, &asking.get::<Desk>("/admin/v1/capacity").await?),
+        Page::Plan => pages::plan(context, &asking.plan(context).await?),
         Page::Providers => pages::providers(context, &asking.providers(context).await?),
         Page::Spend => pages::spend(context, &asking.spend(context).await?),
         Page::Waste => {
-            let series: Series = asking.series(context, "by=key&top=1", false).await?;
-            let days = context.range.as_ref().map_or(1.0, |range| range.span().as_secs_f64() / 86_400.0);
-            pages::waste(&series.all.total, days)
+            let by = encoded(context.params.get("by").unwrap_or("key"));
+            let range = context.range.as_ref().map(ends).unwrap_or_default();
+            let uri = format!("/admin/v1/waste?by={by}&top=20&{range}");
+            pages::waste(context, &asking.kept(&format!("waste {by}"), &uri, context).await?)
         }
         Page::Alerts => pages::alerts(context, &asking.get::<Alerts>("/admin/v1/alerts").await?),
         Page::Keys => {
@@ -232,6 +251,14 @@ impl Asking<'_> {
         Ok(RequestsFigures { rows, more, total: total.map(|total| (total.count, total.more)), series })
     }
 
+    /// How many requests came after those that the page shows.
+    async fn newer(&self, context: &Context) -> Result<Content, Fault> {
+        let seen: i64 = context.params.get("seen").and_then(|ms| ms.parse().ok()).unwrap_or(context.clock.now.millis());
+        let uri = format!("/admin/v1/requests/count?since={}{}", seen.saturating_add(1), filter(&context.params));
+        let counted: Counted = self.get(&uri).await?;
+        Ok(pages::newer(context, counted.count, counted.more))
+    }
+
     async fn runs(&self, context: &Context) -> Result<Runs, Fault> {
         let mut uri = "/admin/v1/runs?limit=100".to_owned();
         for name in ["state", "tenant", "after"] {
@@ -247,20 +274,54 @@ impl Asking<'_> {
         let live: Live = self.get("/admin/v1/live").await?;
         let headroom: Headroom = self.get("/admin/v1/headroom").await?;
         let range = self.series(context, "by=deployment&top=30", false).await.map_err(|fault| fault.message);
-        let since = context.clock.day_start(WallTime(context.clock.now.0 - 89 * 86_400_000_000));
-        let ninety = Range { since, until: context.clock.now, offered: None };
-        let uri = format!("/admin/v1/series?{}&by=deployment&top=30&step=day", ends(&ninety));
-        let days = self.kept("days", &uri, context).await.map_err(|fault| fault.message);
+        let uptime = self.kept("uptime", "/admin/v1/uptime", context).await.map_err(|fault| fault.message);
         let shown = context.range.as_ref().map(ends).unwrap_or_default();
         let uri = format!("/admin/v1/facts?kind={CHANGES}&limit=200&{shown}");
         let facts: Facts = self.kept("facts", &uri, context).await?;
-        Ok(ProvidersFigures { live, headroom, range, days, facts: facts.facts })
+        Ok(ProvidersFigures { live, headroom, range, uptime, facts: facts.facts })
+    }
+
+    /// The plan that the address asks for; it is worked out in this process, by who may look at it.
+    async fn plan(&self, context: &Context) -> Result<PlanFigures, Fault> {
+        self.person.check(Right::View)?;
+        let shared = self.visit.shared;
+        let mut figures = PlanFigures::default();
+        for (name, text) in context.params.pairs() {
+            if let Err(expected) = figures.form.set(name, text) {
+                figures.wrong = Some(format!("{name} is not what it takes: {expected}"));
+            }
+        }
+        let live = shared.live.load_full();
+        figures.routes = live.config.routes.keys().filter(|name| &***name != "*").map(ToString::to_string).collect();
+        if figures.form.route.is_none() && planning::only_route(&live.config).is_none() {
+            // Where none is said, the first stands for it: the page is there to be looked at.
+            figures.form.route = figures.routes.first().cloned().or_else(|| Some(context.model.clone()));
+        }
+        match planning::answer(shared, &figures.form).await {
+            Ok(PlanAnswer { plan, assumed, proof }) => {
+                figures.proving = match proof {
+                    ProofState::Running { share } => {
+                        Some(format!("Being simulated: {} done.", weir_capacity::plan::percent(share)))
+                    }
+                    ProofState::Waiting => Some("Another load is simulated first.".to_owned()),
+                    ProofState::Done | ProofState::Off | ProofState::None { .. } => None,
+                };
+                figures.given = assumed.sentences();
+                figures.plan = Some(plan);
+            }
+            Err(Unanswered::Usage(why) | Unanswered::Unknown(why)) => figures.wrong = Some(why),
+            Err(Unanswered::Ledger(error)) => {
+                tracing::error!(%error, "the ledger cannot be read");
+                figures.wrong = Some("the ledger cannot be read at the moment: see the log".to_owned());
+            }
+        }
+        Ok(figures)
     }
 
     async fn spend(&self, context: &Context) -> Result<SpendFigures, Fault> {
-        let by = context.params.get("by").unwrap_or("key");
+        let by = pages::apart(&context.params);
         let long = context.range.as_ref().is_some_and(|range| range.span() >= Duration::from_secs(3 * 86_400));
-        let more = format!("by={}&top=100{}", encoded(by), if long { "&step=day" } else { "" });
+        let more = format!("by={}&top=100{}", encoded(&by), if long { "&step=day" } else { "" });
         let range = self.series(context, &more, false).await?;
         let before = self.series(context, &more, true).await.unwrap_or_default();
         Ok(SpendFigures { range, before })

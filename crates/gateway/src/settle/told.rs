@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 use weir_engine::{Call, Engine};
-use weir_ledger::{Entry, Outcome, Stage};
+use weir_ledger::{Entry, Event, Fact, Outcome, Stage};
 use weir_units::Moment;
 use weir_wire::Stop;
 
@@ -43,6 +43,11 @@ impl Journey {
     pub(crate) fn accepted(&mut self, live: &Live, accepted: &Accepted) {
         if let Some(content) = accepted.content {
             self.asks_for(content);
+        }
+        if let Some(Event { fact: Fact::Admitted { tools, .. }, .. }) =
+            self.entry.as_mut().and_then(|entry| entry.events.first_mut())
+        {
+            *tools = accepted.head.tools;
         }
         self.retried = accepted.retried;
         if let Some(retried) = accepted.retried {

@@ -1,9 +1,25 @@
 //! What was asked of each deployment, minute by minute, whether or not it was served: offered demand, which limits are planned
 //! from. Counting only what was served would hide just the minutes in which a limit was reached.
 
+mod cells;
+mod offered;
+mod read;
+mod write;
+
 use std::sync::Arc;
 
 use weir_units::WallTime;
+
+pub(crate) use cells::MinuteCells;
+pub(crate) use offered::{Offer, Sign};
+pub(crate) use write::{add, count_anew};
+
+/// The numbers, in the database, of roll-ups of minutes and of hours.
+pub(crate) const MINUTES: i64 = 6;
+pub(crate) const HOURS: i64 = 7;
+
+/// A call that takes longer than so many minutes is under way for these only.
+const LONGEST: i64 = 60;
 
 /// What was asked of a deployment in a span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use twox_hash::XxHash3_64;
 use weir_units::{NanoUsd, RequestId};
 
-use crate::filter::{Filter, StatusFilter, is_error, model, provider};
+use crate::filter::{ANY_WASTE, Filter, StatusFilter, is_error, model, provider};
 use crate::seen::Seen;
+use crate::series::WASTE;
 
 /// What requests are looked for by. The numbers are the database's, and stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,9 +32,11 @@ pub(crate) enum Kind {
     Trace,
     Upstream,
     Content,
+    /// Also that there was any.
+    Waste,
 }
 
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     Kind::Key,
     Kind::Tenant,
     Kind::Route,
@@ -48,6 +51,7 @@ const KINDS: [Kind; 14] = [
     Kind::Trace,
     Kind::Upstream,
     Kind::Content,
+    Kind::Waste,
 ];
 
 /// The numbers, in the database, of what is not looked for by a value: ids, and what requests cost.
@@ -304,6 +308,10 @@ fn values(seen: &Seen, mut each: impl FnMut(Kind, u64)) {
         if let Some(id) = &call.upstream {
             each(Kind::Upstream, text(id));
         }
+        for waste in &call.wasted {
+            each(Kind::Waste, text(WASTE[waste.why]));
+            each(Kind::Waste, text(ANY_WASTE));
+        }
     }
     for (name, value) in &seen.tags {
         each(Kind::Tag, pair(name, value));
@@ -343,6 +351,7 @@ pub(crate) fn wanted(filter: &Filter) -> Vec<(Kind, u64)> {
     wanted.extend(filter.tag.as_ref().map(|(name, value)| (Kind::Tag, pair(name, value))));
     wanted.extend(filter.trace.map(|trace| (Kind::Trace, XxHash3_64::oneshot(&trace.to_be_bytes()))));
     wanted.extend(filter.content.map(|content| (Kind::Content, content)));
+    wanted.extend(filter.waste.as_ref().map(|why| (Kind::Waste, text(why))));
     // What few have comes first, so that the rest is read of fewer spans.
     wanted.sort_by_key(|(kind, _)| std::cmp::Reverse(*kind));
     wanted

@@ -228,8 +228,14 @@ pub(crate) fn add_to(cells: &[(CellKey, Cell)], adding: &mut Adding<'_>, bucket:
 
 /// Whether the filter asks for nothing but what cells are told apart by.
 pub(crate) fn answers(filter: &Filter) -> bool {
-    let Filter { run, tag, min_cost, trace, upstream, content, .. } = filter;
-    run.is_none() && tag.is_none() && min_cost.is_none() && trace.is_none() && upstream.is_none() && content.is_none()
+    let Filter { run, tag, min_cost, trace, upstream, content, waste, .. } = filter;
+    run.is_none()
+        && tag.is_none()
+        && min_cost.is_none()
+        && trace.is_none()
+        && upstream.is_none()
+        && content.is_none()
+        && waste.is_none()
 }
 
 fn holds(filter: &Filter, cell: &CellKey) -> bool {
@@ -250,7 +256,7 @@ fn holds(filter: &Filter, cell: &CellKey) -> bool {
 }
 
 /// The names that a cell counts for, each with the places of its deployments there.
-fn groups(by: &SeriesBy, cell: &CellKey) -> Vec<(Option<String>, Vec<usize>)> {
+pub(super) fn groups(by: &SeriesBy, cell: &CellKey) -> Vec<(Option<String>, Vec<usize>)> {
     let own = |name: &Option<Arc<str>>| name.as_deref().map(str::to_owned);
     let name = match by {
         SeriesBy::Deployment => return by_call(cell, |name| name),

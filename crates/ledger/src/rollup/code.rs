@@ -72,8 +72,7 @@ impl TagCells {
         for ((name, value), tally) in &self.cells {
             cells.number(names.place(name));
             cells.number(names.place(value));
-            write_requests(&mut cells, tally);
-            write_calls(&mut cells, tally);
+            write_tally(&mut cells, tally);
         }
         names.before(self.folded, self.cells.len(), cells)
     }
@@ -86,9 +85,7 @@ impl TagCells {
         let mut cells = BTreeMap::new();
         for _ in 0..bytes.count()? {
             let tag = (name(bytes.number()?)?, name(bytes.number()?)?);
-            let mut tally = read_requests(&mut bytes)?;
-            tally.merge_calls(&read_calls(&mut bytes)?);
-            cells.insert(tag, tally);
+            cells.insert(tag, read_tally(&mut bytes)?);
         }
         Some(Self { cells, folded })
     }
@@ -133,31 +130,29 @@ fn read_names(bytes: &mut Unpack<'_>) -> Option<(bool, Vec<Arc<str>>)> {
     Some((folded, names))
 }
 
+/// Of requests, and of their calls.
+pub(super) fn write_tally(pack: &mut Pack, tally: &Tally) {
+    write_requests(pack, tally);
+    write_calls(pack, tally);
+}
+
+pub(super) fn read_tally(bytes: &mut Unpack<'_>) -> Option<Tally> {
+    let mut tally = read_requests(bytes)?;
+    tally.merge_calls(&read_calls(bytes)?);
+    Some(tally)
+}
+
 fn write_requests(pack: &mut Pack, tally: &Tally) {
     write_counts(pack, &tally.requests.values());
     for times in [&tally.duration, &tally.first_content, &tally.queue_wait] {
-        pack.number(times.raw().len() as u64);
-        let mut before = 0;
-        for (bucket, count) in times.raw() {
-            pack.number(u64::from(bucket - before));
-            pack.number(*count);
-            before = *bucket;
-        }
+        times.write(pack);
     }
 }
 
 fn read_requests(bytes: &mut Unpack<'_>) -> Option<Tally> {
     let mut requests = Requests::default();
     read_counts(bytes, &mut requests.values_mut())?;
-    let mut times = || {
-        let count = bytes.count()?;
-        let (mut before, mut buckets) = (0_u16, Vec::with_capacity(count));
-        for _ in 0..count {
-            before = before.checked_add(u16::try_from(bytes.number()?).ok()?)?;
-            buckets.push((before, bytes.number()?));
-        }
-        Some(Histogram::of_raw(buckets))
-    };
+    let mut times = || Histogram::read(bytes);
     let (duration, first_content, queue_wait) = (times()?, times()?, times()?);
     Some(Tally { requests, duration, first_content, queue_wait, ..Tally::default() })
 }

@@ -6,10 +6,15 @@
 mod cells;
 mod code;
 mod cover;
+mod margins;
+mod part;
 mod read;
 mod tags;
 
 pub(crate) use cells::{Cell, CellKey, Cells, Counting};
+pub(crate) use cover::{Piece, cover};
+pub(crate) use margins::{Margin, Margins};
+pub(crate) use part::{Part, Written, add_to, part, read_many, write_many};
 pub(crate) use read::{Rolled, Sink};
 pub(crate) use tags::TagCells;
 
@@ -35,6 +40,11 @@ impl Grain {
     /// Its number in the database, for roll-ups by tag.
     pub(crate) fn of_tags(self) -> i64 {
         3 + self as i64
+    }
+
+    /// Its number in the database, for roll-ups by one thing at a time; minutes have none.
+    pub(crate) fn of_margins(self) -> Option<i64> {
+        (self != Self::Minute).then_some(10 + self as i64)
     }
 
     /// How many microseconds it has.

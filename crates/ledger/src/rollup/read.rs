@@ -1,18 +1,19 @@
 //! Reading a time: out of roll-ups as far as these have it, else out of the requests.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use weir_units::{RequestId, WallTime};
 
 use super::cells::{Cell, CellKey, Cells};
 use super::cover::{Piece, cover};
+use super::margins::Margin;
 use super::tags::TagCells;
-use super::{Grain, cells, tags};
+use super::{Grain, cells, margins, tags};
 use crate::db::Snapshot;
 use crate::filter::Filter;
 use crate::index::{Reading, dirty_minutes};
-use crate::query::{Reader, StoreError};
+use crate::query::{Reader, StoreError, key};
 use crate::seen::Seen;
 use crate::series::{Adding, Series, SeriesBy, SeriesQuery, Tally};
 
@@ -23,6 +24,9 @@ const BATCH: usize = 64;
 pub(crate) trait Sink {
     /// Takes a roll-up, and one by tag, if these are read.
     fn rolled(&mut self, bucket: usize, cells: Option<&[(CellKey, Cell)]>, tags: Option<&TagCells>);
+
+    /// Takes a roll-up by one thing at a time.
+    fn margin(&mut self, bucket: usize, margin: Margin);
 
     /// Takes a request.
     fn seen(&mut self, bucket: usize, seen: &Seen);
@@ -37,6 +41,8 @@ pub(crate) struct Rolled<'a> {
     /// Whether roll-ups are read, and those by tag.
     pub(crate) cells: bool,
     pub(crate) tags: bool,
+    /// Whether roll-ups by one thing at a time will do, and of which kind of names; in place of the others.
+    pub(crate) margin: Option<Option<usize>>,
     /// Whether a name that became another would make a difference.
     pub(crate) names_matter: bool,
     /// When it is too late.
@@ -100,6 +106,30 @@ impl Rolled<'_> {
         Ok(!late)
     }
 
+    /// Takes those roll-ups by one thing at a time that will do; returns of which times others must be taken.
+    async fn margins(
+        &mut self,
+        grain: Grain,
+        run: &[(usize, i64)],
+        sink: &mut impl Sink,
+    ) -> Result<Vec<(usize, i64)>, sqlx::Error> {
+        let (Some(kind), Some(number)) = (self.margin, grain.of_margins()) else { return Ok(run.to_vec()) };
+        let mut found = rollups(self.snapshot, Some(number), run).await?.into_iter().peekable();
+        let mut rest = Vec::new();
+        for (bucket, start) in run {
+            let margin = found.next_if(|(at, _)| at == start).and_then(|(_, data)| margins::read(&data, kind));
+            match margin {
+                Some(margin) if !margin.folded => sink.margin(*bucket, margin),
+                _ => rest.push((*bucket, *start)),
+            }
+        }
+        if !rest.is_empty() {
+            let kept = kept(self.snapshot, grain.number(), &rest).await?;
+            rest.retain(|(_, start)| kept.contains(start));
+        }
+        Ok(rest)
+    }
+
     /// Takes roll-ups that follow each other; returns those that must be taken from shorter ones, as pieces.
     async fn run(
         &mut self,
@@ -109,6 +139,8 @@ impl Rolled<'_> {
         sink: &mut impl Sink,
     ) -> Result<Vec<(usize, Piece)>, sqlx::Error> {
         let mut again = Vec::new();
+        let rest = self.margins(grain, run, sink).await?;
+        let run = rest.as_slice();
         let (cells, tags) = (self.cells.then_some(grain.number()), self.tags.then_some(grain.of_tags()));
         let mut cells = rollups(self.snapshot, cells, run).await?.into_iter().peekable();
         let mut tags = rollups(self.snapshot, tags, run).await?.into_iter().peekable();
@@ -117,7 +149,7 @@ impl Rolled<'_> {
             let tags = tags.next_if(|(at, _)| at == start).and_then(|(_, data)| TagCells::decode(&data));
             let folded = cells.as_ref().is_some_and(|(folded, _)| *folded && self.names_matter)
                 || tags.as_ref().is_some_and(|tags| tags.folded);
-            if folded && *start >= oldest {
+            if folded && *start >= oldest && has_finer(self.snapshot, grain, *start).await? {
                 again.extend(finer(grain, *start).into_iter().map(|piece| (*bucket, piece)));
                 continue;
             }
@@ -125,6 +157,14 @@ impl Rolled<'_> {
         }
         Ok(again)
     }
+}
+
+/// Which of some times have a roll-up of this number.
+async fn kept(snapshot: &mut Snapshot, number: i64, run: &[(usize, i64)]) -> Result<BTreeSet<i64>, sqlx::Error> {
+    let (Some((_, first)), Some((_, last))) = (run.first(), run.last()) else { return Ok(BTreeSet::new()) };
+    let mut sql = snapshot.statement("SELECT start FROM rollups WHERE grain = ");
+    sql.bind(number).push(" AND start >= ").bind(*first).push(" AND start <= ").bind(*last);
+    snapshot.rows(sql).await?.iter().map(|row| row.int(0)).collect()
 }
 
 /// What a roll-up is made of.
@@ -153,6 +193,28 @@ async fn rollups(
     snapshot.rows(sql).await?.iter().map(|row| Ok((row.int(0)?, row.blob(1)?))).collect()
 }
 
+/// Whether what a roll-up is made of is there: where days that were imported of late are kept, that of those between may be gone.
+async fn has_finer(snapshot: &mut Snapshot, grain: Grain, start: i64) -> Result<bool, sqlx::Error> {
+    let end = start + grain.length();
+    let mut sql = match grain {
+        // Hours are kept for more than a year.
+        Grain::Day => return Ok(true),
+        Grain::Hour => {
+            let mut sql = snapshot.statement("SELECT start FROM rollups WHERE grain = ");
+            sql.bind(Grain::Minute.number()).push(" AND start >= ").bind(start).push(" AND start < ").bind(end);
+            sql
+        }
+        Grain::Minute => {
+            let id = |at: i64| key(RequestId::new(WallTime(at).millis(), 0));
+            let mut sql = snapshot.statement("SELECT started_at FROM requests WHERE id >= ");
+            sql.bind(id(start)).push(" AND id < ").bind(id(end));
+            sql
+        }
+    };
+    sql.push(" LIMIT 1");
+    Ok(!snapshot.rows(sql).await?.is_empty())
+}
+
 /// The first microsecond of which there may be requests: before it, roll-ups are all that there is.
 async fn oldest(snapshot: &mut Snapshot) -> Result<i64, sqlx::Error> {
     let rows = snapshot.rows(snapshot.statement("SELECT id FROM requests ORDER BY id LIMIT 1")).await?;
@@ -179,6 +241,7 @@ impl Reader {
                 edges: &query.edges,
                 cells: by_cell || query.filter.tag.is_none(),
                 tags: by_tag,
+                margin: if by_cell { margin(query) } else { None },
                 names_matter: by_cell && names_matter(query),
                 deadline: None,
             };
@@ -193,6 +256,17 @@ impl Reader {
             Reading::new(&mut snapshot, &filter, None).await?.each(add).await?;
         }
         Ok(counting.adding.done())
+    }
+}
+
+/// What is told apart by itself, if that is all that is asked for.
+fn margin(query: &SeriesQuery) -> Option<Option<usize>> {
+    if (Filter { since: None, until: None, ..query.filter.clone() }) != Filter::default() {
+        return None;
+    }
+    match &query.by {
+        None => Some(None),
+        Some(by) => margins::kind(by).map(Some),
     }
 }
 
@@ -232,6 +306,13 @@ impl Sink for Counting<'_> {
         }
         if untagged.requests.requests > 0 {
             self.adding.of(bucket, None).merge(&untagged);
+        }
+    }
+
+    fn margin(&mut self, bucket: usize, margin: Margin) {
+        self.adding.all(bucket).merge(&margin.all);
+        for (name, tally) in margin.names {
+            self.adding.of(bucket, name).merge(&tally);
         }
     }
 

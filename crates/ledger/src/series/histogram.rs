@@ -3,6 +3,8 @@
 //! Up to 15 ms each millisecond has a bucket; from there on each doubling is cut into 16. A percentile is the middle of
 //! its bucket, so it is at most 1/32 (3.2 %) away from the true one.
 
+use crate::pack::{Pack, Unpack};
+
 /// How many buckets a doubling is cut into, as a power of two.
 const CUT: u32 = 4;
 
@@ -81,14 +83,25 @@ impl Histogram {
         })
     }
 
-    /// The buckets by their number.
-    pub(crate) fn raw(&self) -> &[(u16, u64)] {
-        &self.buckets
+    pub(crate) fn write(&self, pack: &mut Pack) {
+        pack.number(self.buckets.len() as u64);
+        let mut before = 0;
+        for (bucket, count) in &self.buckets {
+            pack.number(u64::from(bucket - before));
+            pack.number(*count);
+            before = *bucket;
+        }
     }
 
-    /// From buckets by their number, which must be in order.
-    pub(crate) fn of_raw(buckets: Vec<(u16, u64)>) -> Self {
-        Self { buckets }
+    /// None if the bytes make no sense.
+    pub(crate) fn read(bytes: &mut Unpack<'_>) -> Option<Self> {
+        let count = bytes.count()?;
+        let (mut before, mut buckets) = (0_u16, Vec::with_capacity(count));
+        for _ in 0..count {
+            before = before.checked_add(u16::try_from(bytes.number()?).ok()?)?;
+            buckets.push((before, bytes.number()?));
+        }
+        Some(Self { buckets })
     }
 }
 

@@ -11,6 +11,7 @@ use weir_units::WallTime;
 
 pub use edges::{Step, edges};
 pub use histogram::Histogram;
+pub(crate) use tally::waste_of;
 pub use tally::{Calls, Requests, Tally, WASTE, Wasted};
 
 use crate::entry::Outcome;

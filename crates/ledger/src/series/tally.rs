@@ -6,9 +6,27 @@ use super::Histogram;
 use crate::entry::Outcome;
 use crate::seen::{Seen, SeenCall};
 
-/// Why tokens were wasted, by the names that facts have; what a later version may add is `other`.
-pub const WASTE: [&str; 7] =
-    ["failed_attempt", "abandoned", "client_retry", "duplicate", "truncated", "cache_miss", "other"];
+/// Why tokens were wasted, by the names that facts have; what a later version may add is `other`. Roll-ups know them by their
+/// places, so what is new comes last.
+pub const WASTE: [&str; 11] = [
+    "failed_attempt",
+    "abandoned",
+    "client_retry",
+    "duplicate",
+    "truncated",
+    "cache_miss",
+    "other",
+    "loop",
+    "stale_context",
+    "oversized_model",
+    "oversized_max_tokens",
+];
+
+/// The place in [`WASTE`] of a reason, by its name.
+pub(crate) fn waste_of(name: &str) -> usize {
+    let of = |name: &str| WASTE.iter().position(|known| *known == name);
+    of(name).or_else(|| of("other")).unwrap_or_default()
+}
 
 macro_rules! counts {
     ($(#[$about:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $field:ident,)* }) => {

@@ -70,8 +70,19 @@ pub(crate) fn filters(entries: &[Entry], since: WallTime, until: WallTime) -> Ve
             Filter { since: Some(since), until: Some(until), key: own("key-1"), ..any() },
             Box::new(move |e| e.started_at >= since && e.started_at < until && e.key.as_deref() == Some("key-1")),
         ),
+        (Filter { waste: own("any"), ..any() }, Box::new(|e| wasted(e, |_| true))),
+        (Filter { waste: own("loop"), ..any() }, Box::new(|e| wasted(e, |why| why == "loop"))),
+        (
+            Filter { waste: own("other"), key: own("key-1"), ..any() },
+            Box::new(|e| e.key.as_deref() == Some("key-1") && wasted(e, |why| why == "a new reason")),
+        ),
         (Filter { key: own("nobody's"), ..any() }, Box::new(|_| false)),
     ]
+}
+
+/// Whether something of it was told as wasted for such a reason.
+fn wasted(entry: &Entry, is: fn(&str) -> bool) -> bool {
+    entry.events.iter().any(|event| matches!(event.fact, Fact::Wasted { why, .. } if is(why)))
 }
 
 /// What a series tells apart, and the names that a request counts for.

@@ -60,7 +60,15 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
     ];
     let (first, second) = (openai.to_string(), anthropic.to_string());
     let facts = [
-        (Stage::Admit, Fact::Admitted { key: entry.key.clone(), tenant: entry.tenant.clone(), route: "smart".into() }),
+        (
+            Stage::Admit,
+            Fact::Admitted {
+                key: entry.key.clone(),
+                tenant: entry.tenant.clone(),
+                route: "smart".into(),
+                tools: false,
+            },
+        ),
         (Stage::Route, Fact::Routed { candidates: vec![first.clone(), second.clone()], skipped: vec![] }),
         (Stage::Call, Fact::AttemptStarted { attempt: 1, deployment: first.clone(), why: "first" }),
         (

@@ -100,7 +100,7 @@ fn calls(entry: &mut Entry, draw: &mut Draw) {
             cost_estimated: priced && draw.below(5) == 0,
         });
         if draw.below(8) == 0 {
-            let why = ["failed_attempt", "abandoned", "duplicate"][place(draw, 3)];
+            let why = ["failed_attempt", "loop", "a new reason"][place(draw, 3)];
             let (cost_usd, input) = (priced.then_some(cost), draw.below(900));
             entry.events.push(event(Fact::Wasted { why, input, output: 3, cost_usd, estimated: false }));
         }

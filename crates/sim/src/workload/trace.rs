@@ -90,6 +90,15 @@ impl Trace {
         Ok(Self { rows })
     }
 
+    /// A recording of these requests, in whatever order they come; none if there is none.
+    #[must_use]
+    pub fn of(mut rows: Vec<TraceRow>) -> Option<Self> {
+        rows.sort_by_key(|row| row.at);
+        let first = rows.first()?.at;
+        rows.iter_mut().for_each(|row| row.at -= first);
+        Some(Self { rows })
+    }
+
     /// The requests, by time.
     #[must_use]
     pub fn rows(&self) -> &[TraceRow] {

@@ -8,4 +8,5 @@
 mod limits;
 mod queues;
 mod runs;
+mod slots;
 mod town;

@@ -6,8 +6,8 @@
 #[expect(dead_code, reason = "these tests need less of it than the fault matrix")]
 mod client;
 #[path = "../live/mod.rs"]
-#[expect(dead_code, reason = "these tests stop nothing gently")]
 mod live;
+mod report;
 mod rules;
 mod sink;
 mod telling;

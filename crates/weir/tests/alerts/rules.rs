@@ -147,6 +147,43 @@ async fn a_limit_that_the_provider_lowers_and_raises() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_is_declared_otherwise_than_the_provider_states_until_the_configuration_says_the_same() {
+    let mut limits = Limits::NONE;
+    limits.set(Dimension::RequestsPerMinute, Some(3_000));
+    let declared = |most: u64| {
+        format!(
+            "[pools.p]\nlimits = {{ requests-per-minute = {most} }}\n[providers.m.models.other]\npool = \"p\"\n[routes.o]\ndeployments = [\"m/other\"]\n"
+        )
+    };
+    let profile = Profile { limits, ..Profile::default() };
+    let world = World::with(profile, "notify = [\"hook\"]", &declared(5_000)).await;
+    for _ in 0..3 {
+        assert_eq!(world.weir.ask(BOT, "o").await, 200);
+    }
+    let told = |alert: &serde_json::Value| alert["subject"].as_str().unwrap_or_default().to_owned();
+    let opened = async {
+        // The first answer says that less is kept to from now on, the third that it is not what is declared.
+        while !told(&world.open("limit-changed").await).starts_with("Limit drift: p requests/min: declared 5k, ") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), opened).await.expect("it says what differs");
+    let (_, resolved) = world
+        .began_and_ended("limit-changed", async || {
+            world.reload(&declared(3_000)).await;
+        })
+        .await;
+    assert_eq!(resolved.json()["alert"]["do"], "ask m whether 3,000 is meant; if it is, declare 3,000 in weir.toml");
+    let history = world.weir.told("/admin/v1/limits/history?pool=p").await;
+    let changes: Vec<_> = history["changes"].as_array().unwrap().iter().rev().collect();
+    let of = |n: usize| (changes[n]["how"].as_str(), changes[n]["old"].as_u64(), changes[n]["new"].as_u64());
+    assert_eq!(of(0), (Some("declared"), None, Some(5_000)), "{history}");
+    assert_eq!(of(1), (Some("stated"), Some(5_000), Some(3_000)), "{history}");
+    assert_eq!(of(2), (Some("declared"), Some(5_000), Some(3_000)), "{history}");
+    assert_eq!((changes.len(), &history["now"][0]["drifts"]), (3, &json!(false)), "{history}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_that_cannot_be_written_and_can_again() {
     use sqlx::{ConnectOptions, Executor};
     let world = World::start("").await;

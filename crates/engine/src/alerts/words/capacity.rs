@@ -9,7 +9,7 @@ use super::text::{fit, name};
 use super::times::{date, day_or_time, span};
 use super::{Instead, LINE, When, failed_of, percent, serves, waiting_for_it};
 use crate::alerts::alert::Message;
-use crate::alerts::observed::AttemptCounts;
+use crate::alerts::observed::{AttemptCounts, LimitDeclared};
 
 pub(super) fn throttled(
     when: &When<'_>,
@@ -136,6 +136,27 @@ pub(super) fn limit_changed(pool: &str, dimension: Dimension, old: u64, new: u64
     let line = format!("{} before, {} now", numbers::count(old), numbers::count(new));
     let action = "ask the provider whether it is meant; declare the new limit in weir.toml if it stays".to_owned();
     Message { subject, evidence: vec![line, name(how, LINE)], action, decide_by: None }
+}
+
+pub(super) fn limit_drift(limit: &LimitDeclared) -> Message {
+    let LimitDeclared { pool, by, dimension, declared, stated } = limit;
+    let subject = fit(|most| {
+        let (declared, stated) = (numbers::short(*declared), numbers::short(*stated));
+        let (pool, by) = (name(pool, most), name(by, most));
+        format!("Limit drift: {pool} {}: declared {declared}, {by}'s headers say {stated}", dimension.words())
+    });
+    let line = format!(
+        "weir.toml declares {}, {} states {}; Weir keeps to the lower one",
+        numbers::count(*declared),
+        name(by, 30),
+        numbers::count(*stated)
+    );
+    let stated = numbers::count(*stated);
+    let action = match limit.stated < limit.declared {
+        true => format!("ask {} whether {stated} is meant; if it is, declare {stated} in weir.toml", name(by, 30)),
+        false => format!("declare {stated} in weir.toml to use all of it, or silence this if less is meant"),
+    };
+    Message { subject, evidence: vec![line], action, decide_by: None }
 }
 
 pub(super) fn ledger_behind(

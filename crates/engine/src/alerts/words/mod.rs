@@ -3,6 +3,7 @@
 //! A subject has at most 80 characters, the evidence at most three lines, each figure with what it is of. Names are
 //! strangers': they are cut, on one line, and no link.
 
+mod ahead;
 mod capacity;
 mod spending;
 mod text;
@@ -69,6 +70,8 @@ pub(super) fn message(evidence: &Evidence, since: WallTime, now: WallTime, setti
         &Evidence::Burn { ref name, times, in_window, window, spent, limit, used_up_at, resets_at } => {
             spending::burn(&when, &Purse { name, spent, limit, used_up_at, resets_at }, times, in_window, window)
         }
+        Evidence::CeilingAhead(seen) => ahead::ceiling(&when, seen),
+        Evidence::BudgetAhead(seen) => ahead::budget(&when, seen),
         Evidence::RunHalted { tenant, run, why, cost } => spending::run_halted(&when, tenant, run, why, *cost),
         Evidence::CredentialRefused { provider, class, instead } => {
             capacity::credential_refused(&when, provider, *class, instead)
@@ -76,6 +79,7 @@ pub(super) fn message(evidence: &Evidence, since: WallTime, now: WallTime, setti
         Evidence::LimitChanged { pool, dimension, old, new, how } => {
             capacity::limit_changed(pool, *dimension, *old, *new, how)
         }
+        Evidence::LimitDrift(limit) => capacity::limit_drift(limit),
         Evidence::LedgerBehind { waiting, lost, failing_since, why } => {
             capacity::ledger_behind(&when, *waiting, *lost, failing_since.map(|at| between(at, now)), why.as_deref())
         }
@@ -94,9 +98,16 @@ pub(super) fn peak(evidence: &Evidence) -> String {
         Evidence::ProviderDown { failed, .. } => format!("0 of {} attempts answered", numbers::count(*failed)),
         Evidence::Budget { spent, limit, .. } => spent_of(*spent, *limit),
         Evidence::Burn { times, .. } => format!("{}.{} times its plan", times / 100, times % 100 / 10),
+        Evidence::CeilingAhead(seen) => {
+            format!("{} of {}", percent(seen.share_ppm, 1_000_000), numbers::short(seen.limit))
+        }
+        Evidence::BudgetAhead(seen) => format!("{} of {} expected", dollars(seen.expected), dollars(seen.limit)),
         Evidence::RunHalted { cost, .. } => cost.map_or_else(|| "cost unknown".to_owned(), dollars),
         Evidence::CredentialRefused { class, .. } => class.name().to_owned(),
         Evidence::LimitChanged { old, new, .. } => format!("{} to {}", numbers::short(*old), numbers::short(*new)),
+        Evidence::LimitDrift(limit) => {
+            format!("{} stated, {} declared", numbers::short(limit.stated), numbers::short(limit.declared))
+        }
         Evidence::LedgerBehind { waiting, lost: 0, .. } => format!("{} waited", numbers::counted(*waiting, "row")),
         Evidence::LedgerBehind { lost, .. } => format!("{} lost", numbers::counted(*lost, "row")),
         Evidence::DeliveryFailing { waiting, .. } => format!("{} waited", numbers::counted(*waiting as u64, "message")),
@@ -115,6 +126,8 @@ pub(super) fn closing(alert: &Alert, lasted: Duration) -> String {
             AlertRule::LedgerBehind => "the ledger has caught up".to_owned(),
             AlertRule::Throttled => format!("{about} refuses few attempts again"),
             AlertRule::Headroom => format!("{about} has headroom again"),
+            AlertRule::CeilingAhead => format!("{about} is not reached so soon any more"),
+            AlertRule::BudgetAhead => format!("budget {about} lasts its period"),
             AlertRule::BurnRate => format!("{about} spends as planned again"),
             AlertRule::BudgetWarn => format!("budget {about} has room again"),
             AlertRule::RunHalted => format!("run {about} is refused no more"),

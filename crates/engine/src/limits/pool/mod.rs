@@ -69,6 +69,8 @@ pub(crate) struct Pool {
     declared: Limits,
     /// What the provider states of itself.
     stated: Limits,
+    /// How many answers in a row stated just that, in the order of the dimensions.
+    stated_times: [u8; Dimension::ALL.len()],
     batch_share: u64,
     day_start: DayStart,
     minutes: [Option<Box<Minute>>; 4],
@@ -88,6 +90,7 @@ impl Pool {
             side,
             declared: Limits::NONE,
             stated: Limits::NONE,
+            stated_times: [0; Dimension::ALL.len()],
             batch_share: WHOLE,
             day_start: DayStart::Utc,
             minutes: [const { None }; 4],

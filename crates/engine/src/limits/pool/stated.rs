@@ -6,6 +6,9 @@ use super::{Held, PER_DAY, PER_MINUTE, Pool};
 use crate::limits::bucket::micro;
 use crate::limits::day::Today;
 
+/// Answers in a row that must state the same limit before it is held against what is declared.
+const BELIEVED: u8 = 3;
+
 impl Pool {
     /// Whether a limit that a provider states may be this pool's own: it is what is declared, or this pool's was stated before.
     pub(crate) fn is_meant(&self, dimension: Dimension, limit: u64) -> bool {
@@ -29,11 +32,20 @@ impl Pool {
         if fresh {
             self.stated.set(dimension, Some(limit));
         }
+        if let Some(place) = Dimension::ALL.iter().position(|d| *d == dimension) {
+            self.stated_times[place] = if fresh { 1 } else { self.stated_times[place].saturating_add(1) };
+        }
         if let Some(remaining) = remaining {
             self.left(now, wall, held, dimension, limit, remaining);
         }
         let after = self.limit(dimension)?;
         (fresh && before != Some(after)).then_some((before, after))
+    }
+
+    /// What is declared and what the provider has stated often enough to be believed, of one dimension.
+    pub(crate) fn said(&self, dimension: Dimension) -> (Option<u64>, Option<u64>) {
+        let times = Dimension::ALL.iter().position(|d| *d == dimension).map_or(0, |place| self.stated_times[place]);
+        (self.declared.get(dimension), self.stated.get(dimension).filter(|_| times >= BELIEVED))
     }
 
     fn left(

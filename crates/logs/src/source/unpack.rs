@@ -1,0 +1,120 @@
+//! Decompresses what is compressed, by its first bytes and not by its name: gzip with any number of members, zstd with any
+//! number of frames.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// zstd takes windows up to this many bits of size, 128 MiB, which is the most that its own tool takes unasked.
+const WINDOW: u32 = 27;
+
+/// How bytes were packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Not at all.
+    Plain,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+/// Bytes as they were before they were packed.
+pub struct Unpacked {
+    /// Where they come from.
+    pub reader: Box<dyn Read + Send>,
+    /// How they were packed.
+    pub packing: Packing,
+    /// How many packed bytes were read so far, for whoever shows how far it is.
+    pub taken: Arc<AtomicU64>,
+}
+
+/// Finds out how `input` is packed, and unpacks it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn unpack(input: impl Read + Send + 'static) -> io::Result<Unpacked> {
+    let taken = Arc::new(AtomicU64::new(0));
+    let mut input = BufReader::with_capacity(CHUNK, Counted { input, taken: Arc::clone(&taken) });
+    let begin = loop {
+        match input.fill_buf() {
+            Ok(begin) => break begin,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    };
+    let packing = match begin {
+        [0x1F, 0x8B, ..] => Packing::Gzip,
+        // A frame, or one that is to be skipped: the tools that cut a file into seekable parts begin with such.
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Packing::Zstd,
+        _ => Packing::Plain,
+    };
+    let reader: Box<dyn Read + Send> = match packing {
+        Packing::Plain => Box::new(input),
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
+        Packing::Zstd => {
+            let mut decoder = zstd::Decoder::with_buffer(input)?;
+            decoder.window_log_max(WINDOW)?;
+            Box::new(decoder)
+        }
+    };
+    Ok(Unpacked { reader, packing, taken })
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    input: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(into)?;
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn read(bytes: Vec<u8>) -> (Packing, Vec<u8>, Option<io::ErrorKind>) {
+        let mut unpacked = unpack(io::Cursor::new(bytes)).unwrap();
+        let mut text = Vec::new();
+        let error = unpacked.reader.read_to_end(&mut text).err();
+        (unpacked.packing, text, error.map(|error| error.kind()))
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn all_members_and_frames_are_read() {
+        let members = [gzip(b"one\n"), gzip(b"two\n")].concat();
+        assert_eq!(read(members), (Packing::Gzip, b"one\ntwo\n".to_vec(), None));
+        let frames =
+            [zstd::encode_all(&b"one\n"[..], 3).unwrap(), zstd::encode_all(&b"two\n"[..], 3).unwrap()].concat();
+        assert_eq!(read(frames), (Packing::Zstd, b"one\ntwo\n".to_vec(), None));
+        assert_eq!(read(b"plain".to_vec()), (Packing::Plain, b"plain".to_vec(), None));
+        assert_eq!(read(Vec::new()), (Packing::Plain, Vec::new(), None));
+    }
+
+    #[test]
+    fn an_archive_that_is_cut_gives_what_it_has_and_an_error() {
+        let text: Vec<u8> = (0..20_000_u32).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+        for packed in [gzip(&text), zstd::encode_all(&text[..], 3).unwrap()] {
+            let (_, read, error) = read(packed[..packed.len() / 2].to_vec());
+            assert!(error.is_some(), "the cut is told");
+            assert!(text.starts_with(&read));
+        }
+    }
+}
