@@ -398,7 +398,7 @@ fn what_works_and_should_be_known_is_a_warning() {
             "[providers.x]\nkind = \"openai\"\nbase-url = \"http://far\"\napi-key = { env = \"SHORT\" }",
             "crosses the network in the clear",
         ),
-        ("[providers.x]\nkind = \"mock\"\n[providers.y]\nkind = \"mock\"", "no `[owner]` is named"),
+        ("[providers.x]\nkind = \"mock\"\n[providers.y]\nkind = \"mock\"", "nobody owns the LLM capacity"),
         ("[routes.r]\ndeployments = [\"mock/a\"]\ncritical = true", "`mock` is its only provider"),
         ("[routes.r]\ndeployments = [\"mock/a\", \"mock/a\"]", "twice"),
         (
