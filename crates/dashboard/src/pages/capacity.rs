@@ -5,7 +5,7 @@ use weir_capacity::desk::{BudgetView, CeilingView, ChoiceView, Desk, ModelView, 
 use weir_units::numbers::{dollars, short};
 use weir_units::{NanoUsd, WallTime};
 
-use super::parts::{Mood, card, empty, pill};
+use super::parts::{Mood, card, empty, percent, pill};
 use crate::chart::{Coming, FullChart};
 use crate::frame::{Content, Context, Page};
 use crate::words::headline::{Headline, Tone};
@@ -40,11 +40,6 @@ pub fn capacity(context: &Context, desk: &Desk) -> Content {
         content = content.region("budgets", budgets(context, desk));
     }
     content
-}
-
-/// Whole percent, with what is far too much cut short.
-fn percent(share: f64) -> String {
-    weir_capacity::desk::percent(share).replace(' ', "\u{202f}")
 }
 
 fn rate(view: &CeilingView) -> String {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use weir_units::numbers::short;
 
-use super::parts::{Mood, empty, pill, pool_name};
+use super::parts::{Mood, empty, percent, pill, pool_name};
 use crate::chart;
 use crate::figures::{Headroom, Limit, Pool};
 use crate::frame::{Content, Context, Page};
@@ -131,11 +131,6 @@ fn row(pool: &Pool, limit: &Limit, first: bool) -> Markup {
             }
         }
     }
-}
-
-/// Whole percent, also beyond a hundred.
-fn percent(share: f64) -> String {
-    weir_capacity::desk::percent(share).replace(' ', "\u{202f}")
 }
 
 /// What else is to be said of a pool.
