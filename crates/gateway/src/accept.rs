@@ -45,6 +45,8 @@ pub(crate) struct Accepted {
     pub(crate) deadline: Option<Moment>,
     /// The deadline is the end of everything; else it is how long the client waits for bytes, and each byte moves it.
     pub(crate) firm: bool,
+    /// How often the client's SDK had tried before, if it says so.
+    pub(crate) sdk_retry: Option<u32>,
     /// The class of traffic that it asks to be of.
     pub(crate) priority: Priority,
     /// What it is counted under beside its key and its tenant.

@@ -46,7 +46,7 @@ pub(crate) fn read(target: &Target, parts: response::Parts, body: Bytes, held: H
 }
 
 /// Passes a whole answer on.
-pub(crate) fn whole(calling: &Calling, mut journey: Journey, send: &Send, whole: Whole) -> Response<ReplyBody> {
+pub(crate) fn whole(calling: &Calling, mut journey: Box<Journey>, send: &Send, whole: Whole) -> Response<ReplyBody> {
     let Whole { parts, body, facts, held } = whole;
     let target = &calling.routed.targets[send.candidate];
     let asked = calling.accepted.endpoint;

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use crate::body::Segments;
 use crate::fault::causes;
 use crate::tls;
-use crate::upstream::{HttpClient, client};
+use crate::upstream::{HttpClient, StandIns, client};
 
 /// How long connecting, and a whole answer, may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -72,7 +72,7 @@ impl Operator {
         if let Some(key) = &mut key {
             key.set_sensitive(true);
         }
-        let http = client(tls::client_config(ca_file).map_err(AskFault::Given)?, CONNECT);
+        let http = client(tls::client_config(ca_file).map_err(AskFault::Given)?, CONNECT, StandIns::default());
         Ok(Self { http, base: base.to_owned(), authority, key })
     }
 

@@ -24,7 +24,7 @@ enum Attempted {
 }
 
 /// Calls until there is an answer, or nothing is left to try.
-pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Journey) -> Response<ReplyBody> {
+pub(crate) async fn call(mut calling: Box<Calling>, mut journey: Box<Journey>) -> Response<ReplyBody> {
     let mut faults: Vec<(usize, Fault)> = Vec::new();
     let mut cannot: Option<Refusal> = None;
     let mut unpaid: Vec<usize> = Vec::new();

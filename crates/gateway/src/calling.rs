@@ -209,11 +209,11 @@ impl Calling {
             return;
         }
         let model = &self.routed.targets[candidate].deployment.model;
-        self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner).observe(
-            model,
-            self.accepted.measure(),
-            usage.input,
-        );
+        let calibration = || self.shared.calibration.lock().unwrap_or_else(PoisonError::into_inner);
+        if calibration().is_due(model) {
+            let measure = self.accepted.measure();
+            calibration().observe(model, measure, usage.input);
+        }
     }
 }
 

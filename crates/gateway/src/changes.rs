@@ -21,12 +21,12 @@ pub(crate) fn fact(change: Change, clock: &Clock) -> Fact {
         }
         Change::CredentialRestored { provider } => Fact::CredentialRestored { provider: text(&provider) },
         Change::ModelBenched { deployment, class, until } => {
-            Fact::ModelBenched { deployment: deployment.to_string(), class, until: Some(calendar(until)) }
+            Fact::ModelBenched { deployment: deployment.name(), class, until: Some(calendar(until)) }
         }
         Change::Limit { pool, dimension, old, new, how } => {
             Fact::LimitChanged { pool: pool.to_string(), limit: dimension.name(), old, new, how: how.to_owned() }
         }
-        Change::ModelRestored { deployment } => Fact::ModelRestored { deployment: deployment.to_string() },
+        Change::ModelRestored { deployment } => Fact::ModelRestored { deployment: deployment.name() },
     }
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn of_budget(change: BudgetChange) -> Fact {
 }
 
 /// The fact that a budget does not pay for a call of `deployment`.
-pub(crate) fn too_dear(deployment: &str, refusal: &BudgetRefusal) -> Fact {
+pub(crate) fn too_dear(deployment: &Arc<str>, refusal: &BudgetRefusal) -> Fact {
     Fact::TooDear {
-        deployment: deployment.to_owned(),
+        deployment: Arc::clone(deployment),
         budget: text(&refusal.budget.name),
         why: why(refusal.why),
         needed_usd: refusal.needed.to_string(),

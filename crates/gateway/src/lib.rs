@@ -24,6 +24,7 @@ mod fault;
 mod follow;
 mod headers;
 mod headroom;
+mod in_place;
 mod keys;
 mod limits;
 mod listen;

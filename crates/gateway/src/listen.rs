@@ -1,6 +1,5 @@
 //! Sockets: accepts connections, speaks TLS where it is configured, HTTP/1.1 and HTTP/2, and lets go of them in good order.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::in_place::in_place;
 use crate::serve::{Door, serve};
 use crate::state::Shared;
 
@@ -118,8 +118,8 @@ impl Connection {
         let (shared, peer, door) = (self.shared, self.peer, self.door);
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
-            // In a box of its own: hyper moves the future into its connection, and all the stages make it a large one.
-            Box::pin(async move { Ok::<_, Infallible>(serve(shared, request, peer, door).await) })
+            // In a box: hyper moves the future into its connection, and all the stages make it a large one.
+            Box::into_pin(in_place(|| serve(shared, request, peer, door)))
         });
         if let Err(error) = self.builder.serve_connection(TokioIo::new(stream), service).await {
             tracing::debug!(%error, %peer, "a connection broke");

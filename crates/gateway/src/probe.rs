@@ -17,7 +17,7 @@ use crate::body::Segments;
 use crate::fault::causes;
 use crate::headers;
 use crate::tls;
-use crate::upstream::{Upstream, client};
+use crate::upstream::{StandIns, Upstream, client};
 
 /// The longest that one probe may take.
 const BOUND: Duration = Duration::from_secs(60);
@@ -69,9 +69,10 @@ async fn ask(config: &Config, deployment: &DeploymentId, found: &mut Probe) -> R
         .providers
         .get(&deployment.provider)
         .ok_or_else(|| broken(format!("provider `{}` is not declared", deployment.provider)))?;
-    let upstream = Upstream::new(provider).map_err(broken)?;
+    let stand_ins = StandIns::default();
+    let upstream = Upstream::new(provider, &stand_ins).map_err(broken)?;
     let tls = tls::client_config(config.server.ca_file.as_deref()).map_err(broken)?;
-    let http = client(tls, config.timeouts.connect);
+    let http = client(tls, config.timeouts.connect, stand_ins);
     let catalogued = weir_wire::model(upstream.kind, &deployment.model);
     let embeds = catalogued.is_some_and(|m| m.capabilities.embeddings == Some(true));
     let endpoint = match (upstream.kind.dialect(), embeds) {

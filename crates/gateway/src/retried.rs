@@ -96,7 +96,6 @@ impl ClientTries {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
 
     use super::*;
     use crate::waste::Answered;
@@ -106,7 +105,7 @@ mod tests {
     }
 
     fn content(tenant: &str, body: &str) -> Content {
-        Answered::new(7).content(tenant, "/v1/messages", &HeaderMap::new(), body.as_bytes())
+        Answered::new(7).content(tenant, "/v1/messages", None, body.as_bytes())
     }
 
     fn first(id: u128) -> First {

@@ -168,7 +168,7 @@ fn target(live: &Live, deployment: &DeploymentId, asked: Endpoint) -> Option<Tar
     let price = listed_price(&live.config, deployment);
     Some(Target {
         deployment: deployment.clone(),
-        name: deployment.to_string().into(),
+        name: deployment.name(),
         upstream: Arc::clone(upstream),
         endpoint,
         candidate: Candidate {

@@ -1,5 +1,6 @@
 //! The way in: what each path means, and the stages of a model request in their order.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::{OnceLock, PoisonError};
@@ -24,6 +25,7 @@ use crate::headers::{
     self, ANTHROPIC_VERSION, X_STAINLESS_READ_TIMEOUT, X_WEIR_ATTEMPTS, X_WEIR_DEADLINE, X_WEIR_OVERHEAD_US,
     X_WEIR_PRIORITY, X_WEIR_QUEUED_MS, X_WEIR_RUN,
 };
+use crate::in_place::in_place;
 use crate::reply::{Cause, Refusal, json, shutting_down};
 use crate::route::{Routed, route};
 use crate::runs::{self, Stopped};
@@ -46,7 +48,7 @@ pub(crate) async fn serve<B>(
     request: Request<B>,
     peer: SocketAddr,
     door: Door,
-) -> Response<ReplyBody>
+) -> Result<Response<ReplyBody>, Infallible>
 where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
 {
@@ -55,7 +57,7 @@ where
     if !response.status().is_success() && !body.is_end_stream() {
         accept::read_on(body);
     }
-    response
+    Ok(response)
 }
 
 async fn answer<B>(
@@ -185,7 +187,7 @@ where
         refusal.param = bad.param.map(str::to_owned);
         refusal
     })?;
-    Ok(Box::new(Accepted {
+    Ok(in_place(|| Accepted {
         id: arrival.id,
         trace: arrival.trace,
         accepted_at: wall(),
@@ -195,6 +197,7 @@ where
         deadline,
         firm,
         priority,
+        sdk_retry: headers::sdk_retry(&parts.headers),
         tags,
         peer: arrival.peer,
         started_at: arrival.started_at,
@@ -211,8 +214,8 @@ where
 /// Finds what it is a further try of.
 fn known(shared: &Shared, caller: &Caller, mut accepted: Box<Accepted>) -> Box<Accepted> {
     let path = accepted.endpoint.path();
-    let content = shared.answered.content(&caller.tenant, path, &accepted.headers, &accepted.body);
-    accepted.retried = shared.tries.begin(shared.clock.now(), content, headers::sdk_retry(&accepted.headers));
+    let content = shared.answered.content(&caller.tenant, path, accepted.sdk_retry, &accepted.body);
+    accepted.retried = shared.tries.begin(shared.clock.now(), content, accepted.sdk_retry);
     accepted.content = Some(content);
     accepted
 }
@@ -259,7 +262,7 @@ async fn go(
     let begun = shared.decide(|engine| {
         let limits = caller.key.as_ref().map(|key| engine.admit_key(now, &key.name, input, ask.max_output));
         let admitted = limits.transpose()?.flatten();
-        let mut call = engine.begin(now, ask);
+        let mut call = in_place(|| engine.begin(now, ask));
         engine.charge_key(&mut call, admitted);
         Ok(call)
     });
@@ -393,7 +396,7 @@ fn intent(accepted: &Accepted, caller: &Caller, route: Arc<str>) -> Intent {
         endpoint: accepted.endpoint.path(),
         stream: accepted.head.stream,
         trace: accepted.trace,
-        sdk_retry: headers::sdk_retry(&accepted.headers),
+        sdk_retry: accepted.sdk_retry,
         started_at: accepted.started_at,
     }
 }

@@ -15,7 +15,7 @@ use http::header::HeaderMap;
 use http::{HeaderValue, Response, StatusCode};
 use weir_engine::{Call, Outcome as Reported, PassedOver, Queued, Send, Stated, WaitReason};
 use weir_ledger::{Attempt, Entry, Event, Fact, Intent, Outcome, Stage};
-use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage};
+use weir_units::{FaultClass, Moment, NanoUsd, RequestId, Usage, WallTime};
 use weir_wire::{Dialect, LimitsSeen, Progress, Stop};
 
 use crate::accept::Accepted;
@@ -71,22 +71,23 @@ pub(crate) struct Journey {
     truncated: bool,
     /// What is kept of its prompt and answer. In a box: hardly ever is anything.
     capture: Option<Box<Capturing>>,
-    /// Its place in its run. In a box: a journey is moved from stage to stage.
+    /// Its place in its run.
     run: Option<Box<InRun>>,
     _running: Running,
 }
 
 impl Journey {
-    /// Begins the record of an admitted request; from here on it ends in exactly one ledger entry.
-    pub(crate) fn begin(shared: &Arc<Shared>, intent: Intent, call: Option<Call>, arrived: Moment) -> Self {
+    /// Begins the record of an admitted request; from here on it ends in exactly one ledger entry. In a box, since it is moved
+    /// from stage to stage.
+    pub(crate) fn begin(shared: &Arc<Shared>, intent: Intent, call: Option<Box<Call>>, arrived: Moment) -> Box<Self> {
         let running = shared.running();
         shared.ledger.intent(intent.clone());
         let mut entry = Box::new(Entry::of(intent, Outcome::Cancelled));
         entry.events.reserve(6);
-        let mut journey = Self {
+        let mut journey = Box::new(Self {
             shared: Arc::clone(shared),
             entry: Some(entry),
-            call: call.map(Box::new),
+            call,
             arrived,
             sent: None,
             bill: None,
@@ -102,7 +103,7 @@ impl Journey {
             capture: None,
             run: None,
             _running: running,
-        };
+        });
         if let Some(entry) = &journey.entry {
             let (key, tenant) = (entry.key.clone(), entry.tenant.clone());
             let route = entry.route.clone().unwrap_or_default();
@@ -158,8 +159,13 @@ impl Journey {
 
     /// Writes a fact down.
     pub(crate) fn note(&mut self, stage: Stage, fact: Fact) {
+        self.note_at(wall(), stage, fact);
+    }
+
+    /// Writes a fact down, of a time that is known.
+    fn note_at(&mut self, at: WallTime, stage: Stage, fact: Fact) {
         if let Some(entry) = &mut self.entry {
-            entry.events.push(Event { at: wall(), stage, fact });
+            entry.events.push(Event { at, stage, fact });
         }
     }
 
@@ -182,7 +188,7 @@ impl Journey {
     /// It gets in line for capacity.
     pub(crate) fn queued(&mut self, deployment: &Arc<str>, queued: &Queued) {
         let fact = Fact::Queued {
-            deployment: deployment.to_string(),
+            deployment: Arc::clone(deployment),
             pool: queued.pool.to_string(),
             limit: queued.binding.name(),
             ahead: queued.ahead as u64,
@@ -195,14 +201,14 @@ impl Journey {
     pub(crate) fn estimated(&mut self, deployment: &Arc<str>, input: u64, output: u64) {
         let known = |event: &Event| matches!(event.fact, Fact::Estimated { .. });
         if self.entry.as_ref().is_some_and(|entry| !entry.events.iter().any(known)) {
-            self.note(Stage::Queue, Fact::Estimated { deployment: deployment.to_string(), input, output });
+            self.note(Stage::Queue, Fact::Estimated { deployment: Arc::clone(deployment), input, output });
         }
     }
 
     /// A deployment had no capacity in time, so the next one is asked.
     pub(crate) fn passed_over(&mut self, deployment: &Arc<str>, passed: &PassedOver) {
         let fact = Fact::PassedOver {
-            deployment: deployment.to_string(),
+            deployment: Arc::clone(deployment),
             pool: passed.pool.to_string(),
             limit: passed.binding.name(),
             wait_ms: millis(passed.wait),
@@ -238,10 +244,10 @@ impl Journey {
         if let Some(from) = self.last_deployment.replace(Arc::clone(deployment))
             && from != *deployment
         {
-            self.note(Stage::Route, Fact::FailedOver { from: from.to_string(), to: deployment.to_string() });
+            self.note(Stage::Route, Fact::FailedOver { from, to: Arc::clone(deployment) });
         }
-        let deployment_name = deployment.to_string();
-        self.note(Stage::Call, Fact::AttemptStarted { attempt: send.attempt, deployment: deployment_name, why });
+        let fact = Fact::AttemptStarted { attempt: send.attempt, deployment: Arc::clone(deployment), why };
+        self.note_at(at, Stage::Call, fact);
         if let Some(entry) = &mut self.entry {
             entry.attempts.push(Attempt {
                 deployment: Arc::clone(deployment),
@@ -265,7 +271,6 @@ impl Journey {
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
         self.decide(shared, |engine, call| engine.report(now, call, fault.outcome(after_content)));
         let status = fault.status.map(|s| s.as_u16());
-        let mut deployment = String::new();
         let cost = self.cost(|bill| bill.failed(shared, fault, after_content));
         if let Some(attempt) = self.attempt() {
             if let Some(cost) = &cost {
@@ -275,11 +280,10 @@ impl Journey {
             attempt.class = Some(fault.class);
             attempt.message = Some(fault.message.as_str().into());
             attempt.ended_at = at;
-            deployment = attempt.deployment.to_string();
         }
         let fact = Fact::AttemptFailed {
             attempt: send.attempt,
-            deployment,
+            deployment: self.deployment(),
             class: fault.class,
             status,
             message: fault.message.clone(),
@@ -296,7 +300,7 @@ impl Journey {
         self.waited += self.sent.take().map_or(Duration::ZERO, |sent| now.since(sent));
         self.decide(shared, |engine, call| engine.content(now, call, after));
         let since_arrival = millis(now.since(self.arrived));
-        let overhead = self.overhead_us();
+        let overhead = self.overhead_us(now);
         let Some(entry) = &mut self.entry else { return };
         entry.first_content_ms.get_or_insert(since_arrival);
         // A whole answer is its own first content. From a stream's on, it is as fast as its provider: that is not Weir's time.
@@ -312,7 +316,6 @@ impl Journey {
         let now = shared.clock.now();
         let room = self.room_for_nothing(shared);
         self.decide(shared, |engine, call| engine.report(now, call, Reported::Success));
-        let mut deployment = String::new();
         let mut after_ms = 0;
         let parts = self.wasted_parts(shared);
         let cost = self.cost(|bill| bill.answered(shared));
@@ -322,11 +325,11 @@ impl Journey {
             }
             attempt.status = Some(200);
             attempt.ended_at = at;
-            deployment = attempt.deployment.to_string();
             after_ms = u64::try_from((at.0 - attempt.started_at.0) / 1_000).unwrap_or(0);
         }
+        let deployment = self.deployment();
         let fact = Fact::AttemptSucceeded { attempt: send.attempt, deployment, status: 200, after_ms };
-        self.note(Stage::Call, fact);
+        self.note_at(at, Stage::Call, fact);
         match self.wasted_whole(shared, now) {
             Some(waste) => self.wasted(waste, cost.as_ref()),
             None => parts.iter().for_each(|(waste, part)| self.wasted(*waste, part.as_ref())),
@@ -409,13 +412,14 @@ impl Journey {
     }
 
     /// The client has its answer, whole.
-    pub(crate) fn answered(mut self, status: StatusCode) {
-        self.note(Stage::Settle, Fact::Answered { status: status.as_u16() });
-        self.close(Outcome::Answered, status, None);
+    pub(crate) fn answered(mut self: Box<Self>, status: StatusCode) {
+        let at = wall();
+        self.note_at(at, Stage::Settle, Fact::Answered { status: status.as_u16() });
+        self.close(at, Outcome::Answered, status, None);
     }
 
     /// The client is told no.
-    pub(crate) fn refuse(mut self, refusal: &Refusal, dialect: Dialect) -> Response<ReplyBody> {
+    pub(crate) fn refuse(mut self: Box<Self>, refusal: &Refusal, dialect: Dialect) -> Response<ReplyBody> {
         let mut response = refusal.render(dialect, self.id());
         self.mark(response.headers_mut(), dialect);
         if let Some(last) = &self.last_deployment {
@@ -423,14 +427,14 @@ impl Journey {
         }
         let outcome = if self.attempts() == 0 { Outcome::Refused } else { Outcome::Failed };
         self.note_refusal(refusal);
-        self.close(outcome, refusal.status, Some(refusal));
+        self.close(wall(), outcome, refusal.status, Some(refusal));
         response
     }
 
     /// The answer ended in an error frame.
-    pub(crate) fn broke(mut self, refusal: &Refusal) {
+    pub(crate) fn broke(mut self: Box<Self>, refusal: &Refusal) {
         self.note_refusal(refusal);
-        self.close(Outcome::Failed, StatusCode::OK, Some(refusal));
+        self.close(wall(), Outcome::Failed, StatusCode::OK, Some(refusal));
     }
 
     fn note_refusal(&mut self, refusal: &Refusal) {
@@ -439,8 +443,8 @@ impl Journey {
     }
 
     /// The deployment asked last, `provider/model`.
-    pub(crate) fn deployment(&self) -> String {
-        self.last_deployment.as_deref().unwrap_or_default().to_owned()
+    pub(crate) fn deployment(&self) -> Arc<str> {
+        self.last_deployment.clone().unwrap_or_default()
     }
 
     pub(crate) fn id(&self) -> RequestId {
@@ -471,7 +475,7 @@ impl Journey {
         }
         headers.insert(headers::X_WEIR_ATTEMPTS, HeaderValue::from(entry.attempts.len()));
         headers.insert(headers::X_WEIR_QUEUED_MS, HeaderValue::from(entry.queued_ms));
-        headers.insert(headers::X_WEIR_OVERHEAD_US, HeaderValue::from(self.overhead_us()));
+        headers.insert(headers::X_WEIR_OVERHEAD_US, HeaderValue::from(self.overhead_us(self.shared.clock.now())));
         // A stream that has just begun has no cost yet, and what has no price never gets one.
         let cost: Option<NanoUsd> = entry.attempts.iter().map(|attempt| attempt.cost_usd).sum();
         if let Some(cost) = cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
@@ -487,11 +491,10 @@ impl Journey {
     }
 
     /// What Weir itself has added so far; to a stream, until its first content.
-    fn overhead_us(&self) -> u64 {
+    fn overhead_us(&self, now: Moment) -> u64 {
         if let Some(known) = self.entry.as_ref().and_then(|e| e.overhead_us) {
             return known;
         }
-        let now = self.shared.clock.now();
         let outside = self.waited + self.sent.map_or(Duration::ZERO, |sent| now.since(sent));
         u64::try_from(now.since(self.arrived).saturating_sub(outside).as_micros()).unwrap_or(u64::MAX)
     }
@@ -509,20 +512,20 @@ impl Journey {
         self.entry.as_mut().and_then(|e| e.attempts.last_mut())
     }
 
-    fn close(&mut self, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
+    fn close(&mut self, at: WallTime, outcome: Outcome, status: StatusCode, refusal: Option<&Refusal>) {
         let now = self.shared.clock.now();
         if let Some(call) = self.call.take() {
             let ((), facts) = self.shared.decide_and_tell(|engine| engine.end(now, *call));
             facts.into_iter().for_each(|fact| self.note(Stage::Settle, fact));
         }
         self.leave_run(outcome);
-        let overhead = self.overhead_us();
+        let overhead = self.overhead_us(now);
         let Some(mut entry) = self.entry.take() else { return };
         entry.outcome = outcome;
         entry.status = Some(status.as_u16());
         entry.code = refusal.map(|r| r.code.as_ref().into());
         entry.refused_by = refusal.map(|r| Arc::clone(&r.by));
-        entry.ended_at = Some(wall());
+        entry.ended_at = Some(at);
         entry.overhead_us = Some(overhead);
         entry.sum_costs();
         if let Some(capture) = self.capture.take() {
@@ -554,7 +557,7 @@ impl Drop for Journey {
         self.note(Stage::Settle, Fact::ClientLeft);
         self.wasted(Waste::Abandoned, cost.as_ref());
         let left = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
-        self.close(Outcome::Cancelled, left, None);
+        self.close(wall(), Outcome::Cancelled, left, None);
     }
 }
 

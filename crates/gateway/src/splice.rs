@@ -4,6 +4,8 @@
 //! At most once per request, and only where it is exact ([`weir_wire::Relay::can_splice`]). A second answer that differs, or
 //! fails, changes nothing: the client is told of the first fault, which is the real one.
 
+use std::sync::Arc;
+
 use weir_ledger::{Fact, Stage};
 use weir_units::FaultClass;
 use weir_wire::{Progress, Relay, SpliceState};
@@ -35,7 +37,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
         calling.shared.decide(|engine| engine.rule_out(now, journey.call(), send.candidate));
     };
     let target = &calling.routed.targets[send.candidate];
-    let (endpoint, name, model) = (target.endpoint, target.name.clone(), target.deployment.model.to_string());
+    let (endpoint, name, model) = (target.endpoint, Arc::clone(&target.name), target.deployment.model.to_string());
     journey.started(target, &calling.accepted, &send);
     let mut limit = calling.limit(calling.routed.timeouts.first_byte);
     let fault = match calling.send(&send, journey.attempts(), &mut limit).await {
@@ -57,7 +59,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
                 Ok(()) => {
                     journey.note(
                         Stage::Stream,
-                        Fact::Spliced { from: cut, to: name.to_string(), matched_bytes: said_so_far.text_bytes },
+                        Fact::Spliced { from: cut, to: name, matched_bytes: said_so_far.text_bytes },
                     );
                     return Ok(Taken { send, flow, relay: taking, ready });
                 }
@@ -67,7 +69,7 @@ pub(crate) async fn take_over(calling: &mut Calling, journey: &mut Journey, rela
     };
     let fault = calling.judged(fault);
     journey.failed(&calling.shared, &send, &fault, true);
-    journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: Some(name.to_string()), why: fault.message });
+    journey.note(Stage::Stream, Fact::SpliceFailed { from: cut, to: Some(name), why: fault.message });
     Err(said_so_far)
 }
 

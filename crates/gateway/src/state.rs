@@ -39,7 +39,7 @@ use crate::recorder::Recorder;
 use crate::retried::ClientTries;
 use crate::runs::AllRuns;
 use crate::telemetry::{self, Telemetry};
-use crate::upstream::{HttpClient, Upstream, client};
+use crate::upstream::{HttpClient, StandIns, Upstream, client};
 use crate::waste::Answered;
 use crate::{StartError, tls};
 
@@ -103,6 +103,8 @@ pub(crate) struct Live {
     pub(crate) captures: Captures,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     clients: BTreeMap<Duration, HttpClient>,
+    /// What the clients' addresses say instead of hosts.
+    stand_ins: StandIns,
 }
 
 impl Shared {
@@ -283,12 +285,13 @@ impl Drop for Running {
 
 impl Live {
     fn new(config: Config, made: Arc<Keys>, before: Option<&Self>) -> Result<Self, String> {
+        let stand_ins = before.map(|before| before.stand_ins.clone()).unwrap_or_default();
         let mut upstreams = BTreeMap::new();
         for (name, provider) in &config.providers {
-            upstreams.insert(Arc::clone(name), Arc::new(Upstream::new(provider)?));
+            upstreams.insert(Arc::clone(name), Arc::new(Upstream::new(provider, &stand_ins)?));
         }
         let keys = config.keys.values().map(|key| (key.hash, Arc::new(key.clone()))).collect();
-        let clients = clients(&config, before)?;
+        let clients = clients(&config, before, &stand_ins)?;
         let tls = config.server.tls.as_ref().map(|t| tls::server_config(&t.certificate, &t.key)).transpose()?;
         made.warn_of_shut_out(&config);
         let captures = Captures::new(&config)?;
@@ -304,6 +307,7 @@ impl Live {
             payers: Payers::default(),
             tls,
             clients,
+            stand_ins,
         })
     }
 
@@ -324,7 +328,11 @@ impl Live {
 }
 
 /// A client for each connect timeout in use; those of the configuration before are kept, with their warm connections.
-fn clients(config: &Config, before: Option<&Live>) -> Result<BTreeMap<Duration, HttpClient>, String> {
+fn clients(
+    config: &Config,
+    before: Option<&Live>,
+    stand_ins: &StandIns,
+) -> Result<BTreeMap<Duration, HttpClient>, String> {
     let kept = before.filter(|b| b.config.server.ca_file == config.server.ca_file);
     let tls = tls::client_config(config.server.ca_file.as_deref())?;
     let mut wanted: Vec<Duration> = config.routes.values().map(|r| r.timeouts.connect).collect();
@@ -333,7 +341,7 @@ fn clients(config: &Config, before: Option<&Live>) -> Result<BTreeMap<Duration, 
         .into_iter()
         .map(|connect| {
             let warm = kept.and_then(|b| b.clients.get(&connect)).cloned();
-            (connect, warm.unwrap_or_else(|| client(tls.clone(), connect)))
+            (connect, warm.unwrap_or_else(|| client(tls.clone(), connect, stand_ins.clone())))
         })
         .collect())
 }

@@ -182,7 +182,7 @@ pub(crate) async fn open(
 }
 
 /// Answers the client with what has begun, and goes on from there.
-pub(crate) fn respond(calling: Box<Calling>, journey: Journey, send: Send, opened: Opened) -> Response<ReplyBody> {
+pub(crate) fn respond(calling: Box<Calling>, journey: Box<Journey>, send: Send, opened: Opened) -> Response<ReplyBody> {
     let Opened { parts, flow, relay, ready } = opened;
     let mut headers = parts.headers;
     headers::keep_for_client(&mut headers);
@@ -198,7 +198,7 @@ pub(crate) fn respond(calling: Box<Calling>, journey: Journey, send: Send, opene
 
 async fn relay_on(
     mut calling: Box<Calling>,
-    mut journey: Journey,
+    mut journey: Box<Journey>,
     mut send: Send,
     mut flow: Upflow,
     mut relay: Relay,

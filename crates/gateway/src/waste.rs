@@ -8,13 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
 use twox_hash::XxHash3_64;
 use weir_ledger::Fact;
 use weir_units::Moment;
 
 use crate::bill::Cost;
-use crate::headers;
 
 /// How long an answered request makes an equal one waste.
 const WINDOW: Duration = Duration::from_secs(600);
@@ -111,10 +109,10 @@ impl Answered {
     }
 
     /// Tells requests apart by who asks what of whom.
-    pub(crate) fn content(&self, tenant: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Content {
+    pub(crate) fn content(&self, tenant: &str, path: &str, sdk_retry: Option<u32>, body: &[u8]) -> Content {
         let scope = XxHash3_64::oneshot_with_seed(self.seed, tenant.as_bytes());
         let scope = XxHash3_64::oneshot_with_seed(scope, path.as_bytes());
-        let by_sdk = headers::sdk_retry(headers).is_some_and(|count| count > 0);
+        let by_sdk = sdk_retry.is_some_and(|count| count > 0);
         Content { hash: XxHash3_64::oneshot_with_seed(scope, body), by_sdk }
     }
 
@@ -135,7 +133,6 @@ impl Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::headers::X_STAINLESS_RETRY_COUNT;
 
     fn at(seconds: u64) -> Moment {
         Moment::default() + Duration::from_secs(seconds)
@@ -144,19 +141,16 @@ mod tests {
     #[test]
     fn the_same_within_ten_minutes_is_a_duplicate_and_an_sdk_says_that_it_retries() {
         let answered = Answered::new(7);
-        let none = HeaderMap::new();
-        let mut retried = HeaderMap::new();
-        retried.insert(X_STAINLESS_RETRY_COUNT, "1".parse().unwrap());
-        let first = answered.content("a", "/v1/messages", &none, b"{}");
+        let first = answered.content("a", "/v1/messages", None, b"{}");
         assert_eq!(answered.note(at(0), first), None);
         assert_eq!(answered.note(at(600), first), Some(Waste::Duplicate));
-        let again = answered.content("a", "/v1/messages", &retried, b"{}");
+        let again = answered.content("a", "/v1/messages", Some(1), b"{}");
         assert_eq!(answered.note(at(700), again), Some(Waste::ClientRetry));
         assert_eq!(answered.note(at(1_301), first), None, "more than ten minutes later it is asked anew");
         for (tenant, path, body) in
             [("b", "/v1/messages", "{}"), ("a", "/v1/embeddings", "{}"), ("a", "/v1/messages", "{} ")]
         {
-            let other = answered.content(tenant, path, &none, body.as_bytes());
+            let other = answered.content(tenant, path, None, body.as_bytes());
             assert_eq!(answered.note(at(1_301), other), None, "{tenant} {path} {body}");
         }
     }

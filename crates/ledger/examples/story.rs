@@ -211,7 +211,7 @@ fn call_all(entry: &mut Entry, mut clock: i64, now: i64, (route, input, output):
             None
         };
         let why = if place == 0 { "first" } else { "retry" };
-        let fact = Fact::AttemptStarted { attempt: number, deployment: (*deployment).to_owned(), why };
+        let fact = Fact::AttemptStarted { attempt: number, deployment: (*deployment).into(), why };
         entry.events.push(Event { at: WallTime(clock), stage: Stage::Call, fact });
         let began = WallTime(clock);
         let took = if fault.is_some() {
@@ -230,7 +230,7 @@ fn call_all(entry: &mut Entry, mut clock: i64, now: i64, (route, input, output):
                 draw,
             ));
             let retry_after_ms = (status == 429).then_some(1_500);
-            let (deployment, message) = ((*deployment).to_owned(), message.to_owned());
+            let (deployment, message) = ((*deployment).into(), message.to_owned());
             let fact = Fact::AttemptFailed {
                 attempt: number,
                 deployment,

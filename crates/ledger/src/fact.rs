@@ -77,17 +77,17 @@ pub enum Fact {
         skipped: Vec<(String, String)>,
     },
     /// It got in line for capacity: `limit` of `pool` was in the way, with so many before it.
-    Queued { deployment: String, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
+    Queued { deployment: Arc<str>, pool: String, limit: &'static str, ahead: u64, predicted_ms: u64 },
     /// It had no capacity in time: `limit` of `pool` was in the way, for so long.
-    PassedOver { deployment: String, pool: String, limit: &'static str, wait_ms: u64 },
+    PassedOver { deployment: Arc<str>, pool: String, limit: &'static str, wait_ms: u64 },
     /// It had no capacity so far: about so many tokens are what it would use of the deployment that is to serve it before all others.
-    Estimated { deployment: String, input: u64, output: u64 },
+    Estimated { deployment: Arc<str>, input: u64, output: u64 },
     /// A call was sent upstream.
-    AttemptStarted { attempt: u32, deployment: String, why: &'static str },
+    AttemptStarted { attempt: u32, deployment: Arc<str>, why: &'static str },
     /// A call did not lead to an answer. `message` is cleaned and short.
     AttemptFailed {
         attempt: u32,
-        deployment: String,
+        deployment: Arc<str>,
         #[serde(serialize_with = "fault_class")]
         class: FaultClass,
         status: Option<u16>,
@@ -95,19 +95,19 @@ pub enum Fact {
         retry_after_ms: Option<u64>,
     },
     /// A call led to the answer.
-    AttemptSucceeded { attempt: u32, deployment: String, status: u16, after_ms: u64 },
+    AttemptSucceeded { attempt: u32, deployment: Arc<str>, status: u16, after_ms: u64 },
     /// A deployment was left out, since a budget does not pay for what it may cost.
-    TooDear { deployment: String, budget: String, why: &'static str, needed_usd: String },
+    TooDear { deployment: Arc<str>, budget: String, why: &'static str, needed_usd: String },
     /// Time was spent waiting on purpose: before a retry, for capacity.
     Waited { why: &'static str, for_ms: u64 },
     /// The next deployment was tried.
-    FailedOver { from: String, to: String },
+    FailedOver { from: Arc<str>, to: Arc<str> },
     /// The first content of the answer came.
     FirstContent { attempt: u32, after_ms: u64 },
     /// A cut answer was carried on by another call, which repeated `matched_bytes` bytes of it first.
-    Spliced { from: String, to: String, matched_bytes: u64 },
+    Spliced { from: Arc<str>, to: Arc<str>, matched_bytes: u64 },
     /// A cut answer could not be carried on.
-    SpliceFailed { from: String, to: Option<String>, why: String },
+    SpliceFailed { from: Arc<str>, to: Option<Arc<str>>, why: String },
     /// Chunks of the upstream's stream made no sense and were left out.
     MalformedChunkDropped { count: u64 },
     /// The answer is less than was asked for.
@@ -153,14 +153,14 @@ pub enum Fact {
     CredentialRestored { provider: String },
     /// A model was refused or is not known there, so it is not called for now.
     ModelBenched {
-        deployment: String,
+        deployment: Arc<str>,
         #[serde(serialize_with = "fault_class")]
         class: FaultClass,
         #[serde(serialize_with = "some_wall_time")]
         until: Option<WallTime>,
     },
     /// A benched model works again.
-    ModelRestored { deployment: String },
+    ModelRestored { deployment: Arc<str> },
     /// A limit that is kept to changed; `old` is none where there was none.
     LimitChanged { pool: String, limit: &'static str, old: Option<u64>, new: u64, how: String },
     /// A key was made at run time; `who` asked for it.
@@ -347,7 +347,7 @@ fn fault_class<S: Serializer>(class: &FaultClass, serializer: S) -> Result<S::Ok
 }
 
 /// Bytes of a time as it is written: `2026-11-18T14:47:03.114Z`.
-const WALL_TIME: usize = 24;
+pub(crate) const WALL_TIME: usize = 24;
 
 thread_local! {
     /// The millisecond last written, and what was written.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use weir_units::{NanoUsd, TraceContext, Usage, WallTime};
 
 use crate::entry::{Attempt, Entry};
-use crate::fact::{Event, Fact, rfc_3339};
+use crate::fact::{Event, Fact, WALL_TIME, rfc_3339};
 
 /// The most that is kept for the next record; one attempt takes a tenth of it.
 const LARGEST_KEPT: usize = 16 * 1024;
@@ -27,7 +27,7 @@ impl Entry {
     /// The record as JSON.
     #[must_use]
     pub fn to_json(&self) -> Arc<str> {
-        let mut json = Json(BUFFER.take());
+        let mut json = Json::begun();
         json.object(|json| {
             name!(json, "id").text(&self.id.to_string());
             name!(json, "run").some_text(self.run.as_deref());
@@ -36,13 +36,13 @@ impl Entry {
             name!(json, "tags").tags(&self.tags);
             name!(json, "route").some_text(self.route.as_deref());
             name!(json, "model").some_text(self.model.as_deref());
-            name!(json, "dialect").text(self.dialect);
-            name!(json, "endpoint").text(self.endpoint);
+            name!(json, "dialect").word(self.dialect);
+            name!(json, "endpoint").word(self.endpoint);
             name!(json, "stream").flag(self.stream);
             name!(json, "trace").trace(self.trace);
             name!(json, "sdk_retry").some_number(self.sdk_retry.map(u64::from));
             name!(json, "content").some_hex(self.content);
-            name!(json, "outcome").text(self.outcome.name());
+            name!(json, "outcome").word(self.outcome.name());
             name!(json, "status").some_number(self.status.map(u64::from));
             name!(json, "code").some_text(self.code.as_deref());
             name!(json, "refused_by").some_text(self.refused_by.as_deref());
@@ -69,7 +69,7 @@ impl Event {
     /// The fact with its time and stage as JSON: `{"at": "2026-…Z", "stage": "call", "fact": "AttemptFailed", …}`.
     #[must_use]
     pub fn to_json(&self) -> Arc<str> {
-        let mut json = Json(BUFFER.take());
+        let mut json = Json::begun();
         json.event(self);
         json.shared()
     }
@@ -81,45 +81,56 @@ thread_local! {
 }
 
 /// JSON in the making.
-struct Json(String);
+struct Json {
+    text: String,
+    /// The time that was written last, and where: most times of a record are the same millisecond.
+    last: Option<(i64, usize)>,
+}
 
 impl Json {
+    fn begun() -> Self {
+        Self { text: BUFFER.take(), last: None }
+    }
+
     fn shared(mut self) -> Arc<str> {
-        let text = Arc::from(self.0.as_str());
-        self.0.clear();
-        self.0.shrink_to(LARGEST_KEPT);
-        BUFFER.set(self.0);
+        let text = Arc::from(self.text.as_str());
+        self.text.clear();
+        self.text.shrink_to(LARGEST_KEPT);
+        BUFFER.set(self.text);
         text
     }
 
     fn literal(&mut self, text: &str) {
-        self.0.push_str(text);
+        self.text.push_str(text);
     }
 
     fn object(&mut self, members: impl FnOnce(&mut Self)) {
-        self.0.push('{');
+        self.text.push('{');
         members(self);
-        self.0.push('}');
+        self.text.push('}');
     }
 
     /// Begins a member with what [`name!`] made of its name.
     fn begin(&mut self, name: &'static str) -> &mut Self {
-        let after_another = !self.0.ends_with('{');
+        let after_another = !self.text.ends_with('{');
         self.literal(if after_another { name } else { &name[1..] });
         self
     }
 
     fn text(&mut self, text: &str) {
-        // Without an early end, so that the compiler can look at many bytes at once.
-        let escaped = text.bytes().fold(false, |found, b| found | (b < b' ') | (b == b'"') | (b == b'\\'));
-        if escaped {
+        if needs_escapes(text.as_bytes()) {
             // A text always serialises.
             self.literal(&serde_json::to_string(text).unwrap_or_default());
         } else {
-            self.0.push('"');
-            self.literal(text);
-            self.0.push('"');
+            self.word(text);
         }
+    }
+
+    /// A text that needs no escapes.
+    fn word(&mut self, text: &str) {
+        self.text.push('"');
+        self.text.push_str(text);
+        self.text.push('"');
     }
 
     fn some_text(&mut self, text: Option<&str>) {
@@ -136,7 +147,7 @@ impl Json {
             unit *= 10;
         }
         while unit > 0 {
-            self.0.push(digit(number / unit));
+            self.text.push(digit(number / unit));
             unit /= 10;
         }
     }
@@ -156,7 +167,7 @@ impl Json {
         match number {
             Some(number) => {
                 // Writing to a text does not fail.
-                let _ = write!(self.0, "\"{number:016x}\"");
+                let _ = write!(self.text, "\"{number:016x}\"");
             }
             None => self.literal("null"),
         }
@@ -165,10 +176,10 @@ impl Json {
     fn trace(&mut self, trace: Option<TraceContext>) {
         match trace {
             Some(TraceContext { trace_id, parent: 0, flags }) => {
-                let _ = write!(self.0, r#"{{"id":"{trace_id:032x}","parent":null,"flags":{flags}}}"#);
+                let _ = write!(self.text, r#"{{"id":"{trace_id:032x}","parent":null,"flags":{flags}}}"#);
             }
             Some(TraceContext { trace_id, parent, flags }) => {
-                let _ = write!(self.0, r#"{{"id":"{trace_id:032x}","parent":"{parent:016x}","flags":{flags}}}"#);
+                let _ = write!(self.text, r#"{{"id":"{trace_id:032x}","parent":"{parent:016x}","flags":{flags}}}"#);
             }
             None => self.literal("null"),
         }
@@ -179,30 +190,37 @@ impl Json {
         match amount {
             Some(amount) => {
                 // Writing to a text does not fail.
-                let _ = write!(self.0, "\"{amount}\"");
+                let _ = write!(self.text, "\"{amount}\"");
             }
             None => self.literal("null"),
         }
     }
 
     fn time(&mut self, at: WallTime) {
-        self.0.push('"');
-        match rfc_3339(at) {
-            Some(text) => self.literal(std::str::from_utf8(&text).unwrap_or_default()),
-            None => self.literal(&at.to_string()),
+        if let Some((millis, place)) = self.last
+            && millis == at.millis()
+        {
+            return self.text.extend_from_within(place..place + WALL_TIME + 2);
         }
-        self.0.push('"');
+        let place = self.text.len();
+        match rfc_3339(at) {
+            Some(text) => {
+                self.word(std::str::from_utf8(&text).unwrap_or_default());
+                self.last = Some((at.millis(), place));
+            }
+            None => self.word(&at.to_string()),
+        }
     }
 
     fn array<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        self.0.push('[');
+        self.text.push('[');
         for (place, item) in items.iter().enumerate() {
             if place > 0 {
-                self.0.push(',');
+                self.text.push(',');
             }
             write(self, item);
         }
-        self.0.push(']');
+        self.text.push(']');
     }
 
     /// The names are few and of harmless characters, and written like any other text all the same.
@@ -247,12 +265,12 @@ impl Json {
     }
 
     fn event(&mut self, event: &Event) {
-        self.0.push('{');
+        self.text.push('{');
         name!(self, "at").time(event.at);
-        name!(self, "stage").text(event.stage.name());
+        name!(self, "stage").word(event.stage.name());
         if !self.usual_fact(&event.fact) {
             // The fact is an object of its own; its members go on in this one.
-            self.0.push(',');
+            self.text.push(',');
             let fact = serde_json::to_string(&event.fact).unwrap_or_default();
             self.literal(fact.strip_prefix('{').unwrap_or("}"));
         }
@@ -260,7 +278,7 @@ impl Json {
 
     /// Writes the members of a fact that many requests have; serde writes all others.
     fn usual_fact(&mut self, fact: &Fact) -> bool {
-        name!(self, "fact").text(fact.name());
+        name!(self, "fact").word(fact.name());
         match fact {
             Fact::Admitted { key, tenant, route, tools } => {
                 name!(self, "key").some_text(key.as_deref());
@@ -276,7 +294,7 @@ impl Json {
             Fact::AttemptStarted { attempt, deployment, why } => {
                 name!(self, "attempt").number(u64::from(*attempt));
                 name!(self, "deployment").text(deployment);
-                name!(self, "why").text(why);
+                name!(self, "why").word(why);
             }
             Fact::FirstContent { attempt, after_ms } => {
                 name!(self, "attempt").number(u64::from(*attempt));
@@ -289,7 +307,7 @@ impl Json {
                 name!(self, "after_ms").number(*after_ms);
             }
             Fact::Wasted { why, input, output, cost_usd, estimated } => {
-                name!(self, "why").text(why);
+                name!(self, "why").word(why);
                 name!(self, "input").number(*input);
                 name!(self, "output").number(*output);
                 name!(self, "cost_usd").dollars(*cost_usd);
@@ -297,13 +315,28 @@ impl Json {
             }
             Fact::Answered { status } => name!(self, "status").number(u64::from(*status)),
             _ => {
-                self.0.truncate(self.0.len() - fact.name().len() - r#","fact":"""#.len());
+                self.text.truncate(self.text.len() - fact.name().len() - r#","fact":"""#.len());
                 return false;
             }
         }
-        self.0.push('}');
+        self.text.push('}');
         true
     }
+}
+
+/// Whether JSON would write a byte of this text otherwise. Eight bytes at a time (Sean Anderson, Bit Twiddling Hacks:
+/// "Determine if a word has a byte less than n"): texts are short, so that wider steps would not pay.
+fn needs_escapes(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word & HIGH;
+    let found = |word: u64| {
+        below(word, b' ') | below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1)
+    };
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().fold(found(u64::from_le_bytes(last)), |all, word| all | found(u64::from_le_bytes(*word))) != 0
 }
 
 #[cfg(test)]
@@ -315,16 +348,31 @@ mod tests {
     use crate::{Intent, Outcome, Stage};
 
     #[test]
+    fn what_needs_escapes_is_found_wherever_it_stands() {
+        for length in 0..20 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = vec![b'x'; length];
+                    text[place] = byte;
+                    let needed = byte < b' ' || byte == b'"' || byte == b'\\';
+                    assert_eq!(needs_escapes(&text), needed, "{byte} at {place} of {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn usual_facts_are_written_as_serde_writes_them() {
         let name = || "open\"ai/gpt".to_owned();
+        let deployment = || Arc::from("open\"ai/gpt");
         for fact in [
             Fact::Admitted { key: None, tenant: Some(Arc::from("t")), route: Arc::from("smart"), tools: false },
             Fact::Admitted { key: None, tenant: None, route: Arc::from("smart"), tools: true },
             Fact::Routed { candidates: vec![name(), name()], skipped: Vec::new() },
             Fact::Routed { candidates: vec![name()], skipped: vec![(name(), name())] },
-            Fact::AttemptStarted { attempt: 1, deployment: name(), why: "first" },
+            Fact::AttemptStarted { attempt: 1, deployment: deployment(), why: "first" },
             Fact::FirstContent { attempt: 2, after_ms: 0 },
-            Fact::AttemptSucceeded { attempt: 2, deployment: name(), status: 200, after_ms: u64::MAX },
+            Fact::AttemptSucceeded { attempt: 2, deployment: deployment(), status: 200, after_ms: u64::MAX },
             Fact::Answered { status: 200 },
             Fact::Wasted { why: "duplicate", input: 7, output: 0, cost_usd: Some(NanoUsd(1_500)), estimated: true },
             Fact::Wasted { why: "truncated", input: 0, output: 1, cost_usd: None, estimated: false },
@@ -373,7 +421,7 @@ mod tests {
             cost_estimated: true,
         });
         entry.sum_costs();
-        let fact = Fact::SpliceFailed { from: odd.to_owned(), to: None, why: String::new() };
+        let fact = Fact::SpliceFailed { from: odd.into(), to: None, why: String::new() };
         entry.events.push(Event { at: WallTime(-1), stage: Stage::Stream, fact });
         let read: serde_json::Value = serde_json::from_str(&entry.to_json()).unwrap();
         assert_eq!(read["run"], odd);

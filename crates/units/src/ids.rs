@@ -102,6 +102,14 @@ impl TryFrom<String> for DeploymentId {
     }
 }
 
+impl DeploymentId {
+    /// `provider/model`, as it [displays](fmt::Display), without the detours of formatting.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        [&*self.provider, "/", &*self.model].concat().into()
+    }
+}
+
 impl fmt::Display for DeploymentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.provider, self.model)

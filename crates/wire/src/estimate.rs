@@ -98,6 +98,12 @@ struct Remembered {
 }
 
 impl Calibration {
+    /// Whether the next report of `model` is one to learn from: of a model that is known well by now not each is, and a body need
+    /// not be measured for the others.
+    pub fn is_due(&mut self, model: &str) -> bool {
+        self.models.get_mut(model).is_none_or(|known| known.learned.is_due())
+    }
+
     /// Takes in that a body of this measure was `tokens` of input to `model`. A body with media teaches nothing, and neither
     /// does a report that no text of its size can have.
     pub fn observe(&mut self, model: &str, measure: &Measure, tokens: Tokens) {
@@ -231,6 +237,17 @@ mod tests {
         assert_eq!(calibration.estimate("m", &body), Tokens(400));
         assert_eq!(calibration.estimate("another", &body), before, "each model has its own tokenizer");
         assert_eq!(count_tokens_answer(Tokens(7)), br#"{"input_tokens":7}"#);
+    }
+
+    #[test]
+    fn of_a_model_that_is_known_well_one_report_in_eight_is_learned_from() {
+        let mut calibration = Calibration::default();
+        let body = measure(&b"some words ".repeat(10));
+        assert!(calibration.is_due("m") && calibration.is_due("m"), "nothing is known of it yet");
+        calibration.observe("m", &body, Tokens(30));
+        assert!((0..512).all(|_| calibration.is_due("m")));
+        assert_eq!((0..800).filter(|_| calibration.is_due("m")).count(), 100);
+        assert!(calibration.is_due("another"));
     }
 
     #[test]

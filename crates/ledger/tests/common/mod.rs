@@ -58,7 +58,7 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
         },
         Attempt { usage: Some(usage), cost_usd: Some(COST), ..attempt(&anthropic, 41, 900) },
     ];
-    let (first, second) = (openai.to_string(), anthropic.to_string());
+    let (first, second) = (Arc::clone(&openai), Arc::clone(&anthropic));
     let facts = [
         (
             Stage::Admit,
@@ -69,20 +69,20 @@ pub(crate) fn entry(n: u64) -> Box<Entry> {
                 tools: false,
             },
         ),
-        (Stage::Route, Fact::Routed { candidates: vec![first.clone(), second.clone()], skipped: vec![] }),
-        (Stage::Call, Fact::AttemptStarted { attempt: 1, deployment: first.clone(), why: "first" }),
+        (Stage::Route, Fact::Routed { candidates: vec![first.to_string(), second.to_string()], skipped: vec![] }),
+        (Stage::Call, Fact::AttemptStarted { attempt: 1, deployment: Arc::clone(&first), why: "first" }),
         (
             Stage::Call,
             Fact::AttemptFailed {
                 attempt: 1,
-                deployment: first.clone(),
+                deployment: Arc::clone(&first),
                 class: FaultClass::Overloaded,
                 status: Some(529),
                 message: "Overloaded".to_owned(),
                 retry_after_ms: None,
             },
         ),
-        (Stage::Call, Fact::FailedOver { from: first, to: second.clone() }),
+        (Stage::Call, Fact::FailedOver { from: first, to: second }),
         (Stage::Stream, Fact::FirstContent { attempt: 2, after_ms: 210 }),
         (Stage::Settle, Fact::Answered { status: 200 }),
     ];

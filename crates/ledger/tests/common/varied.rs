@@ -84,7 +84,7 @@ fn calls(entry: &mut Entry, draw: &mut Draw) {
         };
         let priced = draw.below(12) > 0;
         let event = |fact: Fact| Event { at: entry.started_at, stage: Stage::Call, fact };
-        let started = Fact::AttemptStarted { attempt: n, deployment: deployment.to_string(), why: "first" };
+        let started = Fact::AttemptStarted { attempt: n, deployment: Arc::clone(&deployment), why: "first" };
         entry.events.push(event(started));
         let cost = if failed && draw.below(3) > 0 { NanoUsd(0) } else { NanoUsd(draw.below(90_000_000).cast_signed()) };
         entry.attempts.push(Attempt {

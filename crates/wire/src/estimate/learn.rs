@@ -51,12 +51,14 @@ impl Learned {
         terms(features).iter().zip(&self.weights).map(|(term, weight)| term * weight).sum()
     }
 
+    /// Whether the next report is one to learn from.
+    pub(super) fn is_due(&mut self) -> bool {
+        self.reports += 1;
+        self.reports <= ENOUGH || self.reports.is_multiple_of(8)
+    }
+
     /// Takes in that these features were so many `tokens`, more than none.
     pub(super) fn observe(&mut self, features: &Features, tokens: f64) {
-        self.reports += 1;
-        if self.reports > ENOUGH && !self.reports.is_multiple_of(8) {
-            return;
-        }
         let terms = terms(features).map(|term| term / tokens);
         let error = 1.0 - terms.iter().zip(&self.weights).map(|(term, weight)| term * weight).sum::<f64>();
         let trust = (FAR * self.error.max(LEAST_ERROR) / error.abs().max(1e-9)).min(1.0);
