@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 use weir_gateway::{AskFault, Operator};
 
+use crate::ledger::Place;
 use crate::terminal::{NO, UNREACHABLE, USAGE, fail, say};
+use crate::{Common, reading};
 
 /// The variable that holds the admin key.
 const ADMIN_KEY: &str = "WEIR_ADMIN_KEY";
@@ -29,6 +31,21 @@ impl Server {
     pub(crate) fn operator(&self) -> Result<Operator, AskFault> {
         let key = std::env::var(ADMIN_KEY).ok().filter(|key| !key.is_empty());
         Operator::new(&self.url, key.as_deref(), self.ca_file.as_deref())
+    }
+
+    /// The configuration's ledger in the place of a gateway that gave no answer, where nobody said which gateway; else why there is none.
+    pub(crate) fn ledger_instead(&self, common: &Common, fault: &AskFault, what: &str) -> Result<Place, ExitCode> {
+        let configured = || {
+            let config = reading::config(common).filter(reading::is_there)?;
+            Place::configured(&config).ok()
+        };
+        match (fault, self.is_default().then(configured).flatten()) {
+            (AskFault::Unreachable(why), Some(place)) => {
+                say(format_args!("{why}; these are the {what} of {place}"));
+                Ok(place)
+            }
+            _ => Err(no_answer(fault)),
+        }
     }
 
     /// Whether nobody said where it is.

@@ -177,13 +177,15 @@ fn notifier(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<Noti
             None
         }
     };
-    let url = url.filter(|url| check_url(name, url, table.at("url"), log));
+    let unset = table.secret("url").is_some_and(|url| !url.is_set());
+    let url = url.filter(|url| unset || check_url(name, url, table.at("url"), log));
     let secret = table.secret("secret").cloned();
     if kind != NotifierKind::Slack {
         missing("secret", "{ env = \"ALERTS_SECRET\" }", log);
     }
     if let Some(secret) = &secret
         && kind == NotifierKind::Webhook
+        && secret.is_set()
         && secret.expose().len() < SHORTEST_SECRET
     {
         let message = format!("the secret of notifier `{}` has {} characters", shown(name), secret.expose().len());
