@@ -92,7 +92,8 @@ fn lines(evidence: &Evidence, outages: &[Outage], judged: &[&RouteSetup]) -> Vec
             (None, _) => "; nobody else serves it".to_owned(),
             (Some(survivor), None) => format!("; {survivor} serves"),
             (Some(survivor), Some((ceiling, share))) => {
-                format!("; {survivor} serves, {ceiling} at {}", percent(*share))
+                let span = if ceiling.ends_with("/day") { ", were it a whole day" } else { "" };
+                format!("; {survivor} serves, {ceiling} at {}{span}", percent(*share))
             }
         };
         let said = match &outage.lost {
