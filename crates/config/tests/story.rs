@@ -618,6 +618,9 @@ key = { env = "BATCH_KEY" }
         load(file, &WithoutSecrets(&world)).faults.into_iter().map(|fault| fault.message).collect();
     assert_eq!(
         faults,
-        ["the key of admin `alice` has 5 characters, and 24 are the fewest", "unknown key `strategie` in `[routes.smart]`"]
+        [
+            "the key of admin `alice` has 5 characters, and 24 are the fewest",
+            "unknown key `strategie` in `[routes.smart]`"
+        ]
     );
 }

@@ -144,9 +144,15 @@ mod tests {
         ] {
             assert_eq!(time(text, NOW), Ok(WallTime(expected)), "{text}");
         }
-        for wrong in
-            ["", "yesterday", "2026", "2026-02-30", "2026-11-18T25:00:00Z", "2026-11-18T14:47:03", "2026-11-18T14:47:03.Z"]
-        {
+        for wrong in [
+            "",
+            "yesterday",
+            "2026",
+            "2026-02-30",
+            "2026-11-18T25:00:00Z",
+            "2026-11-18T14:47:03",
+            "2026-11-18T14:47:03.Z",
+        ] {
             assert!(time(wrong, NOW).is_err(), "{wrong}");
         }
     }

@@ -82,7 +82,7 @@ pub fn percent(share: f64) -> String {
         t if t < 1.0 && share > 0.0 => "< 0.1".to_owned(),
         t if t >= 1_000.0 && share < 1.0 => "> 99.9".to_owned(),
         t if t > 99_990.0 => "> 9,999".to_owned(),
-        t if t >= 1_000.0 || t % 10.0 == 0.0 => format!("{:.0}", (t / 10.0).round()),
+        t if t >= 1_000.0 || t % 10.0 == 0.0 => format!("{:.0}", share * 100.0),
         t => format!("{:.1}", t / 10.0),
     };
     format!("{text}{GAP}%")
@@ -208,7 +208,8 @@ mod tests {
             (percent(0.92), "92 %"),
             (percent(0.999_9), "> 99.9 %"),
             (percent(1.0), "100 %"),
-            (percent(7.895), "790 %"),
+            (percent(7.8947), "789 %"),
+            (percent(0.999_96), "> 99.9 %"),
             (percent(1e9), "> 9,999 %"),
             (percent(f64::NAN), "—"),
             (whole_percent(0.0), "0 %"),

@@ -42,9 +42,12 @@ impl Place {
     pub(crate) fn configured(config: &Config) -> Result<Self, String> {
         match &config.ledger.postgres {
             Some(url) if !url.is_set() => {
-                Err("`ledger.url` refers to a secret that is not set here: set it, or name a ledger with --ledger".to_owned())
+                Err("`ledger.url` refers to a secret that is not set here: set it, or name a ledger with --ledger"
+                    .to_owned())
             }
-            Some(url) => Postgres::parse(url.expose()).map(Self::Postgres).map_err(|why| format!("`ledger.url`: {why}")),
+            Some(url) => {
+                Postgres::parse(url.expose()).map(Self::Postgres).map_err(|why| format!("`ledger.url`: {why}"))
+            }
             None => Ok(Self::File(config.ledger.path.clone())),
         }
     }

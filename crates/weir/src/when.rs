@@ -206,8 +206,19 @@ mod tests {
         for second in ["14:47:03", "1795013223", "1795013223114", "2026-11-18T14:47:03+00:00"] {
             assert_eq!(span(second, &Zone::UTC), (minute + 3, minute + 4), "{second}");
         }
-        for wrong in ["", "soon", "14", "2026", "-1795013223", "25:00", "14:60", "2026-02-30 14:47", "2026-11-18", "14:47:03:01", "\u{1b}[2J"]
-        {
+        for wrong in [
+            "",
+            "soon",
+            "14",
+            "2026",
+            "-1795013223",
+            "25:00",
+            "14:60",
+            "2026-02-30 14:47",
+            "2026-11-18",
+            "14:47:03:01",
+            "\u{1b}[2J",
+        ] {
             let why = around(wrong, &Zone::UTC, NOW).unwrap_err();
             assert!(why.contains("is no time") && !why.contains('\u{1b}'), "{why}");
         }

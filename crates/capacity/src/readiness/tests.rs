@@ -266,6 +266,13 @@ fn too_few_requests_are_no_share_but_a_full_ceiling_is_full() {
     assert!(failing(&evidence).is_empty());
     assert_eq!(graded(&evidence).exit_code(), 3);
     assert_eq!(said(&evidence, 1), "99 requests in 30 d are too few for a share");
+    // Nor do they tell whether a secondary would serve; but that there is none is plain.
+    evidence.secondaries.as_mut().unwrap()[0].answers = 3;
+    assert_eq!(said(&evidence, 6), "99 requests in 30 d are too few for a share");
+    assert!(failing(&evidence).is_empty());
+    let mut alone = evidence.clone();
+    setup(&mut alone).routes[1].deployments.truncate(1);
+    assert!(failing(&alone).contains(&6));
     evidence.peaks.as_mut().unwrap()[0].used = 290_000.0;
     assert_eq!(failing(&evidence), [5]);
 }

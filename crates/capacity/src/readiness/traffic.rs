@@ -24,7 +24,7 @@ fn share(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
 }
 
-fn too_few(requests: u64, days: u64) -> Gap {
+pub(super) fn too_few(requests: u64, days: u64) -> Gap {
     let why = match requests {
         0 => format!("no requests in {days} d"),
         1 => format!("1 request in {days} d is too few for a share"),

@@ -148,7 +148,9 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
         }
         false => {
             let which = if ladder.breaker_off.is_some() { "all" } else { "those" };
-            format!("{opens}: {which} requests wait up to {connect} to connect, or {headers} without headers, before they move on")
+            format!(
+                "{opens}: {which} requests wait up to {connect} to connect, or {headers} without headers, before they move on"
+            )
         }
     };
     let failover = desk.and_then(|desk| desk.failover.iter().find(|failover| failover.without == down));

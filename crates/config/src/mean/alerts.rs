@@ -239,9 +239,15 @@ fn bare_tier(written: &str) -> &str {
 mod tests {
     #[test]
     fn a_tier_is_called_alike_whether_or_not_the_word_is_written() {
-        for (written, bare) in
-            [("3", "3"), ("tier 3", "3"), (" Tier-3 ", "3"), ("tier3", "3"), ("scale", "scale"), ("tier", "tier"), ("tiered", "tiered")]
-        {
+        for (written, bare) in [
+            ("3", "3"),
+            ("tier 3", "3"),
+            (" Tier-3 ", "3"),
+            ("tier3", "3"),
+            ("scale", "scale"),
+            ("tier", "tier"),
+            ("tiered", "tiered"),
+        ] {
             assert_eq!(super::bare_tier(written), bare, "{written}");
         }
     }

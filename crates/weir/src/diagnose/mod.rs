@@ -81,7 +81,8 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 /// The time that `--since` and `--at` mean.
 pub(crate) fn span(since: &str, at: Option<&str>, zone: &Zone) -> Result<(WallTime, WallTime), String> {
     let now = when::now();
-    let until = at.map(|at| when::moment(at, zone, now)).transpose().map_err(|why| format!("--at: {why}"))?.unwrap_or(now);
+    let until =
+        at.map(|at| when::moment(at, zone, now)).transpose().map_err(|why| format!("--at: {why}"))?.unwrap_or(now);
     let since = when::since(since, zone, until).map_err(|why| format!("--since: {why}"))?;
     Ok((since, until))
 }

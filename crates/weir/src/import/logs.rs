@@ -186,7 +186,8 @@ fn intake(common: &Common, arguments: &Arguments) -> Result<Intake, ExitCode> {
     let options = options(common, arguments.ledger.as_deref())?;
     let mut writer = None;
     if !arguments.dry_run {
-        let runtime = runtime().map_err(|error| fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")))?;
+        let runtime =
+            runtime().map_err(|error| fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")))?;
         let importer = runtime.block_on(Importer::open(&options)).map_err(|error| fail(UNREACHABLE, error))?;
         let (groups, coming) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || write_all(&runtime, importer, &coming));

@@ -106,10 +106,10 @@ fn proof_peaks(proof: &Proof) -> Option<String> {
 }
 
 fn cost(plan: &Plan) -> String {
-    let usd = plan
-        .cost
-        .usd
-        .map_or_else(|| "—: a price is not known".to_owned(), |usd| format!("≈ {} a month", numbers::about_dollars(usd)));
+    let usd = plan.cost.usd.map_or_else(
+        || "—: a price is not known".to_owned(),
+        |usd| format!("≈ {} a month", numbers::about_dollars(usd)),
+    );
     let calendar = plan.cost.calendar;
     format!("{usd} at {} h on {} days, {} requests", calendar.hours, calendar.days, numbers::short(plan.cost.requests))
 }
