@@ -65,7 +65,12 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
             Ok(place) => runtime.block_on(read(&place, &query)).map_err(|why| fail(UNREACHABLE, why)),
             Err(why) => Err(fail(USAGE, why)),
         },
-        None => runtime.block_on(ask(common, arguments, &query)),
+        None => runtime.block_on(arguments.server.ask_or_read(
+            common,
+            "sums",
+            async |operator| ask_gateway(operator, arguments, &query).await,
+            async |place| read(place, &query).await,
+        )),
     };
     let answer = match answer {
         Ok(answer) => answer,
@@ -82,21 +87,6 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
-}
-
-/// Asks the gateway; where none answers at the usual address, reads the configuration's ledger.
-async fn ask(common: &Common, arguments: &Arguments, query: &SpendQuery) -> Result<String, ExitCode> {
-    let asked = match arguments.server.operator() {
-        Ok(operator) => ask_gateway(&operator, arguments, query).await,
-        Err(fault) => Err(fault),
-    };
-    match asked {
-        Ok(answer) => Ok(answer),
-        Err(fault) => {
-            let place = arguments.server.ledger_instead(common, &fault, "sums")?;
-            read(&place, query).await.map_err(|why| fail(UNREACHABLE, why))
-        }
-    }
 }
 
 async fn ask_gateway(operator: &Operator, arguments: &Arguments, query: &SpendQuery) -> Result<String, AskFault> {

@@ -84,9 +84,9 @@ mod tests {
         assert_eq!(query("", now).unwrap().since.0, now.0 - 7 * 86_400_000_000);
         for (text, why) in [
             ("by=colour", "key, tenant, model"),
-            ("since=long", "is not a duration"),
+            ("since=long", "`long` is not a time: a duration before now"),
             ("top=all", "number of rows"),
-            ("since=%1b%5b2J", "is not a duration"),
+            ("since=%1b%5b2J", "is not a time"),
             ("colour=red", "no filter"),
         ] {
             let refusal = query(text, now).unwrap_err();

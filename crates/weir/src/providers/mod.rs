@@ -67,7 +67,12 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
             Err(code) => Err(code),
         }
     } else {
-        runtime.block_on(ask(common, arguments))
+        runtime.block_on(arguments.server.ask_or_read(
+            common,
+            "figures",
+            async |operator| Answer::ask(operator).await,
+            async |place| read(place, when::now()).await,
+        ))
     };
     let answer = match answer {
         Ok(answer) => answer,
@@ -81,21 +86,6 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         return fail(UNKNOWN, "nothing was asked of any provider yet: there is nothing to measure");
     }
     ExitCode::SUCCESS
-}
-
-/// Asks the gateway; where none answers at the usual address, reads the configuration's ledger.
-async fn ask(common: &Common, arguments: &Arguments) -> Result<Answer, ExitCode> {
-    let asked = match arguments.server.operator() {
-        Ok(operator) => Answer::ask(&operator).await,
-        Err(fault) => Err(fault),
-    };
-    match asked {
-        Ok(answer) => Ok(answer),
-        Err(fault) => {
-            let place = arguments.server.ledger_instead(common, &fault, "figures")?;
-            read(&place, when::now()).await.map_err(|why| fail(UNREACHABLE, why))
-        }
-    }
 }
 
 async fn read(place: &Place, at: WallTime) -> Result<Answer, String> {
