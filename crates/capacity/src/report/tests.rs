@@ -36,7 +36,7 @@ fn report() -> Weekly {
             ..ChoiceView::default()
         }],
         model: Some(ModelView {
-            name: "slot of week".into(),
+            words: "slot of week".into(),
             nights: Some(14),
             error: Some(0.043),
             coverage90: Some(0.89),
