@@ -117,7 +117,7 @@ mod tests {
             ("limit=all", "a number of rows"),
             ("order=random", "oldest or newest"),
             ("after=-1", "a row's number"),
-            ("since=%1b%5b2J", "`?[2J` is not a span"),
+            ("since=%1b%5b2J", "`?[2J` is not a time"),
             ("colour=red", "no filter"),
         ] {
             let refusal = query(text, now).unwrap_err();
