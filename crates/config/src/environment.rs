@@ -15,6 +15,11 @@ pub trait Environment {
     /// # Errors
     /// As the file system says, also where the text is not UTF-8.
     fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// Whether a secret that is not set is a fault.
+    fn needs_secrets(&self) -> bool {
+        true
+    }
 }
 
 /// The process's own variables and file system.
@@ -28,5 +33,24 @@ impl Environment for ProcessEnvironment {
 
     fn read(&self, path: &Path) -> io::Result<String> {
         std::fs::read_to_string(path)
+    }
+}
+
+/// Another's variables and files, for whoever reads a configuration and serves nothing: a secret that is not set there is
+/// [`Secret::unset`](crate::Secret::unset), and no fault.
+#[derive(Clone, Copy)]
+pub struct WithoutSecrets<'e>(pub &'e dyn Environment);
+
+impl Environment for WithoutSecrets<'_> {
+    fn var(&self, name: &str) -> Option<String> {
+        self.0.var(name)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        self.0.read(path)
+    }
+
+    fn needs_secrets(&self) -> bool {
+        false
     }
 }

@@ -10,10 +10,13 @@ use ring::digest;
 use weir_engine::Priority;
 use weir_units::Limits;
 
-use crate::{CapturePart, GuardsPart};
+use crate::{CapturePart, GuardsPart, Secret};
 
 /// The 64 characters of base64url (RFC 4648, section 5).
 const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The hash of a key that is not set where nobody needs it: no text is known to have it.
+pub(crate) const UNSET: [u8; 32] = [0; 32];
 
 /// What a client authenticates with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,11 @@ pub fn hash_key(text: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
     hash
+}
+
+/// The hash of a key that the configuration refers to.
+pub(crate) fn hash_secret(key: &Secret) -> [u8; 32] {
+    if key.is_set() { hash_key(key.expose()) } else { UNSET }
 }
 
 /// A hash as `key-hash` takes it: 64 lower-case hexadecimal digits.

@@ -28,7 +28,7 @@ mod written;
 
 pub use admin::{Admin, Right, Role};
 pub use capture::{Capture, CapturePart};
-pub use environment::{Environment, ProcessEnvironment};
+pub use environment::{Environment, ProcessEnvironment, WithoutSecrets};
 pub use fault::{Fault, Place, Report};
 pub use guards::GuardsPart;
 pub use key::{Key, generate_key, hash_key, hex, may_use};

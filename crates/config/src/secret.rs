@@ -16,6 +16,18 @@ impl Secret {
         Self(text.into())
     }
 
+    /// Stands for a secret that is not set where nobody needs it; an empty one is never read.
+    #[must_use]
+    pub fn unset() -> Self {
+        Self::new("")
+    }
+
+    /// Whether it is one, and does not only stand for one.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The credential itself, for the one place that sends or compares it.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use weir_config::{AfterCut, Config, Environment, Report, Role, Source, from_environment, hash_key, load, may_use};
+use weir_config::{
+    AfterCut, Config, Environment, Report, Role, Source, WithoutSecrets, from_environment, hash_key, load, may_use,
+};
 use weir_engine::{
     BreakerSettings, BudgetMode, BudgetScope, BudgetSettings, Lending, Period, Priority, RetrySettings,
     Strategy as Order, UnknownPrice,
@@ -555,4 +557,70 @@ proptest! {
         let report = keys().load(&String::from_utf8_lossy(&text));
         prop_assert_eq!(report.config.is_none(), !report.faults.is_empty());
     }
+}
+
+#[test]
+fn whoever_serves_nothing_needs_no_secret_and_what_is_written_is_checked_all_the_same() {
+    let text = r#"
+[server]
+listen = "0.0.0.0:443"
+admin-key = { env = "WEIR_ADMIN_KEY" }
+tls = { certificate = "cert.pem", key = "key.pem" }
+[admins.alice]
+key = { env = "ALICE_KEY" }
+[admins.bob]
+key = { env = "BOB_KEY" }
+[ledger]
+url = { env = "DATABASE_URL" }
+[owner]
+name = "Platform on-call"
+notify = ["slack", "hook"]
+[notifiers.slack]
+kind = "slack"
+url = { env = "SLACK_WEBHOOK_URL" }
+[notifiers.hook]
+kind = "webhook"
+url = "https://alerts.example/weir"
+secret = { file = "/run/secrets/hook" }
+[providers.openai]
+api-key = { env = "OPENAI_API_KEY" }
+[providers.anthropic]
+[providers.own]
+kind = "openai-compatible"
+base-url = "https://llm.example/v1"
+headers = { authorization = { env = "OWN_KEY" } }
+[routes.smart]
+deployments = ["openai/gpt-5.2", "anthropic/claude-sonnet-5.5"]
+[keys.app]
+key = { env = "APP_KEY" }
+[keys.batch]
+key = { env = "BATCH_KEY" }
+"#;
+    let file = Path::new("/etc/weir/weir.toml");
+    // In CI a secret that is not there is often an empty variable.
+    let world = || World::with(&[("HOME", "/root"), ("APP_KEY", "")]).file("/etc/weir/weir.toml", text);
+    assert_eq!(load(file, &world()).faults.len(), 13, "whoever serves needs them all");
+    let world = world();
+    let report = load(file, &WithoutSecrets(&world));
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    let config = report.config.unwrap();
+    assert_eq!((config.providers.len(), config.keys.len(), config.admins.len()), (3, 2, 2));
+    assert_eq!(config.notifiers.len(), 2);
+    // Nothing that a request could carry stands for any of them.
+    let unset = config.providers["openai"].api_key.as_ref().unwrap();
+    assert!(!unset.is_set() && unset.expose().is_empty());
+    assert_eq!(config.keys["app"].hash, [0; 32]);
+    assert!(config.ledger.postgres.is_some_and(|url| !url.is_set()));
+
+    let wrong = text.replace("[routes.smart]", "[routes.smart]\nstrategie = 1");
+    let world = World::with(&[("HOME", "/root"), ("ALICE_KEY", "short")]).file("/etc/weir/weir.toml", &wrong);
+    let faults: Vec<String> =
+        load(file, &WithoutSecrets(&world)).faults.into_iter().map(|fault| fault.message).collect();
+    assert_eq!(
+        faults,
+        [
+            "the key of admin `alice` has 5 characters, and 24 are the fewest",
+            "unknown key `strategie` in `[routes.smart]`"
+        ]
+    );
 }

@@ -89,20 +89,18 @@ impl Filter {
     }
 }
 
-/// Reads a time: a duration before `now` (`7d`), milliseconds since 1970, or RFC 3339 in UTC (`2026-11-18`, `2026-11-18T14:47:03Z`).
+/// Reads a time: a duration before `now` (`7d`), seconds or milliseconds since 1970, or RFC 3339 in UTC (`2026-11-18`, `2026-11-18T14:47:03Z`).
 ///
 /// # Errors
 /// What a time is written as, as the end of a sentence.
 pub fn time(text: &str, now: WallTime) -> Result<WallTime, &'static str> {
     let ago = |span: Duration| WallTime(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
-    if let Ok(millis) = text.parse::<i64>() {
-        return Ok(WallTime(millis.saturating_mul(1_000)));
+    let wrong = "a time: a duration before now (7d), seconds or milliseconds since 1970, or 2026-11-18T14:47:03Z";
+    if let Ok(count) = text.parse::<i64>() {
+        // What is too little for seconds of our days is milliseconds, as it always was.
+        return Ok(WallTime::from_epoch(count).unwrap_or(WallTime(count.saturating_mul(1_000))));
     }
-    parse_duration(text)
-        .ok()
-        .map(ago)
-        .or_else(|| date(text))
-        .ok_or("a time: a duration before now (7d), milliseconds since 1970, or 2026-11-18T14:47:03Z")
+    parse_duration(text).ok().map(ago).or_else(|| date(text)).ok_or(wrong)
 }
 
 fn date(text: &str) -> Option<WallTime> {
@@ -134,10 +132,13 @@ mod tests {
     const NOW: WallTime = WallTime(1_795_013_223_114_000);
 
     #[test]
-    fn a_time_is_a_duration_before_now_or_milliseconds_or_a_date() {
+    fn a_time_is_a_duration_before_now_or_a_count_since_1970_or_a_date() {
         for (text, expected) in [
             ("1h", NOW.0 - 3_600_000_000),
             ("1795013223114", NOW.0),
+            ("1795013223", NOW.0 - 114_000),
+            ("0", 0),
+            ("5", 5_000),
             ("2026-11-18T14:47:03.114Z", NOW.0),
             ("2026-11-18T14:47:03Z", NOW.0 - 114_000),
             ("2026-11-18T14:47Z", NOW.0 - 3_114_000),

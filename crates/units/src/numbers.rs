@@ -7,6 +7,9 @@ use crate::money::NanoUsd;
 
 /// Between a figure and its unit.
 const GAP: char = '\u{202f}';
+/// A dollar and a cent in nano-dollars.
+const ONE: u128 = 1_000_000_000;
+const CENT: u128 = ONE / 100;
 
 /// A count, exact: `1,234,567`.
 #[must_use]
@@ -45,28 +48,56 @@ pub fn short(n: u64) -> String {
     n.to_string()
 }
 
-/// Dollars, as a person reads them: `$0.0123`, `$1.23`, `$123`, `$12,345`: three digits and rounded up, so that what cost
-/// something never reads as nothing, and all whole dollars.
+/// Dollars, as a person reads them: to the cent from one dollar up, `$51.64`, `$12,345.60`, and whole ones without cents, `$20`; below in two
+/// significant digits, `$0.0042`, so that what cost something never reads as nothing.
 #[must_use]
 pub fn dollars(amount: NanoUsd) -> String {
-    const ONE: u128 = 1_000_000_000;
-    if amount == NanoUsd::ZERO {
-        return "$0".to_owned();
-    }
     let nanos = u128::from(amount.0.unsigned_abs());
-    let digits = nanos.ilog10();
-    // The place of the third digit, and no finer than a nano-dollar.
-    let step = 10_u128.pow(digits.saturating_sub(2).min(9));
-    let rounded = nanos.div_ceil(step).saturating_mul(step);
-    if rounded >= 1_000 * ONE {
-        return format!("${}", count(u64::try_from(rounded / ONE).unwrap_or(u64::MAX)));
+    let Some(digits) = nanos.checked_ilog10() else { return "$0".to_owned() };
+    let step = 10_u128.pow(digits.saturating_sub(1).min(7));
+    let rounded = (nanos + step / 2) / step * step;
+    let (whole, part) = (u64::try_from(rounded / ONE).unwrap_or(u64::MAX), rounded % ONE);
+    match part {
+        0 => format!("${}", count(whole)),
+        // Cents are two.
+        _ if part.is_multiple_of(CENT) => format!("${}.{:02}", count(whole), part / CENT),
+        _ => format!("${}", NanoUsd(i64::try_from(rounded).unwrap_or(i64::MAX))),
     }
-    let text = NanoUsd(i64::try_from(rounded).unwrap_or(i64::MAX)).to_string();
-    // Cents are two, or none.
-    match text.split_once('.') {
-        Some((whole, cents)) if cents.len() == 1 && rounded < 100 * ONE => format!("${whole}.{cents}0"),
-        _ => format!("${text}"),
-    }
+}
+
+/// Dollars that are estimated, or in large type: without cents from a thousand on, `$51,064`, else as [`dollars`] says them.
+#[must_use]
+pub fn about_dollars(amount: NanoUsd) -> String {
+    let whole = (u128::from(amount.0.unsigned_abs()) + ONE / 2) / ONE;
+    if whole < 1_000 { dollars(amount) } else { format!("${}", count(u64::try_from(whole).unwrap_or(u64::MAX))) }
+}
+
+/// A share in percent, to a tenth where that is not nothing and below all of it: `92 %`, `2.1 %`, `131 %`. More than nothing is at least
+/// `< 0.1 %`, less than all is at most `> 99.9 %`, and what is far too much is `> 9,999 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    let tenths = (share * 1_000.0).round();
+    let text = match tenths {
+        t if !t.is_finite() => return "—".to_owned(),
+        t if t < 1.0 && share > 0.0 => "< 0.1".to_owned(),
+        t if t >= 1_000.0 && share < 1.0 => "> 99.9".to_owned(),
+        t if t > 99_990.0 => "> 9,999".to_owned(),
+        t if t >= 1_000.0 || t % 10.0 == 0.0 => format!("{:.0}", share * 100.0),
+        t => format!("{:.1}", t / 10.0),
+    };
+    format!("{text}{GAP}%")
+}
+
+/// A share in whole percent, for what is read at a glance: `94 %`. More than nothing is at least `< 1 %`.
+#[must_use]
+pub fn whole_percent(share: f64) -> String {
+    let text = match share * 100.0 {
+        p if !p.is_finite() => return "—".to_owned(),
+        p if p >= 10_000.0 => "> 9,999".to_owned(),
+        p if p > 0.0 && p < 0.5 => "< 1".to_owned(),
+        p => format!("{p:.0}"),
+    };
+    format!("{text}{GAP}%")
 }
 
 /// A part of a whole, to the nearest tenth of a percent: `97.3 %`. More than nothing is at least `< 0.1 %`, less than all
@@ -101,12 +132,14 @@ pub fn availability(answered: u64, of: u64) -> String {
     }
 }
 
-/// A span of microseconds: `340 µs`, `4.2 ms`, `340 ms`, `1.2 s`, `4 min 10 s`, `3 h 12 min`, `2 d 4 h`, rounded down.
+/// A span of microseconds: `340 µs`, `4.2 ms`, `340 ms`, `1.2 s`, `4 min 10 s`, `3 h 12 min`, `2 d 4 h`, `10 d`, rounded down.
 #[must_use]
 pub fn micros(us: u64) -> String {
     let tenth = |unit: u64, name: &str| format!("{}.{}{GAP}{name}", us / unit, us % unit * 10 / unit);
-    let two =
-        |large: u64, l: &str, small: u64, s: &str| format!("{}{GAP}{l} {}{GAP}{s}", us / large, us % large / small);
+    let two = |large: u64, l: &str, small: u64, s: &str| match us % large / small {
+        0 => format!("{}{GAP}{l}", us / large),
+        rest => format!("{}{GAP}{l} {rest}{GAP}{s}", us / large),
+    };
     const SECOND: u64 = 1_000_000;
     match us {
         0..1_000 => format!("{us}{GAP}µs"),
@@ -154,13 +187,36 @@ mod tests {
             (short(1_900_000_000), "1.9B"),
             (dollars(NanoUsd(0)), "$0"),
             (dollars(NanoUsd(1)), "$0.000000001"),
-            (dollars(NanoUsd(12_345_678)), "$0.0124"),
+            (dollars(NanoUsd(4_213_000)), "$0.0042"),
+            (dollars(NanoUsd(31_000)), "$0.000031"),
+            (dollars(NanoUsd(500_000_000)), "$0.50"),
+            (dollars(NanoUsd(996_000_000)), "$1"),
             (dollars(NanoUsd(1_500_000_000)), "$1.50"),
-            (dollars(NanoUsd(1_234_000_001)), "$1.24"),
+            (dollars(NanoUsd(1_234_000_001)), "$1.23"),
             (dollars(NanoUsd(20_000_000_000)), "$20"),
-            (dollars(NanoUsd(123_400_000_000)), "$124"),
+            (dollars(NanoUsd(51_641_000_000)), "$51.64"),
+            (dollars(NanoUsd(123_400_000_000)), "$123.40"),
             (dollars(NanoUsd(999_999_999_999)), "$1,000"),
-            (dollars(NanoUsd(12_345_678_000_000_000)), "$12,345,678"),
+            (dollars(NanoUsd(12_345_678_900_000_000)), "$12,345,678.90"),
+            (about_dollars(NanoUsd(51_064_123_000_000)), "$51,064"),
+            (about_dollars(NanoUsd(999_490_000_000)), "$999.49"),
+            (about_dollars(NanoUsd(-51_641_000_000)), "$51.64"),
+            (percent(0.0), "0 %"),
+            (percent(0.000_2), "< 0.1 %"),
+            (percent(0.021), "2.1 %"),
+            (percent(0.796), "79.6 %"),
+            (percent(0.92), "92 %"),
+            (percent(0.999_9), "> 99.9 %"),
+            (percent(1.0), "100 %"),
+            (percent(7.8947), "789 %"),
+            (percent(0.999_96), "> 99.9 %"),
+            (percent(1e9), "> 9,999 %"),
+            (percent(f64::NAN), "—"),
+            (whole_percent(0.0), "0 %"),
+            (whole_percent(0.001), "< 1 %"),
+            (whole_percent(0.939), "94 %"),
+            (whole_percent(1.31), "131 %"),
+            (whole_percent(1e9), "> 9,999 %"),
             (share(973, 1_000), "97.3 %"),
             (share(1, 100_000), "< 0.1 %"),
             (share(99_999, 100_000), "> 99.9 %"),
@@ -176,6 +232,8 @@ mod tests {
             (micros(250_000_000), "4 min 10 s"),
             (micros(11_520_000_000), "3 h 12 min"),
             (micros(187_200_000_000), "2 d 4 h"),
+            (micros(60_000_000), "1 min"),
+            (micros(864_000_000_000), "10 d"),
             (millis(0), "0 ms"),
             (millis(999), "999 ms"),
         ] {
@@ -193,10 +251,11 @@ mod tests {
         }
 
         #[test]
-        fn dollars_are_at_most_a_hundredth_too_many_and_never_nothing(nanos in 1_i64..9_000_000_000_000_000_000) {
+        fn dollars_are_right_to_the_cent_or_to_two_digits_and_never_nothing(nanos in 1_i64..9_000_000_000_000_000_000) {
             let text = dollars(NanoUsd(nanos)).replace([',', '$'], "");
             let shown: NanoUsd = text.parse().unwrap();
-            prop_assert!(shown.0 >= nanos - nanos % 1_000_000_000 && shown.0 > 0 && shown.0 <= nanos + nanos / 99 + 1, "{}", text);
+            let off = if nanos < 1_000_000_000 { nanos / 20 + 1 } else { 5_000_000 };
+            prop_assert!(shown.0 > 0 && shown.0.abs_diff(nanos) <= off.unsigned_abs(), "{}", text);
         }
 
         #[test]

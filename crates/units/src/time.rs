@@ -49,6 +49,19 @@ impl WallTime {
         self.0.div_euclid(1_000)
     }
 
+    /// The time that a count since 1970 is, as programs write it: of seconds, or, where that would be past the year 5138, of milliseconds
+    /// or microseconds. A count that would be before March 1973 is none, but for nought: it is a year, or a typing error.
+    #[must_use]
+    pub fn from_epoch(count: i64) -> Option<Self> {
+        match count {
+            0 => Some(Self(0)),
+            100_000_000..100_000_000_000 => Some(Self(count * 1_000_000)),
+            100_000_000_000..100_000_000_000_000 => Some(Self(count * 1_000)),
+            100_000_000_000_000..100_000_000_000_000_000 => Some(Self(count)),
+            _ => None,
+        }
+    }
+
     /// The days from 1970-01-01 to a Gregorian date (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
     #[must_use]
     pub fn day_of(year: i64, month: i64, day: i64) -> i64 {

@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use weir_gateway::AskFault;
 
 use crate::Common;
-use crate::serve::runtime;
 use crate::server::{Server, encoded, no_answer};
-use crate::terminal::{NO, UNREACHABLE, USAGE, fail, print, say};
+use crate::terminal::{NO, USAGE, fail, print, say};
 
 const PATH: &str = "/admin/v1/alerts";
 
@@ -97,13 +96,9 @@ impl Action {
 
 /// Does what was asked.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let operator = match arguments.server.operator() {
-        Ok(operator) => operator,
-        Err(fault) => return no_answer(&fault),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    let (operator, runtime) = match arguments.server.open() {
+        Ok(both) => both,
+        Err(code) => return code,
     };
     let (method, path, body) = match &arguments.action {
         Some(action) => action.question(),

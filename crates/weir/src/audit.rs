@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use weir_engine::Zone;
 use weir_gateway::AskFault;
 use weir_ledger::{AuditChain, AuditHead, AuditQuery, AuditRecord};
 
-use crate::Common;
 use crate::audit::source::{Source, Trouble};
 use crate::serve::runtime;
 use crate::server::{Server, no_answer};
 use crate::terminal::{NO, UNREACHABLE, USAGE, fail, print, say};
+use crate::{Common, reading, when};
 
 /// Rows that one question asks for.
 const PAGE: u32 = 5_000;
@@ -52,10 +53,10 @@ struct Filter {
     /// Only what was done to this
     #[arg(long, value_name = "NAME")]
     what: Option<String>,
-    /// How far back: 7d
+    /// How far back: 7d, or from a time on
     #[arg(long, value_name = "SPAN")]
     since: Option<String>,
-    /// Up to so long ago: 1d
+    /// Up to so long ago, 1d, or up to a time
     #[arg(long, value_name = "SPAN")]
     until: Option<String>,
     /// The newest so many
@@ -77,7 +78,11 @@ enum Action {
 
 /// Does what was asked.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let query = match query(&arguments.filter) {
+    let zone = match reading::zone(common) {
+        Ok(zone) => zone,
+        Err(code) => return code,
+    };
+    let query = match query(&arguments.filter, &zone) {
         Ok(query) => query,
         Err(why) => return fail(USAGE, why),
     };
@@ -127,9 +132,10 @@ impl Form {
     }
 }
 
-fn query(filter: &Filter) -> Result<AuditQuery, String> {
+fn query(filter: &Filter, zone: &Zone) -> Result<AuditQuery, String> {
+    let now = when::now();
     let time = |span: &Option<String>, name: &str| {
-        let read = |span: &String| crate::when::ago(span).map_err(|why| format!("--{name}: {why}"));
+        let read = |text: &String| when::moment(text, zone, now).map_err(|why| format!("--{name}: {why}"));
         span.as_ref().map(read).transpose()
     };
     Ok(AuditQuery {

@@ -9,17 +9,17 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use weir_engine::Zone;
 use weir_ledger::{Filter, Query, Reader};
-use weir_units::WallTime;
 
-use crate::Common;
 use crate::ledger::Place;
 use crate::serve::runtime;
 use crate::server::Server;
 use crate::terminal::{UNREACHABLE, USAGE, draw, fail, say};
+use crate::{Common, reading, when};
 
 /// Requests that are read at once.
 const PAGE: u32 = 1_000;
@@ -69,9 +69,10 @@ enum Format {
 
 /// Writes the requests.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let filter = match filter(arguments) {
-        Ok(filter) => filter,
-        Err(why) => return fail(USAGE, why),
+    let filter = match reading::zone(common).map(|zone| filter(arguments, &zone)) {
+        Ok(Ok(filter)) => filter,
+        Ok(Err(why)) => return fail(USAGE, why),
+        Err(code) => return code,
     };
     if arguments.format == Format::Parquet {
         if !cfg!(feature = "parquet") {
@@ -84,7 +85,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     }
     let place = match Place::of(common, arguments.ledger.as_deref()) {
         Ok(place) => place,
-        Err(why) => return fail(USAGE, why),
+        Err(code) => return code,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -110,18 +111,17 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 }
 
 /// What is asked for.
-fn filter(arguments: &Arguments) -> Result<Filter, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = WallTime(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
-    let mut filter = Filter::default();
-    let times = [("since", &arguments.since), ("until", &arguments.until)];
-    let times =
-        times.into_iter().filter_map(|(name, text)| text.as_deref().map(|text| (name, text, format!("--{name}"))));
-    let others = arguments.filters.iter().map(|pair| {
+fn filter(arguments: &Arguments, zone: &Zone) -> Result<Filter, String> {
+    let now = when::now();
+    let time = |name: &str, text: &Option<String>| {
+        let read = |text: &String| when::moment(text, zone, now).map_err(|why| format!("--{name}: {why}"));
+        text.as_ref().map(read).transpose()
+    };
+    let (since, until) = (time("since", &arguments.since)?, time("until", &arguments.until)?);
+    let mut filter = Filter { since, until, ..Filter::default() };
+    for pair in &arguments.filters {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-        (name, text, format!("--where {name}"))
-    });
-    for (name, text, shown) in times.chain(others) {
+        let shown = format!("--where {name}");
         match filter.set(name, text, now) {
             Ok(true) => {}
             Ok(false) => return Err(format!("{shown}: there is no such filter: {} are", Filter::NAMES.join(", "))),

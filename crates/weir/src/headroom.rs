@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use clap::Args;
 use weir_capacity::desk::{Desk, Failover};
 use weir_engine::Zone;
-use weir_gateway::AskFault;
 
 use crate::serve::runtime;
 use crate::server::{Server, no_answer};
@@ -61,11 +60,12 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     });
     let (answer, mut read) = match asked {
         Ok(answer) => answer,
-        Err(AskFault::Unreachable(why)) if arguments.server.is_default() && offline::is_there(common) => {
-            say(format_args!("{why}; these are the figures of the ledger"));
-            return runtime.block_on(offline::run(common, &offline::Asked { at: None, ledger: None, pool }));
+        Err(fault) => {
+            return match arguments.server.ledger_instead(common, &fault, "figures") {
+                Ok(_) => runtime.block_on(offline::run(common, &offline::Asked { at: None, ledger: None, pool })),
+                Err(code) => code,
+            };
         }
-        Err(fault) => return no_answer(&fault),
     };
     if let Some(name) = pool {
         let known: Vec<String> = read.pools.iter().map(|pool| pool.pool.clone()).collect();

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use weir_gateway::AskFault;
 
 use crate::Common;
-use crate::serve::runtime;
 use crate::server::{Server, encoded, no_answer};
 use crate::terminal::{NO, UNREACHABLE, USAGE, fail, print, say};
 
@@ -91,13 +90,9 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         }
         Some(Action::Revoke { name }) => (Method::DELETE, format!("{PATH}/{}", encoded(name)), None),
     };
-    let operator = match arguments.server.operator() {
-        Ok(operator) => operator,
-        Err(fault) => return no_answer(&fault),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    let (operator, runtime) = match arguments.server.open() {
+        Ok(both) => both,
+        Err(code) => return code,
     };
     let answer = match runtime.block_on(operator.send(method, &path, body)) {
         Ok(answer) => answer,

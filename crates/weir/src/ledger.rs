@@ -1,10 +1,12 @@
 //! The ledger that a command reads by itself: the one that is named, or the configuration's.
 
-use weir_config::ProcessEnvironment;
+use std::process::ExitCode;
+
+use weir_config::Config;
 use weir_ledger::{Postgres, Reader};
 
-use crate::Common;
-use crate::serve::read_config;
+use crate::terminal::{USAGE, fail};
+use crate::{Common, reading};
 
 /// Where a ledger is: its file, or a url of Postgres's.
 pub(crate) enum Place {
@@ -24,21 +26,29 @@ impl Place {
         Ok(Self::File(text.strip_prefix("sqlite:").unwrap_or(text).into()))
     }
 
-    /// The one that is named, or else the configuration's.
+    /// The one that is named, or else the configuration's; what is wrong with them is said.
+    pub(crate) fn of(common: &Common, named: Option<&str>) -> Result<Self, ExitCode> {
+        let place = match named {
+            Some(named) => Self::named(named),
+            None => Self::configured(&reading::sound_config(common)?),
+        };
+        place.map_err(|why| fail(USAGE, why))
+    }
+
+    /// The configuration's.
     ///
     /// # Errors
-    /// A sentence, if there is neither.
-    pub(crate) fn of(common: &Common, named: Option<&str>) -> Result<Self, String> {
-        if let Some(named) = named {
-            return Self::named(named);
-        }
-        let config = read_config(common.config.as_deref(), &ProcessEnvironment).config;
-        let ledger = config.ok_or("the configuration cannot be read: `weir check` says why")?.ledger;
-        match ledger.postgres {
+    /// A sentence, if its url is not a right one, or is a secret that is not set here.
+    pub(crate) fn configured(config: &Config) -> Result<Self, String> {
+        match &config.ledger.postgres {
+            Some(url) if !url.is_set() => {
+                Err("`ledger.url` refers to a secret that is not set here: set it, or name a ledger with --ledger"
+                    .to_owned())
+            }
             Some(url) => {
                 Postgres::parse(url.expose()).map(Self::Postgres).map_err(|why| format!("`ledger.url`: {why}"))
             }
-            None => Ok(Self::File(ledger.path)),
+            None => Ok(Self::File(config.ledger.path.clone())),
         }
     }
 

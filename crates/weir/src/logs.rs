@@ -8,7 +8,6 @@ use weir_engine::Zone;
 use weir_gateway::{AskFault, Operator};
 use weir_units::WallTime;
 
-use crate::serve::runtime;
 use crate::server::{Server, encoded, no_answer};
 use crate::terminal::{UNREACHABLE, USAGE, fail, moves, print, say, shown};
 use crate::top::not_understood;
@@ -41,13 +40,9 @@ pub(crate) struct Arguments {
 
 /// Prints them.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let operator = match arguments.server.operator() {
-        Ok(operator) => operator,
-        Err(fault) => return no_answer(&fault),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    let (operator, runtime) = match arguments.server.open() {
+        Ok(both) => both,
+        Err(code) => return code,
     };
     let zone = reading::config(common).map_or(Zone::UTC, |config| config.zone);
     let form = Form { json: common.json, people: moves(), zone };

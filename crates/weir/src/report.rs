@@ -14,9 +14,10 @@ use weir_gateway::readiness::{Gathered, ladder, prove, weekly};
 use weir_units::WallTime;
 
 use crate::Common;
-use crate::diagnose::{look, sound_config, span};
+use crate::diagnose::{look, span};
 use crate::ledger::Place;
 use crate::proof::Simulator;
+use crate::reading::sound_config;
 use crate::serve::runtime;
 use crate::terminal::{UNREACHABLE, USAGE, fail, print, say};
 
@@ -59,8 +60,8 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let spans = span(&arguments.since, arguments.at.as_deref(), &config)
-        .and_then(|week| Ok((week, span(READINESS, arguments.at.as_deref(), &config)?.0)));
+    let spans = span(&arguments.since, arguments.at.as_deref(), &config.zone)
+        .and_then(|week| Ok((week, span(READINESS, arguments.at.as_deref(), &config.zone)?.0)));
     let ((since, until), month) = match spans {
         Ok(spans) => spans,
         Err(why) => return fail(USAGE, why),
@@ -74,7 +75,10 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     }
     let now = answers(&mut gathered, desk.as_ref(), arguments, &config);
     let report = match desk {
-        Some(desk) => read(common, arguments, &config, (since, until), desk, now),
+        Some(desk) => match Place::of(common, arguments.ledger.as_deref()) {
+            Ok(place) => read(&place, arguments, &config, (since, until), desk, now),
+            Err(code) => return code,
+        },
         None => {
             say("there is no ledger yet, so that the report has only what the configuration says");
             let zone = Some(config.zone.clone());
@@ -101,7 +105,7 @@ fn answers(gathered: &mut Gathered, desk: Option<&Desk>, arguments: &Arguments, 
 
 /// Reads the rest of the report: the week's figures, and the seven answers of a week ago.
 fn read(
-    common: &Common,
+    place: &Place,
     arguments: &Arguments,
     config: &Config,
     (since, until): (WallTime, WallTime),
@@ -111,7 +115,6 @@ fn read(
     let span = until.0.saturating_sub(since.0);
     let then = WallTime(now.until.0.saturating_sub(span));
     let month = WallTime(now.since.0.saturating_sub(span));
-    let place = Place::of(common, arguments.ledger.as_deref())?;
     let runtime = runtime().map_err(|error| format!("the runtime cannot start: {error}"))?;
     let text = |error: weir_ledger::StoreError| error.to_string();
     runtime.block_on(async {

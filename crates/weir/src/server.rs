@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::runtime::Runtime;
 use weir_gateway::{AskFault, Operator};
 
+use crate::ledger::Place;
+use crate::serve::runtime;
 use crate::terminal::{NO, UNREACHABLE, USAGE, fail, say};
+use crate::{Common, reading};
 
 /// The variable that holds the admin key.
 const ADMIN_KEY: &str = "WEIR_ADMIN_KEY";
@@ -29,6 +33,50 @@ impl Server {
     pub(crate) fn operator(&self) -> Result<Operator, AskFault> {
         let key = std::env::var(ADMIN_KEY).ok().filter(|key| !key.is_empty());
         Operator::new(&self.url, key.as_deref(), self.ca_file.as_deref())
+    }
+
+    /// Prepares to ask it, and what asks; if either cannot be, why is said.
+    pub(crate) fn open(&self) -> Result<(Operator, Runtime), ExitCode> {
+        let operator = self.operator().map_err(|fault| no_answer(&fault))?;
+        let runtime =
+            runtime().map_err(|error| fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")))?;
+        Ok((operator, runtime))
+    }
+
+    /// Asks the gateway; where none answers at the usual address, reads the configuration's ledger.
+    pub(crate) async fn ask_or_read<T>(
+        &self,
+        common: &Common,
+        what: &str,
+        ask: impl AsyncFnOnce(&Operator) -> Result<T, AskFault>,
+        read: impl AsyncFnOnce(&Place) -> Result<T, String>,
+    ) -> Result<T, ExitCode> {
+        let asked = match self.operator() {
+            Ok(operator) => ask(&operator).await,
+            Err(fault) => Err(fault),
+        };
+        match asked {
+            Ok(answer) => Ok(answer),
+            Err(fault) => {
+                let place = self.ledger_instead(common, &fault, what)?;
+                read(&place).await.map_err(|why| fail(UNREACHABLE, why))
+            }
+        }
+    }
+
+    /// The configuration's ledger in the place of a gateway that gave no answer, where nobody said which gateway; else why there is none.
+    pub(crate) fn ledger_instead(&self, common: &Common, fault: &AskFault, what: &str) -> Result<Place, ExitCode> {
+        let configured = || {
+            let config = reading::config(common).filter(reading::is_there)?;
+            Place::configured(&config).ok()
+        };
+        match (fault, self.is_default().then(configured).flatten()) {
+            (AskFault::Unreachable(why), Some(place)) => {
+                say(format_args!("{why}; these are the {what} of {place}"));
+                Ok(place)
+            }
+            _ => Err(no_answer(fault)),
+        }
     }
 
     /// Whether nobody said where it is.

@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use weir_config::ProcessEnvironment;
 use weir_sim::{Gateway, Outcome, PassThrough, Report, Scenario, Weir, World};
 use weir_units::Moment;
 
-use crate::serve::read_config;
 use crate::terminal::{USAGE, bold, draw, fail, numbers, print, say, shown};
-use crate::{Common, replay};
+use crate::{Common, reading, replay};
 
 /// A run this short needs no progress.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -96,7 +94,7 @@ fn read(arguments: &Arguments) -> Result<Scenario, ExitCode> {
         scenario.seed = seed;
     }
     if let Some(config) = scenario.gateway.config.clone() {
-        let report = read_config(Some(&folder.join(config)), &ProcessEnvironment);
+        let report = reading::report(Some(&folder.join(config)));
         let Some(config) = report.config.filter(|_| report.faults.is_empty()) else {
             report.faults.iter().for_each(say);
             return Err(ExitCode::from(USAGE));

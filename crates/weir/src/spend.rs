@@ -3,19 +3,17 @@
 mod table;
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use weir_gateway::{AskFault, Operator};
 use weir_ledger::{SpendBy, SpendQuery};
-use weir_units::{WallTime, parse_duration};
 
-use crate::Common;
 use crate::ledger::Place;
 use crate::serve::runtime;
-use crate::server::{Server, encoded, no_answer};
-use crate::terminal::{UNREACHABLE, USAGE, fail, print, say};
+use crate::server::{Server, encoded};
+use crate::terminal::{UNREACHABLE, USAGE, fail, print};
 use crate::top::not_understood;
+use crate::{Common, reading, when};
 
 #[derive(Args)]
 #[command(
@@ -51,20 +49,28 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(by) => by,
         Err(why) => return fail(USAGE, why),
     };
-    let since = match parse_duration(&arguments.since) {
-        Ok(since) => since,
-        Err(error) => return fail(USAGE, format_args!("--since: {error}")),
+    let now = when::now();
+    let since = match reading::zone(common).map(|zone| when::since(&arguments.since, &zone, now)) {
+        Ok(Ok(since)) => since,
+        Ok(Err(why)) => return fail(USAGE, format_args!("--since: {why}")),
+        Err(code) => return code,
     };
+    let query = SpendQuery { by, since, until: now, tenant: arguments.tenant.clone(), top: arguments.top };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
     let answer = match &arguments.ledger {
         Some(named) => match Place::named(named) {
-            Ok(place) => runtime.block_on(read(&place, arguments, by, since)).map_err(|why| fail(UNREACHABLE, why)),
+            Ok(place) => runtime.block_on(read(&place, &query)).map_err(|why| fail(UNREACHABLE, why)),
             Err(why) => Err(fail(USAGE, why)),
         },
-        None => runtime.block_on(ask(common, arguments, by, since)),
+        None => runtime.block_on(arguments.server.ask_or_read(
+            common,
+            "sums",
+            async |operator| ask_gateway(operator, arguments, &query).await,
+            async |place| read(place, &query).await,
+        )),
     };
     let answer = match answer {
         Ok(answer) => answer,
@@ -83,32 +89,11 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Asks the gateway; where none answers at the usual address, reads the configuration's ledger.
-async fn ask(common: &Common, arguments: &Arguments, by: Vec<SpendBy>, since: Duration) -> Result<String, ExitCode> {
-    let asked = match arguments.server.operator() {
-        Ok(operator) => ask_gateway(&operator, arguments).await,
-        Err(fault) => Err(fault),
-    };
-    let fault = match asked {
-        Ok(answer) => return Ok(answer),
-        Err(fault) => fault,
-    };
-    let there = |place: &Place| !matches!(place, Place::File(path) if !path.exists());
-    let place = Place::of(common, None).ok().filter(there);
-    match (&fault, place) {
-        (AskFault::Unreachable(why), Some(place)) if arguments.server.is_default() => {
-            say(format_args!("{why}; these are the sums of {place}"));
-            read(&place, arguments, by, since).await.map_err(|why| fail(UNREACHABLE, why))
-        }
-        _ => Err(no_answer(&fault)),
-    }
-}
-
-async fn ask_gateway(operator: &Operator, arguments: &Arguments) -> Result<String, AskFault> {
+async fn ask_gateway(operator: &Operator, arguments: &Arguments, query: &SpendQuery) -> Result<String, AskFault> {
     let mut path = format!(
         "/admin/v1/spend?by={}&since={}&top={}",
         encoded(&arguments.by),
-        encoded(&arguments.since),
+        query.since.millis().max(0),
         arguments.top
     );
     if let Some(tenant) = &arguments.tenant {
@@ -121,12 +106,8 @@ async fn ask_gateway(operator: &Operator, arguments: &Arguments) -> Result<Strin
 }
 
 /// Adds up what a ledger holds, however long that takes.
-async fn read(place: &Place, arguments: &Arguments, by: Vec<SpendBy>, since: Duration) -> Result<String, String> {
-    let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    let now = WallTime(micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
-    let since = WallTime(now.0.saturating_sub(micros(since)));
-    let query = SpendQuery { by, since, until: now, tenant: arguments.tenant.clone(), top: arguments.top };
+async fn read(place: &Place, query: &SpendQuery) -> Result<String, String> {
     let reader = place.open().await?;
-    let spend = reader.spend(&query, None).await.map_err(|error| error.to_string())?;
-    Ok(spend.to_json(&query).to_string())
+    let spend = reader.spend(query, None).await.map_err(|error| error.to_string())?;
+    Ok(spend.to_json(query).to_string())
 }

@@ -18,9 +18,8 @@ use clap::Args;
 use weir_gateway::{AskFault, Operator};
 
 use crate::Common;
-use crate::serve::runtime;
 use crate::server::{Server, no_answer};
-use crate::terminal::{UNREACHABLE, fail, moves, print};
+use crate::terminal::{moves, print};
 use snapshot::Snapshot;
 
 #[derive(Args)]
@@ -39,13 +38,9 @@ pub(crate) struct Arguments {
 
 /// Shows the gateway until somebody leaves.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let operator = match arguments.server.operator() {
-        Ok(operator) => operator,
-        Err(fault) => return no_answer(&fault),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
+    let (operator, runtime) = match arguments.server.open() {
+        Ok(both) => both,
+        Err(code) => return code,
     };
     let (text, snapshot) = match runtime.block_on(ask(&operator)) {
         Ok(answer) => answer,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use weir_capacity::waste::{By, WasteReport};
 use weir_gateway::waste_figures;
-use weir_units::{WallTime, parse_duration};
+use weir_units::WallTime;
 
 use crate::Common;
 use crate::ledger::Place;
@@ -51,24 +51,27 @@ pub(crate) struct Arguments {
 
 /// Prints the report.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let span = match parse_duration(&arguments.since) {
-        Ok(span) if !span.is_zero() => span,
-        Ok(_) => return fail(USAGE, "--since: a span of nothing holds nothing: write 7d"),
-        Err(error) => return fail(USAGE, format_args!("--since: {}", weir_wire::shown(&error.to_string()))),
+    let zone = match reading::zone(common) {
+        Ok(zone) => zone,
+        Err(code) => return code,
     };
-    let until = match at(common, arguments.at.as_deref()) {
-        Ok(until) => until,
+    let now = when::now();
+    let until = match arguments.at.as_deref().map(|at| when::moment(at, &zone, now)).transpose() {
+        Ok(until) => until.unwrap_or(now),
         Err(why) => return fail(USAGE, format_args!("--at: {why}")),
+    };
+    let since = match when::since(&arguments.since, &zone, until) {
+        Ok(since) => since,
+        Err(why) => return fail(USAGE, format_args!("--since: {why}")),
     };
     let place = match Place::of(common, arguments.ledger.as_deref()) {
         Ok(place) => place,
-        Err(why) => return fail(USAGE, why),
+        Err(code) => return code,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
-    let since = WallTime(until.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     let by = By::from_name(&arguments.by).unwrap_or_default();
     let report = match runtime.block_on(read(&place, since, until)) {
         Ok(figures) => WasteReport::of(&figures, by, arguments.top as usize),
@@ -83,17 +86,6 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         table::show(&report);
     }
     if report.requests == 0 { ExitCode::from(UNKNOWN) } else { ExitCode::SUCCESS }
-}
-
-/// The end of the range.
-fn at(common: &Common, text: Option<&str>) -> Result<WallTime, String> {
-    let now = when::now();
-    let Some(text) = text else { return Ok(now) };
-    if let Ok(at) = weir_ledger::asked_time(text, now) {
-        return Ok(at);
-    }
-    let zone = reading::config(common).map_or(weir_engine::Zone::UTC, |config| config.zone);
-    when::around(text, &zone, now).map(|around| around.until)
 }
 
 async fn read(place: &Place, since: WallTime, until: WallTime) -> Result<weir_capacity::waste::WasteFigures, String> {

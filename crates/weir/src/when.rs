@@ -1,6 +1,6 @@
 //! Times as people write them on the command line, in the zone of the configuration.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use weir_engine::Zone;
 use weir_units::{WallTime, parse_duration};
@@ -13,13 +13,6 @@ const DAY: i64 = 1_440 * MINUTE;
 pub(crate) fn now() -> WallTime {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     WallTime(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
-}
-
-/// The time that a span like `7d` before now is.
-pub(crate) fn ago(span: &str) -> Result<WallTime, String> {
-    let span = parse_duration(span).map_err(|error| weir_wire::shown(&error.to_string()))?;
-    let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    Ok(WallTime(now().0.saturating_sub(micros)))
 }
 
 /// A stretch of time that somebody means.
@@ -36,18 +29,26 @@ impl Around {
     }
 }
 
-/// Reads a minute, or a second, on the clocks of a zone: `2026-11-18 14:47`, `14:47:03` of today; with `Z` or `UTC` behind it, on
-/// those of UTC.
+/// Reads a minute, or a second, on the clocks of a zone: `2026-11-18 14:47`, `14:47:03` of today; with `Z`, `UTC` or an offset like
+/// `+01:00` behind it, on those; or a second as a count of seconds or milliseconds since 1970.
 ///
 /// A minute that clocks show twice is both of them.
 pub(crate) fn around(text: &str, zone: &Zone, now: WallTime) -> Result<Around, String> {
-    let wrong = || format!("`{}` is no time: write \"2026-11-18 14:47\", 14:47 or 14:47:03", weir_wire::shown(text));
-    let trimmed = text.trim();
-    let (plain, utc) = match trimmed.strip_suffix('Z').or_else(|| trimmed.strip_suffix("UTC")) {
-        Some(plain) => (plain.trim_end(), true),
-        None => (trimmed, false),
+    let wrong = || {
+        let text = weir_wire::shown(text);
+        format!("`{text}` is no time: write \"2026-11-18 14:47\", 14:47, 14:47:03 or seconds since 1970")
     };
-    let zone = if utc { &Zone::UTC } else { zone };
+    let trimmed = text.trim();
+    if let Ok(count) = trimmed.parse::<i64>() {
+        let at = WallTime::from_epoch(count).ok_or_else(wrong)?;
+        return Ok(Around { since: at, until: WallTime(at.0 + SECOND) });
+    }
+    let utc = trimmed.strip_suffix('Z').or_else(|| trimmed.strip_suffix("UTC"));
+    let (plain, zone) = match (utc, offset_behind(trimmed)) {
+        (Some(plain), _) => (plain.trim_end(), &Zone::UTC),
+        (None, Some((plain, seconds))) => (plain, &Zone::new(seconds, [])),
+        (None, None) => (trimmed, zone),
+    };
     let local_now = now.0.saturating_add(zone.seconds_ahead(now) * SECOND);
     let (day, clock) = match plain.split_once([' ', 'T']) {
         Some((day, clock)) => (date(day).ok_or_else(wrong)?, clock.trim_start()),
@@ -71,16 +72,42 @@ pub(crate) fn around(text: &str, zone: &Zone, now: WallTime) -> Result<Around, S
     }
 }
 
-/// Reads a moment: as records write it, `2026-11-18T14:47:03Z`, or a minute or a day on the clocks of a zone, which is its beginning.
+/// Reads a moment: as records write it, `2026-11-18T14:47:03Z`; a count of seconds or milliseconds since 1970; a span before now; or a minute
+/// or a day on the clocks of a zone, which is its beginning.
 pub(crate) fn moment(text: &str, zone: &Zone, now: WallTime) -> Result<WallTime, String> {
     let trimmed = text.trim();
     if let Ok(at) = trimmed.parse::<WallTime>() {
         return Ok(at);
     }
-    match date(trimmed) {
-        Some(_) => around(&format!("{trimmed} 00:00"), zone, now).map(|around| around.since),
-        None => around(trimmed, zone, now).map(|around| around.since),
+    if let Ok(span) = parse_duration(trimmed) {
+        return Ok(before(now, span));
     }
+    let whole = if date(trimmed).is_some() { format!("{trimmed} 00:00") } else { trimmed.to_owned() };
+    around(&whole, zone, now).map(|around| around.since)
+}
+
+/// Reads how far back from `until` is looked: a span, or the moment at which that begins.
+pub(crate) fn since(text: &str, zone: &Zone, until: WallTime) -> Result<WallTime, String> {
+    if parse_duration(text).is_ok() {
+        return span(text).map(|span| before(until, span));
+    }
+    let said = weir_wire::shown(text);
+    let wrong = |_| format!("`{said}` is neither a span nor a time: write 7d, 2026-11-18 or \"2026-11-18 14:47\"");
+    let begins = moment(text, zone, until).map_err(wrong)?;
+    if begins < until { Ok(begins) } else { Err(format!("`{said}` is not before {until}, where it would end")) }
+}
+
+/// Reads a span of time that is not nothing.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(span) if span.is_zero() => Err("a span of nothing holds nothing: write 7d".to_owned()),
+        Ok(span) => Ok(span),
+        Err(error) => Err(weir_wire::shown(&error.to_string())),
+    }
+}
+
+fn before(at: WallTime, span: Duration) -> WallTime {
+    WallTime(at.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
 }
 
 fn date(text: &str) -> Option<i64> {
@@ -89,6 +116,19 @@ fn date(text: &str) -> Option<i64> {
     let days = WallTime::day_of(year, month, day);
     let real = (1970..10_000).contains(&year) && WallTime::date_of(days) == (year, month, day);
     (real && parts.next().is_none()).then_some(days)
+}
+
+/// What is before an offset like `+01:00` at the end of a day and time, and its seconds.
+fn offset_behind(text: &str) -> Option<(&str, i32)> {
+    let (plain, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let sign = match offset.as_bytes()[0] {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (ahead, _) = offset.get(1..).and_then(time_of_day)?;
+    let seconds = i32::try_from(ahead / SECOND).ok()?;
+    plain.contains(':').then_some((plain.trim_end(), sign * seconds))
 }
 
 /// Microseconds since midnight, and the length of what is meant.
@@ -158,14 +198,62 @@ mod tests {
             ("2026-11-18 14:47 UTC", berlin()),
             ("2026-11-18 15:47", berlin()),
             ("15:47", berlin()),
+            ("2026-11-18T15:47+01:00", Zone::UTC),
+            ("2026-11-18 10:17 -04:30", berlin()),
         ] {
             assert_eq!(span(text, &zone), (minute, minute + 60), "{text}");
         }
-        assert_eq!(span("14:47:03", &Zone::UTC), (minute + 3, minute + 4));
-        for wrong in ["", "soon", "14", "25:00", "14:60", "2026-02-30 14:47", "2026-11-18", "14:47:03:01", "\u{1b}[2J"]
-        {
+        for second in ["14:47:03", "1795013223", "1795013223114", "2026-11-18T14:47:03+00:00"] {
+            assert_eq!(span(second, &Zone::UTC), (minute + 3, minute + 4), "{second}");
+        }
+        for wrong in [
+            "",
+            "soon",
+            "14",
+            "2026",
+            "-1795013223",
+            "25:00",
+            "14:60",
+            "2026-02-30 14:47",
+            "2026-11-18",
+            "14:47:03:01",
+            "\u{1b}[2J",
+        ] {
             let why = around(wrong, &Zone::UTC, NOW).unwrap_err();
             assert!(why.contains("is no time") && !why.contains('\u{1b}'), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_a_day_a_count_since_1970_or_a_span_before_now() {
+        for (text, expected) in [
+            ("2026-11-18T14:47:03.114Z", NOW.0),
+            ("1795013223", NOW.0 - 114_000),
+            ("1795013223114", NOW.0),
+            ("1795013223114000", NOW.0),
+            ("2h", NOW.0 - 7_200 * SECOND),
+            ("2026-11-18 15:47", NOW.0 - 3_114_000),
+            ("2026-11-18", 1_794_956_400 * SECOND),
+        ] {
+            assert_eq!(moment(text, &berlin(), NOW), Ok(WallTime(expected)), "{text}");
+        }
+        assert!(moment("2026", &Zone::UTC, NOW).unwrap_err().contains("is no time"));
+    }
+
+    #[test]
+    fn how_far_back_is_a_span_or_a_time_before_the_end() {
+        let read = |text: &str| since(text, &Zone::UTC, NOW);
+        assert_eq!(read("7d"), Ok(WallTime(NOW.0 - 7 * DAY)));
+        assert_eq!(read("2026-11-18"), Ok(WallTime(1_794_960_000 * SECOND)));
+        assert_eq!(read("1794960000"), read("2026-11-18"));
+        for (wrong, why) in [
+            ("0d", "a span of nothing"),
+            ("0ms", "a span of nothing"),
+            ("2026-11-19", "is not before 2026-11-18T14:47:03.114Z"),
+            ("soon", "`soon` is neither a span nor a time"),
+            ("", "`` is neither"),
+        ] {
+            assert!(read(wrong).unwrap_err().contains(why), "{wrong}");
         }
     }
 

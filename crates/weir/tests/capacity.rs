@@ -250,7 +250,7 @@ async fn a_gateway_tells_the_same_and_alerts_its_owner() {
     .expect("an alert opens");
     let subject = alert["subject"].as_str().unwrap();
     assert!(subject.starts_with("Headroom: openai input tokens peak at ") && subject.contains("; full by "), "{alert}");
-    assert!(alert["do"].as_str().unwrap().contains("tier upgrade from 3"), "{alert}");
+    assert!(alert["do"].as_str().unwrap().contains("upgrade from tier 3"), "{alert}");
     let lines = text(&weir.weir(&["headroom", "--pool", "openai"]).await.stdout);
     assert!(lines.starts_with("limit openai input-tokens/min use=") && lines.contains("\nceiling openai "), "{lines}");
 }

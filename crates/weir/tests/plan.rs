@@ -82,7 +82,7 @@ fn five_hundred_users_on_a_tuesday_afternoon_are_told_what_they_need() {
         "gpt-5 in flight           105    40  263 %",
         "proof    simulated 5 min, seed 7: P(wait)",
         "fits at  2.48M gpt-5 input tokens/min, 106 gpt-5 in flight, 827 gpt-5 requests/min, or ",
-        "cost     ≈ $51,064 a month at 4 h on 22 days",
+        "cost     ≈ $51,063 a month at 4 h on 22 days",
         "without openai: fits, anthropic",
         "without anthropic: does not fit: gpt-5 input tokens/min",
         "8 s an answer (assumed)",

@@ -172,7 +172,8 @@ fn folder(month: &Month) -> tempfile::TempDir {
 fn weir(folder: &Path, config: &str, arguments: &[&str]) -> Output {
     std::fs::write(folder.join("weir.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.env_clear().env("HOOK_SECRET", "0123456789abcdef").env("LANG", "C.UTF-8");
+    // No secret is set: where nothing is served, none is needed.
+    command.env_clear().env("LANG", "C.UTF-8");
     command.args(arguments).arg("--config").arg(folder.join("weir.toml")).output().unwrap()
 }
 
@@ -212,7 +213,22 @@ fn a_company_that_is_ready_passes_and_each_fault_of_the_config_fails_its_own_que
         "= 5 }\n[providers.spare.m",
         1,
     );
-    for (config, question) in [(no_owner, 7), (no_breaker, 3), (no_guards, 3), (unready_spare, 2)] {
+    let unnamed = CONFIG.replace("name = \"Platform on-call\"\n", "");
+    let brief = format!("{CONFIG}[breaker]\ncooldown = \"1ms\"\n");
+    let no_guards_of_route = format!("{CONFIG}[routes.smart.runs]\nloops = \"off\"\n");
+    let only_warned = format!("{CONFIG}[routes.smart.runs]\nloops = \"warn\"\n");
+    let unguarded_key = format!("{CONFIG}[keys.app]\nkey = {{ env = \"APP_KEY\" }}\nruns = {{ loops = \"off\" }}\n");
+    for (config, question) in [
+        (no_owner, 7),
+        (unnamed, 7),
+        (no_breaker, 3),
+        (brief, 3),
+        (no_guards, 3),
+        (no_guards_of_route, 3),
+        (only_warned, 3),
+        (unguarded_key, 3),
+        (unready_spare, 2),
+    ] {
         let (code, grades, said) = diagnosed(folder.path(), &config);
         assert_eq!((code, failing(&grades)), (1, vec![question]), "{config}\n{said:#}");
         assert!(said["questions"][usize::try_from(question).unwrap() - 1]["do"].is_string(), "{said:#}");
@@ -222,6 +238,12 @@ fn a_company_that_is_ready_passes_and_each_fault_of_the_config_fails_its_own_que
 
     let output = weir(folder.path(), "[providers.main]\nkind = \"none\"\n", &["diagnose"]);
     assert_eq!(output.status.code(), Some(2));
+    // Before all of it, long after it, and in a ledger of nobody's, nothing is known, and nothing fails for that.
+    let empty = self::folder(&Month { peak: 0, by_spare: 0, limited: 0, broken: 0, retried: 0 });
+    for (folder, at) in [(&folder, "2026-01-01"), (&folder, "2036-01-01"), (&empty, "2026-10-20")] {
+        let output = weir(folder.path(), CONFIG, &["diagnose", "--at", at]);
+        assert_eq!(output.status.code(), Some(3), "{at}: {}", String::from_utf8_lossy(&output.stdout));
+    }
 }
 
 #[test]
@@ -280,7 +302,7 @@ fn the_weekly_report_and_the_runbook_are_written_from_config_and_ledger() {
     let output = weir(folder.path(), CONFIG, &["report", "--runbook", "--at", AT]);
     let page = String::from_utf8(output.stdout).unwrap().replace('\u{202f}', " ");
     assert!(page.contains("| main | spare/large | 200 from spare/large;"), "{page}");
-    assert!(page.contains("| yes: spare requests/min at"), "{page}");
+    assert!(page.contains("| yes: spare requests/min would run at"), "{page}");
     // With no ledger there is a runbook all the same.
     let empty = tempfile::tempdir().unwrap();
     let output = weir(empty.path(), CONFIG, &["report", "--runbook"]);
@@ -290,10 +312,12 @@ fn the_weekly_report_and_the_runbook_are_written_from_config_and_ledger() {
 #[test]
 fn check_asks_for_an_owner_once_there_is_more_than_one_provider_or_key() {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef").unwrap();
     let no_owner = CONFIG.replace("[owner]\nname = \"Platform on-call\"\nnotify = [\"hook\"]\n", "");
     let said = |config: &str| {
-        let output = weir(folder.path(), config, &["check"]);
-        assert_eq!(output.status.code(), Some(0));
+        let output =
+            weir(folder.path(), &config.replace("{ env = \"HOOK_SECRET\" }", "{ file = \"secret\" }"), &["check"]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stderr).unwrap()
     };
     let warned = said(&no_owner);

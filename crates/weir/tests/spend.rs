@@ -252,7 +252,7 @@ async fn a_question_that_makes_no_sense_is_told_what_would() {
     let (weir, _quick, _slow) = world().await;
     for (arguments, words) in [
         (&["--by", "colour"][..], "by key, tenant, model, deployment"),
-        (&["--since", "long"], "is not a duration"),
+        (&["--since", "long"], "is neither a span nor a time"),
         (&["--top", "0"], "1..=1000"),
     ] {
         let got = weir.weir(&[&["spend"], arguments].concat()).await;

@@ -51,6 +51,14 @@ fn without(fleet: &Fleet, book: &Book, views: &[CeilingView], gone: usize, now: 
 }
 
 impl Survivor {
+    /// Its name, and for how long it would be that full, which of a day's limit is not plain: `anthropic tokens/day would run at 242 % over a
+    /// whole day`.
+    #[must_use]
+    pub fn words(&self, percent: fn(f64) -> String) -> String {
+        let span = if self.dimension.ends_with("-per-day") { " over a whole day" } else { "" };
+        format!("{} would run at {}{span}", self.name, percent(self.fullest()))
+    }
+
     /// The fullest that it is or will be.
     #[must_use]
     pub fn fullest(&self) -> f64 {
@@ -103,7 +111,7 @@ fn of_provider(fleet: &Fleet, views: &[CeilingView], provider: &str) -> Option<f
 }
 
 fn words(provider: &str, stranded: f64, holds: Option<bool>, binds: Option<&Survivor>, others: &str) -> String {
-    let full = binds.map(|binds| format!("{} would run at {}", binds.name, percent(binds.fullest())));
+    let full = binds.map(|binds| binds.words(percent));
     match (holds, full) {
         _ if stranded > 0.999 => {
             format!("without {provider}: nothing else serves its requests, so failover does not hold")

@@ -92,7 +92,7 @@ impl Pressed<'_> {
         let limit = round_up((grown / ROOM).max(self.ceiling.limit as f64 * 1.01));
         let asked = format!("{} {}", short(limit), self.ceiling.dimension.words());
         let what = match &self.view.tier {
-            Some(tier) => format!("tier upgrade from {tier}: ask {} for {asked}", self.whom()),
+            Some(tier) => format!("upgrade from tier {tier}: ask {} for {asked}", self.whom()),
             None => format!("ask {} for {asked}", self.whom()),
         };
         let after = share(self.busy(), limit);

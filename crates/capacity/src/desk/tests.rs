@@ -205,7 +205,7 @@ fn each_option_says_what_it_brings_and_costs() {
     assert_eq!(
         said,
         [
-            "tier upgrade from 3: ask a for 150 requests/min | 33 pp | 0",
+            "upgrade from tier 3: ask a for 150 requests/min | 33 pp | 0",
             "move nightly-eval to the provider's batch API | 30 pp | -15",
             "spill 20 % of route smart to b/y | 20 pp | 172.8",
         ]

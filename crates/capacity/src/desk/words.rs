@@ -36,15 +36,10 @@ pub fn day_or_time(at: WallTime, now: WallTime, zone: &Zone) -> String {
     if then == today { format!("today {}", clock(at, zone)) } else { then }
 }
 
-/// A share of a limit, in whole percent: `94 %`. More than nothing is at least `< 1 %`, and what is far too much is said so.
+/// A share of a limit, in whole percent: `94 %`; with a plain space, since sentences go where narrow ones may not be known.
 #[must_use]
 pub fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent {
-        p if p >= 10_000.0 => "> 9,999 %".to_owned(),
-        p if p > 0.0 && p < 0.5 => "< 1 %".to_owned(),
-        p => format!("{p:.0} %"),
-    }
+    weir_units::numbers::whole_percent(share).replace('\u{202f}', " ")
 }
 
 /// Why there is no forecast.

@@ -31,4 +31,5 @@ pub use share::split;
 pub use site::{Deployment, Site, SiteRoute, Tells};
 pub use verdict::{Basis, Plan, Question, Verdict, conclude};
 pub use wait::{Crowd, Stream, Waits, erlang_c, slots_wait, stream_wait, users_wait};
-pub use words::{duration, figure, percent};
+pub use weir_units::numbers::percent;
+pub use words::{duration, figure, wait};

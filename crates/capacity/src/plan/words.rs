@@ -1,6 +1,7 @@
 //! A plan's figures, as they are said and as they are written for programs.
 
 use serde::Serializer;
+use weir_units::numbers::percent;
 use weir_units::{Dimension, NanoUsd, numbers};
 
 use super::assess::LimitNeed;
@@ -8,25 +9,21 @@ use super::demand::whole;
 use super::hosting::SelfHosted;
 use super::verdict::{Plan, Verdict};
 
-/// A share, in whole percent from ten on: `790 %`, `8.3 %`, `< 0.1 %`; what is more than nothing is never none.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    let of = share * 100.0;
-    match of {
-        of if of <= 0.0 => "0\u{202f}%".to_owned(),
-        of if of < 0.1 => "< 0.1\u{202f}%".to_owned(),
-        of if of < 9.95 => format!("{of:.1}\u{202f}%"),
-        of if (99.5..100.0).contains(&of) => "> 99\u{202f}%".to_owned(),
-        of if of < 1e6 => format!("{of:.0}\u{202f}%"),
-        _ => "> 1,000,000\u{202f}%".to_owned(),
-    }
-}
-
 /// A count that was worked out, in three digits: `2.37M`.
 #[must_use]
 pub fn figure(count: f64) -> String {
     let digits = if count >= 1_000.0 { 10_f64.powf(count.log10().floor() - 2.0) } else { 1.0 };
     numbers::short(whole((count / digits).round() * digits))
+}
+
+/// What 19 of 20 requests wait at most, as the end of a sentence; none is without end.
+#[must_use]
+pub fn wait(p95_s: Option<f64>) -> String {
+    match p95_s {
+        None => "19 of 20 wait without end".to_owned(),
+        Some(wait) if wait < 0.000_5 => "19 of 20 do not wait".to_owned(),
+        Some(wait) => format!("19 of 20 wait up to {}", duration(wait)),
+    }
 }
 
 /// Seconds, as they are said: `20 s`, `1.5 s`, `4 min 10 s`.
@@ -105,6 +102,7 @@ impl Plan {
         }
         let as_it_is = match (self.fits_users, self.fits_share) {
             (Some(users), _) => Some(format!("{} as it is", numbers::counted(users, "user"))),
+            (None, Some(share)) if share >= 2.0 => Some(format!("{} times this load as it is", figure(share.floor()))),
             (None, Some(share)) => Some(format!("{} of this load as it is", percent(share))),
             (None, None) => None,
         };
@@ -121,7 +119,7 @@ impl SelfHosted {
     #[must_use]
     pub fn sentence(&self) -> String {
         let gpus = numbers::counted(self.gpus, "GPU");
-        let month = numbers::dollars(self.usd_a_month);
+        let month = numbers::about_dollars(self.usd_a_month);
         let planned = numbers::short(self.tokens_a_month);
         let even = match self.break_even_tokens {
             Some(tokens) if self.can_break_even => format!("cheaper from {} tokens a month on", numbers::short(tokens)),
@@ -165,10 +163,6 @@ mod tests {
     fn figures_read_as_people_say_them() {
         let plain = |text: String| text.replace('\u{202f}', " ");
         for (text, said) in [
-            (percent(7.895), "790 %"),
-            (percent(0.083), "8.3 %"),
-            (percent(0.000_1), "< 0.1 %"),
-            (percent(0.0), "0 %"),
             (figure(2_368_421.0), "2.37M"),
             (figure(789.47), "789"),
             (figure(105.26), "105"),

@@ -74,12 +74,12 @@ impl Evidence {
         }
     }
 
-    /// Whole days that were looked at, rounded up.
+    /// Whole days that were looked at, and at least one.
     #[must_use]
     pub fn days(&self) -> u64 {
         const DAY: i64 = 86_400_000_000;
         let micros = self.until.0.saturating_sub(self.since.0).max(0);
-        u64::try_from(micros.saturating_add(DAY - 1) / DAY).unwrap_or_default()
+        u64::try_from(micros.saturating_add(DAY / 2) / DAY).unwrap_or_default().max(1)
     }
 }
 

@@ -3,7 +3,8 @@
 use weir_engine::Zone;
 use weir_units::numbers::{availability as measured, count};
 
-use super::grade::{Answer, Grade};
+use super::grade::{Answer, FEWEST_REQUESTS, Grade};
+use super::traffic::too_few;
 use super::words::{availability, list, minute, percent};
 use super::{Evidence, Gap, Outage, RouteSetup, Setup, provider};
 
@@ -92,7 +93,8 @@ fn lines(evidence: &Evidence, outages: &[Outage], judged: &[&RouteSetup]) -> Vec
             (None, _) => "; nobody else serves it".to_owned(),
             (Some(survivor), None) => format!("; {survivor} serves"),
             (Some(survivor), Some((ceiling, share))) => {
-                format!("; {survivor} serves, {ceiling} at {}", percent(*share))
+                let span = if ceiling.ends_with("/day") { ", were it a whole day" } else { "" };
+                format!("; {survivor} serves, {ceiling} at {}{span}", percent(*share))
             }
         };
         let said = match &outage.lost {
@@ -191,7 +193,11 @@ pub(super) fn secondary(evidence: &Evidence, zone: &Zone) -> Answer {
             failed.push((route, Some(answers)));
         }
     }
+    let requests = evidence.errors.as_ref().map_or(FEWEST_REQUESTS, |errors| errors.requests);
+    // A route without a second provider needs no traffic to fail.
+    failed.sort_by_key(|(_, answers)| answers.is_some());
     let answer = match failed.first() {
+        Some((_, Some(_))) if requests < FEWEST_REQUESTS => Answer::unknown(6, &too_few(requests, days)),
         Some((route, None)) => {
             let text = format!("route {} is critical and has no second provider", route.name);
             Answer::new(6, Grade::Fail, text)
@@ -201,8 +207,9 @@ pub(super) fn secondary(evidence: &Evidence, zone: &Zone) -> Answer {
             let text = format!("route {}: secondary gave {answers} of {EXERCISED} answers in {days} days", route.name);
             let second = route.secondaries().next().map_or("", |second| second);
             let action = format!(
-                "send {} more to it: put {second} first for an hour, or let strategy = \"balance\" use it",
-                EXERCISED - answers
+                "send {} more requests of {} to {second}: put it first for an hour, or let strategy = \"balance\" use it",
+                EXERCISED - answers,
+                route.name
             );
             Answer::new(6, Grade::Fail, text).action(action)
         }

@@ -239,8 +239,8 @@ impl Readiness {
     }
 }
 
-/// Days between two times, rounded up.
+/// Whole days between two times, and at least one.
 fn days(since: WallTime, until: WallTime) -> i64 {
     const DAY: i64 = 86_400_000_000;
-    until.0.saturating_sub(since.0).max(0).saturating_add(DAY - 1) / DAY
+    (until.0.saturating_sub(since.0).saturating_add(DAY / 2) / DAY).max(1)
 }

@@ -114,7 +114,7 @@ fn a_company_that_is_ready_passes_all_seven() {
             "429s are 2.1 % of errors in 30 days (0.1 % of requests)",
             "openai down 2 h: no request of smart would fail, simulated on last week's traffic",
             "every agent route has a breaker and run guards",
-            "retries are 3.4 % of token spend ($242 a month)",
+            "retries are 3.4 % of token spend ($241.54 a month)",
             "peak hour uses 79 % of gpt-5 input tokens/min",
             "the secondary of smart was exercised in 30 days",
             "Platform on-call owns capacity",
@@ -266,6 +266,13 @@ fn too_few_requests_are_no_share_but_a_full_ceiling_is_full() {
     assert!(failing(&evidence).is_empty());
     assert_eq!(graded(&evidence).exit_code(), 3);
     assert_eq!(said(&evidence, 1), "99 requests in 30 d are too few for a share");
+    // Nor do they tell whether a secondary would serve; but that there is none is plain.
+    evidence.secondaries.as_mut().unwrap()[0].answers = 3;
+    assert_eq!(said(&evidence, 6), "99 requests in 30 d are too few for a share");
+    assert!(failing(&evidence).is_empty());
+    let mut alone = evidence.clone();
+    setup(&mut alone).routes[1].deployments.truncate(1);
+    assert!(failing(&alone).contains(&6));
     evidence.peaks.as_mut().unwrap()[0].used = 290_000.0;
     assert_eq!(failing(&evidence), [5]);
 }
@@ -296,7 +303,7 @@ fn where_prices_are_missing_tokens_are_graded_and_the_dollars_say_so() {
     (spend.unpriced, spend.retry_tokens) = (38, 800_000_000);
     assert_eq!(failing(&evidence), [4]);
     let lines = graded(&evidence).answers[3].evidence.join("\n").replace('\u{202f}', " ");
-    assert_eq!(lines, "800,000,000 of 4,000,000,000 tokens (20 %)\n$242 of $7,104 + 38 unpriced requests (3.4 %)");
+    assert_eq!(lines, "800,000,000 of 4,000,000,000 tokens (20 %)\n$241.54 of $7,104 + 38 unpriced requests (3.4 %)");
 }
 
 #[test]
@@ -309,7 +316,7 @@ fn the_terminal_shows_a_line_a_question_and_what_to_do() {
 1  PASS  429s are 2.1 % of errors in 30 days (0.1 % of requests)
 2  PASS  openai down 2 h: no request of smart would fail, simulated on last week's traffic
 3  PASS  every agent route has a breaker and run guards
-4  PASS  retries are 3.4 % of token spend ($242 a month)
+4  PASS  retries are 3.4 % of token spend ($241.54 a month)
 5  FAIL  peak hour uses 92 % of gpt-5 input tokens/min
          gpt-5 input tokens/min: 276,000 of 300,000 at Tue 17 Nov 14:00 (92 %, declared)
          do: ask for a higher tier or move load; `weir headroom` shows dates and options; see docs/runbook.md#peak

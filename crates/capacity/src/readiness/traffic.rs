@@ -2,7 +2,7 @@
 
 use weir_engine::Zone;
 use weir_units::NanoUsd;
-use weir_units::numbers::{count, dollars};
+use weir_units::numbers::{about_dollars, count, dollars};
 
 use super::grade::{Answer, FEWEST_REQUESTS, Grade};
 use super::words::{list, minute, percent};
@@ -24,7 +24,7 @@ fn share(part: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { part as f64 / of as f64 }
 }
 
-fn too_few(requests: u64, days: u64) -> Gap {
+pub(super) fn too_few(requests: u64, days: u64) -> Gap {
     let why = match requests {
         0 => format!("no requests in {days} d"),
         1 => format!("1 request in {days} d is too few for a share"),
@@ -103,7 +103,7 @@ pub(super) fn retries(evidence: &Evidence) -> Answer {
             let days = i128::from(days.max(1));
             NanoUsd(i64::try_from(i128::from(seen.retry_cost.0) * 30 / days).unwrap_or(i64::MAX))
         });
-    let cost = monthly.map_or(String::new(), |cost| format!(" ({} a month)", dollars(cost)));
+    let cost = monthly.map_or(String::new(), |cost| format!(" ({} a month)", about_dollars(cost)));
     let said = if part == 0.0 {
         format!("no token spend in {days} days went into retries")
     } else {

@@ -1,28 +1,13 @@
-//! Shares, times and lists as the answers say them.
+//! Availability, times and lists as the answers say them.
 
 use weir_engine::Zone;
 use weir_units::WallTime;
+pub use weir_units::numbers::percent;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// A share in percent, to a tenth where that is not nothing: `92 %`, `2.1 %`, `131 %`, `< 0.1 %`.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    let tenths = (share * 1_000.0).round();
-    if !tenths.is_finite() {
-        return "—".to_owned();
-    }
-    if tenths < 1.0 && share > 0.0 {
-        return "< 0.1\u{202f}%".to_owned();
-    }
-    if tenths >= 1_000.0 || tenths.rem_euclid(10.0) < 0.5 {
-        return format!("{:.0}\u{202f}%", (tenths / 10.0).round());
-    }
-    format!("{:.1}\u{202f}%", tenths / 10.0)
-}
 
 /// An availability in percent, rounded down to a thousandth: `99.997 %`.
 #[must_use]
@@ -72,13 +57,6 @@ pub fn list(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_say_what_they_are_to_a_tenth_and_nothing_that_happened_is_zero() {
-        let said = [0.0, 0.000_2, 0.021, 0.796, 0.92, 1.314].map(percent);
-        assert_eq!(said.map(|s| s.replace('\u{202f}', " ")), ["0 %", "< 0.1 %", "2.1 %", "79.6 %", "92 %", "131 %"]);
-        assert_eq!(percent(f64::NAN), "—");
-    }
 
     #[test]
     fn availability_is_rounded_down() {

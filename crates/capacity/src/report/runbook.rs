@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_units::format_duration;
+use weir_units::numbers::counted;
 
 use super::Document;
 use crate::desk::Desk;
@@ -23,6 +23,10 @@ pub struct Ladder {
     pub window: Duration,
     /// How long it stays open.
     pub cooldown: Duration,
+    /// Why the breakers are as good as none, if they are.
+    pub breaker_off: Option<String>,
+    /// Who owns the capacity.
+    pub owner: Option<Arc<str>>,
     /// Attempts at the last deployment left.
     pub attempts: u32,
     /// Whom to ask for more, by provider.
@@ -61,14 +65,23 @@ pub fn runbook(ladder: &Ladder, desk: Option<&Desk>) -> Document {
         (all, 1) => format!("1 of {all} routes has one provider only, and goes down with it."),
         (all, alone) => format!("{alone} of {all} routes have one provider only, and go down with it."),
     });
-    book.text(format!(
-        "A breaker opens after {} faults in a row, or once {} of the calls of {} failed; it stays open for {} and then lets probes through. Until it \
-         opens, each call is tried and moves on when it fails; from then on nobody waits for that provider.",
-        ladder.consecutive_failures,
-        percent(ladder.failure_rate),
-        format_duration(ladder.window),
-        format_duration(ladder.cooldown)
-    ));
+    book.text(match &ladder.owner {
+        Some(owner) => format!("Owner: {owner}."),
+        None => "Owner: nobody; name one in `[owner]`.".to_owned(),
+    });
+    book.text(match &ladder.breaker_off {
+        Some(why) => format!(
+            "There is no breaker to speak of: {why}. As long as a provider is down, each call is tried there first and moves on when it fails."
+        ),
+        None => format!(
+            "A breaker opens after {} faults in a row, or once {} of the calls within {} failed; it stays open for {} and then lets probes through. \
+             Until it opens, each call is tried and moves on when it fails; from then on nobody waits for that provider.",
+            ladder.consecutive_failures,
+            percent(ladder.failure_rate),
+            said(ladder.window),
+            said(ladder.cooldown)
+        ),
+    });
     for route in &ladder.routes {
         let critical = if route.critical { " (critical)" } else { "" };
         book.heading(format!("Route {}{critical}", route.name));
@@ -104,7 +117,7 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
     let is_first = route.deployments.first().is_some_and(|first| provider(first) == down);
     let moves = is_first || route.balanced;
     let (serves, sees) = match (others.first(), moves) {
-        (None, _) => ("nobody".to_owned(), alone()),
+        (None, _) => ("nobody".to_owned(), alone(ladder)),
         (Some(next), true) => {
             let serves = if route.balanced && others.len() > 1 {
                 others.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(", ")
@@ -119,23 +132,26 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
             (serves, format!("200 from {next}; {cut}"))
         }
         (Some(first), false) => {
-            (first.to_string(), format!("nothing: {first} serves as before; there is one to fall back to less"))
+            (first.to_string(), format!("nothing: {first} serves as before; there is one fewer to fall back to"))
         }
     };
-    let faults = ladder.consecutive_failures;
+    let (connect, headers) = (said(route.connect), said(route.first_byte));
+    let opens = match &ladder.breaker_off {
+        None => counted(u64::from(ladder.consecutive_failures), "fault") + " in a row",
+        Some(_) => "it never opens".to_owned(),
+    };
     let opens = match others.is_empty() {
         false if !moves => "nobody waits: it is called only when those before it fail or are full".to_owned(),
-        true => format!(
-            "{faults} faults in a row; a request is tried {} times, each for up to {} to connect or {} without headers",
-            ladder.attempts,
-            format_duration(route.connect),
-            format_duration(route.first_byte)
-        ),
-        false => format!(
-            "{faults} faults in a row: those requests wait up to {} to connect, or {} without headers, before they move on",
-            format_duration(route.connect),
-            format_duration(route.first_byte)
-        ),
+        true => {
+            let times = if ladder.attempts == 1 { "once" } else { &format!("{} times, each", ladder.attempts) };
+            format!("{opens}; a request is tried {times} for up to {connect} to connect or {headers} without headers")
+        }
+        false => {
+            let which = if ladder.breaker_off.is_some() { "all" } else { "those" };
+            format!(
+                "{opens}: {which} requests wait up to {connect} to connect, or {headers} without headers, before they move on"
+            )
+        }
     };
     let failover = desk.and_then(|desk| desk.failover.iter().find(|failover| failover.without == down));
     let holds = match (others.is_empty(), failover) {
@@ -143,13 +159,9 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
         (false, _) if !moves => "yes: nothing moves".to_owned(),
         (false, None) => "not known: no traffic, or no limit of whoever serves".to_owned(),
         (false, Some(failover)) => match (&failover.holds, &failover.binds) {
-            (Some(true), Some(binds)) => format!("yes: {} at {}", binds.name, percent(binds.fullest())),
+            (Some(true), Some(binds)) => format!("yes: {}", binds.words(percent)),
             (Some(false), Some(binds)) => {
-                format!(
-                    "no: {} would run at {}; the rest gets 503 `capacity_exhausted`",
-                    binds.name,
-                    percent(binds.fullest())
-                )
+                format!("no: {}; the rest gets 503 `capacity_exhausted`", binds.words(percent))
             }
             _ => "not known: no limit of whoever serves is declared or stated".to_owned(),
         },
@@ -158,10 +170,17 @@ fn row(ladder: &Ladder, route: &LadderRoute, down: &str, desk: Option<&Desk>) ->
 }
 
 /// What is left when nobody else can be asked.
-fn alone() -> String {
-    "502 or 503 `upstream_error`, 504 `upstream_timeout` where it is silent; once its breaker is open, 503 `no_deployment_available` with \
-     retry-after"
-        .to_owned()
+fn alone(ladder: &Ladder) -> String {
+    let mut text = "502 or 503 `upstream_error`, 504 `upstream_timeout` where it is silent".to_owned();
+    if ladder.breaker_off.is_none() {
+        text.push_str("; once its breaker is open, 503 `no_deployment_available` with retry-after");
+    }
+    text
+}
+
+/// A span as people say it: `30 s`, `1 min`.
+fn said(span: Duration) -> String {
+    crate::plan::duration(span.as_secs_f64())
 }
 
 fn contacts(ladder: &Ladder, route: &LadderRoute) -> Vec<String> {

@@ -36,7 +36,7 @@ fn report() -> Weekly {
             ..ChoiceView::default()
         }],
         model: Some(ModelView {
-            name: "slot of week".into(),
+            words: "slot of week".into(),
             nights: Some(14),
             error: Some(0.043),
             coverage90: Some(0.89),
@@ -129,12 +129,12 @@ fn the_report_has_its_parts_in_order_and_says_who_by_when_and_to_what_effect() {
     for line in [
         "# Capacity report, week to Wed 18 Nov 2026",
         "| gpt-5 input tokens/min: tier upgrade 3 to 4 | Platform on-call | Sat 14 Nov 2026 (overdue) | + 38 pp headroom, $0 a month |",
-        "| without openai: add room or another provider | Platform on-call | now | anthropic requests/min would run at 131 % |",
+        "| without openai: add room or another provider | Platform on-call | now | else anthropic requests/min would run at 131 % |",
         "| users of | all routes | 99.94 % | 1,000,000 | 99.95 % |",
         "| provider | openai | 99.63 % | 1,000,000 | — |",
         "| gpt-5 input tokens/min | 300,000 | 61 % | 94 % | — | Tue 24 Nov 2026 – Mon 30 Nov 2026 | Sat 14 Nov 2026 |",
         "- Thu 12 Nov 09:14: tokens-per-minute of gpt-5 went from 500000 to 300000",
-        "| openai/gpt-5.2 | 41,200 | $189 + 38 unpriced | $169 | +12 % |",
+        "| openai/gpt-5.2 | 41,200 | $188.40 + 38 unpriced | $168.21 | +12 % |",
         "| 1 | not enough data | no traffic | — |",
         "| gpt-5 input tokens/min | slot of week | 14 | 4.3 % | 89 % |",
         "Audit log: entry 812, 9f2c.",
@@ -178,6 +178,8 @@ fn ladder() -> Ladder {
         failure_rate: 0.5,
         window: Duration::from_secs(30),
         cooldown: Duration::from_secs(15),
+        breaker_off: None,
+        owner: Some("Platform on-call".into()),
         attempts: 3,
         contacts: vec![("openai".into(), "account team, https://example/upgrade".into())],
     }
@@ -188,18 +190,30 @@ fn the_runbook_says_for_each_route_and_provider_who_serves_and_what_users_see() 
     let page = runbook(&ladder(), report().desk.as_ref()).to_markdown().replace('\u{202f}', " ");
     for line in [
         "**1 of 2 routes has one provider only, and goes down with it.**",
-        "A breaker opens after 5 faults in a row, or once 50 % of the calls of 30s failed; it stays open for 15s",
+        "A breaker opens after 5 faults in a row, or once 50 % of the calls within 30 s failed; it stays open for 15 s",
         "## Route smart (critical)",
         "| openai | anthropic/sonnet-5.5 | 200 from anthropic/sonnet-5.5; streams that are cut are carried on where that is exact, \
-         else they end in an error | 5 faults in a row: those requests wait up to 5s to connect, or 20s without headers, before they move on \
+         else they end in an error | 5 faults in a row: those requests wait up to 5 s to connect, or 20 s without headers, before they move on \
          | no: anthropic requests/min would run at 131 %; the rest gets 503 `capacity_exhausted` |",
-        "| anthropic | openai/gpt-5.2 | nothing: openai/gpt-5.2 serves as before; there is one to fall back to less | nobody waits: it is called \
+        "| anthropic | openai/gpt-5.2 | nothing: openai/gpt-5.2 serves as before; there is one fewer to fall back to | nobody waits: it is called \
          only when those before it fail or are full | yes: nothing moves |",
         "## Route alone",
         "| openai | nobody | 502 or 503 `upstream_error`, 504 `upstream_timeout` where it is silent; once its breaker is open, 503 \
-         `no_deployment_available` with retry-after | 5 faults in a row; a request is tried 3 times, each for up to 5s to connect or 20s without \
+         `no_deployment_available` with retry-after | 5 faults in a row; a request is tried 3 times, each for up to 5 s to connect or 20 s without \
          headers | no: there is nobody else |",
         "- openai: account team, https://example/upgrade",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+    assert!(page.contains("Owner: Platform on-call."), "{page}");
+    let off = Some("[breaker] consecutive-failures = 100000 and failure-rate = 1 hardly ever open it".to_owned());
+    let page = runbook(&Ladder { breaker_off: off, owner: None, attempts: 1, ..ladder() }, None).to_markdown();
+    let page = page.replace('\u{202f}', " ");
+    for line in [
+        "Owner: nobody; name one in `[owner]`.",
+        "There is no breaker to speak of: \\[breaker\\] consecutive-failures = 100000 and failure-rate = 1 hardly ever open it.",
+        "| it never opens: all requests wait up to 5 s to connect, or 20 s without headers, before they move on |",
+        "where it is silent | it never opens; a request is tried once for up to 5 s to connect or 20 s without headers |",
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }

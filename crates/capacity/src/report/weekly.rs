@@ -2,7 +2,7 @@
 
 use weir_engine::Zone;
 use weir_ledger::Measured;
-use weir_units::numbers::{availability, count, counted, dollars};
+use weir_units::numbers::{about_dollars, availability, count, counted, dollars, whole_percent};
 use weir_units::{NanoUsd, WallTime};
 
 use super::Document;
@@ -121,8 +121,8 @@ impl Weekly {
         }
         for failover in self.desk.iter().flat_map(|desk| &desk.failover).filter(|one| one.holds == Some(false)) {
             let effect = match &failover.binds {
-                Some(binds) => format!("{} would run at {}", binds.name, percent(binds.fullest())),
-                None => format!("{} of its requests have nowhere to go", percent(failover.stranded)),
+                Some(binds) if failover.stranded <= 0.001 => format!("else {}", binds.words(percent)),
+                _ => format!("else {} of its requests have nowhere to go", percent(failover.stranded)),
             };
             let what = format!("without {}: add room or another provider", failover.without);
             decisions.push(Decision { what, owner: owner.clone(), by: None, effect });
@@ -235,6 +235,7 @@ impl Weekly {
         let date = |at: WallTime| day(at, &self.zone());
         let unknown = || "—".to_owned();
         let full = ceiling.exhaustion.map(|found| match (found.p10, found.p90) {
+            (Some(first), Some(last)) if date(first) == date(last) => date(first),
             (Some(first), Some(last)) => format!("{} – {}", date(first), date(last)),
             (Some(first), None) => format!("{} at the soonest", date(first)),
             _ => format!("not before {}", date(found.until)),
@@ -242,9 +243,9 @@ impl Weekly {
         vec![
             ceiling.name.clone(),
             count(ceiling.limit),
-            percent(ceiling.now.share),
-            ceiling.peak.map_or_else(unknown, |peak| percent(peak.share)),
-            ceiling.busiest.map_or_else(unknown, |busiest| percent(busiest.share)),
+            whole_percent(ceiling.now.share),
+            ceiling.peak.map_or_else(unknown, |peak| whole_percent(peak.share)),
+            ceiling.busiest.map_or_else(unknown, |busiest| whole_percent(busiest.share)),
             full.or_else(|| ceiling.no_forecast.clone()).unwrap_or_else(unknown),
             ceiling.decide_by.map_or_else(unknown, date),
         ]
@@ -263,13 +264,17 @@ impl Weekly {
         let budgets = self.desk.iter().flat_map(|desk| &desk.budgets);
         let budgets = budgets.map(|budget| {
             let used = ratio(budget.spent_usd, budget.limit_usd).map_or("—".to_owned(), percent);
-            let end = budget.period_end.and_then(|end| end.p50);
-            let end = end.map_or(String::new(), |at| format!("; used up {} at this rate", day(at, &self.zone())));
+            let end = match budget.period_end.and_then(|end| end.p50) {
+                _ if budget.spent_usd >= budget.limit_usd => "; used up".to_owned(),
+                Some(at) => format!("; used up {} at this rate", day(at, &self.zone())),
+                None => String::new(),
+            };
             let unpriced =
                 if budget.unpriced > 0 { format!(" + {} unpriced", count(budget.unpriced)) } else { String::new() };
             format!(
-                "budget {}: {used} of {} for the {} spent{unpriced}{end}",
+                "budget {}: {} of {} for the {} spent ({used}){unpriced}{end}",
                 budget.name,
+                dollars(budget.spent_usd),
                 dollars(budget.limit_usd),
                 budget.period
             )
@@ -288,7 +293,7 @@ impl Weekly {
                 kind.title.clone(),
                 kind.remedy.clone(),
                 format!("{about}{}", dollars(kind.lost.cost)),
-                kind.worth.map_or("—".to_owned(), |worth| format!("{about}{}", dollars(worth))),
+                kind.worth.map_or("—".to_owned(), |worth| format!("{about}{}", about_dollars(worth))),
             ]
         });
         report.table(&["kind", "remedy", "this week", "worth a year"], 2, rows.collect(), "Nothing was wasted.");
@@ -329,7 +334,7 @@ impl Weekly {
             let nights = model.nights?;
             Some(vec![
                 ceiling.name.clone(),
-                model.name.clone(),
+                model.words.clone(),
                 count(u64::from(nights)),
                 model.error.map_or("—".to_owned(), percent),
                 model.coverage90.map_or("—".to_owned(), percent),
@@ -352,8 +357,8 @@ impl Weekly {
 fn monthly(cost: NanoUsd) -> String {
     match cost.0 {
         0 => "$0 a month".to_owned(),
-        below if below < 0 => format!("−{} a month", dollars(NanoUsd(below.saturating_neg()))),
-        _ => format!("+{} a month", dollars(cost)),
+        below if below < 0 => format!("−{} a month", about_dollars(NanoUsd(below.saturating_neg()))),
+        _ => format!("+{} a month", about_dollars(cost)),
     }
 }
 

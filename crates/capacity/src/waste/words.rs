@@ -1,7 +1,7 @@
 //! What a waste report says: its headline, its remedies, and what it does not know.
 
 use weir_units::NanoUsd;
-use weir_units::numbers::{count, counted, dollars, micros, share};
+use weir_units::numbers::{about_dollars, count, counted, dollars, micros, share};
 
 use super::figures::{By, Lost, WasteFigures};
 use super::kind::Kind;
@@ -34,7 +34,7 @@ pub(super) fn headline(report: &WasteReport) -> String {
     let guess = if report.is_short { format!(", by {} alone", seen(report)) } else { String::new() };
     match first {
         Some(worth) => {
-            format!("{how_much} bought nothing; the first fix saves about {} a year{guess}.", dollars(worth))
+            format!("{how_much} bought nothing; the first fix saves about {} a year{guess}.", about_dollars(worth))
         }
         None => format!("{how_much} bought nothing."),
     }

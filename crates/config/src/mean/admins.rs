@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admin::{Admin, Role};
-use crate::key::hash_key;
+use crate::key::hash_secret;
 use crate::log::Log;
 use crate::written::Table;
 
@@ -14,7 +14,7 @@ const SHORTEST: usize = 24;
 const TAKEN: [&str; 2] = ["root", "system"];
 
 pub(super) fn admins(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Admin> {
-    let owner = root.table("server").secret("admin-key").map(|key| hash_key(key.expose()));
+    let owner = root.table("server").secret("admin-key").filter(|key| key.is_set()).map(hash_secret);
     let mut admins: BTreeMap<Arc<str>, Admin> = BTreeMap::new();
     for (name, table, at) in root.named("admins") {
         // That a name may be one at all is checked with all other names.
@@ -32,12 +32,14 @@ pub(super) fn admins(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Admi
         }
         let Some(key) = table.secret("key") else { continue };
         let length = key.expose().len();
-        if length < SHORTEST {
+        if key.is_set() && length < SHORTEST {
             let message = format!("the key of admin `{name}` has {length} characters, and {SHORTEST} are the fewest");
             log.fault(table.at("key"), message, "make one with `openssl rand -hex 32`".to_owned());
         }
-        let hash = hash_key(key.expose());
-        if let Some(twin) = admins.values().find(|admin| admin.hash == hash) {
+        let hash = hash_secret(key);
+        if key.is_set()
+            && let Some(twin) = admins.values().find(|admin| admin.hash == hash)
+        {
             let message = format!("admins `{}` and `{name}` have the same key", twin.name);
             log.fault(at, message, "nobody could tell which of them did something".to_owned());
         }

@@ -177,13 +177,15 @@ fn notifier(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<Noti
             None
         }
     };
-    let url = url.filter(|url| check_url(name, url, table.at("url"), log));
+    let unset = table.secret("url").is_some_and(|url| !url.is_set());
+    let url = url.filter(|url| unset || check_url(name, url, table.at("url"), log));
     let secret = table.secret("secret").cloned();
     if kind != NotifierKind::Slack {
         missing("secret", "{ env = \"ALERTS_SECRET\" }", log);
     }
     if let Some(secret) = &secret
         && kind == NotifierKind::Webhook
+        && secret.is_set()
         && secret.expose().len() < SHORTEST_SECRET
     {
         let message = format!("the secret of notifier `{}` has {} characters", shown(name), secret.expose().len());
@@ -217,9 +219,36 @@ fn check_url(name: &str, url: &Secret, at: At, log: &mut Log<'_>) -> bool {
 /// Whom alerts of a provider's capacity name, by provider.
 pub(super) fn contacts(root: &Table) -> BTreeMap<Arc<str>, Contact> {
     let contact = |table: &Table| Contact {
-        tier: table.text("tier").map(Arc::from),
+        tier: table.text("tier").map(|tier| Arc::from(bare_tier(tier))),
         contact: table.text("contact").map(Arc::from),
         upgrade_url: table.text("upgrade-url").map(Arc::from),
     };
     root.named("providers").map(|(name, table, _)| (name.into(), contact(table))).collect()
+}
+
+/// What a tier is called without the word, which stands before it wherever it is said: `3` of `Tier 3`.
+fn bare_tier(written: &str) -> &str {
+    let written = written.trim();
+    let after = written.get(..4).filter(|word| word.eq_ignore_ascii_case("tier")).map(|word| &written[word.len()..]);
+    let after = after.filter(|after| !after.starts_with(char::is_alphabetic));
+    let bare = after.unwrap_or(written).trim_start_matches([' ', '-', '_', ':', '\t']);
+    if bare.is_empty() { written } else { bare }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_tier_is_called_alike_whether_or_not_the_word_is_written() {
+        for (written, bare) in [
+            ("3", "3"),
+            ("tier 3", "3"),
+            (" Tier-3 ", "3"),
+            ("tier3", "3"),
+            ("scale", "scale"),
+            ("tier", "tier"),
+            ("tiered", "tiered"),
+        ] {
+            assert_eq!(super::bare_tier(written), bare, "{written}");
+        }
+    }
 }

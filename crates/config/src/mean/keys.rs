@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weir_engine::Priority;
 
 use super::is_name;
-use crate::key::{Key, from_hex, hash_key};
+use crate::key::{Key, UNSET, from_hex, hash_secret};
 use crate::log::{At, Log, shown};
 use crate::nearest::nearest;
 use crate::written::Table;
@@ -26,7 +26,9 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
         let Some(hash) = hash(name, table, at, log) else {
             continue;
         };
-        if let Some(twin) = keys.values().find(|key| key.hash == hash) {
+        if hash != UNSET
+            && let Some(twin) = keys.values().find(|key| key.hash == hash)
+        {
             let message = format!("keys `{}` and `{name}` are the same key", twin.name);
             log.fault(at, message, "a request could not be told to be one's or the other's".to_owned());
         }
@@ -55,10 +57,10 @@ pub(super) fn keys(root: &Table, log: &mut Log<'_>) -> BTreeMap<Arc<str>, Key> {
 fn admins(root: &Table) -> BTreeMap<[u8; 32], String> {
     let people = root.named("admins").filter_map(|(name, table, _)| {
         let whose = format!("the key of admin `{}`", shown(name));
-        table.secret("key").map(|key| (hash_key(key.expose()), whose))
+        table.secret("key").map(|key| (key, whose))
     });
-    let owner = root.table("server").secret("admin-key");
-    people.chain(owner.map(|key| (hash_key(key.expose()), "the admin key".to_owned()))).collect()
+    let owner = root.table("server").secret("admin-key").map(|key| (key, "the admin key".to_owned()));
+    people.chain(owner).filter(|(key, _)| key.is_set()).map(|(key, whose)| (hash_secret(key), whose)).collect()
 }
 
 fn hash(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<[u8; 32]> {
@@ -75,11 +77,11 @@ fn hash(name: &str, table: &Table, at: At, log: &mut Log<'_>) -> Option<[u8; 32]
         (Some(_), None) => {
             let key = table.secret("key")?;
             let length = key.expose().len();
-            if length < SHORTEST {
+            if key.is_set() && length < SHORTEST {
                 let message = format!("key `{name}` has {length} characters, and {SHORTEST} are the fewest");
                 log.fault(table.at("key"), message, "make one with `openssl rand -hex 32`".to_owned());
             }
-            Some(hash_key(key.expose()))
+            Some(hash_secret(key))
         }
         (None, Some(_)) => {
             let text = table.text("key-hash")?;

@@ -153,6 +153,9 @@ fn credential(
         return None;
     }
     let found = environment.var(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    if found.is_none() && !environment.needs_secrets() {
+        return Some(Secret::unset());
+    }
     if found.is_none() {
         let message = format!("provider `{name}` has no `api-key`, and `{variable}` is not set");
         log.fault(at, message, format!("export {variable}=…, or add `api-key = {{ env = \"NAME\" }}`"));

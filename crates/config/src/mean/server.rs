@@ -11,6 +11,7 @@ pub(super) fn server(root: &Table, environment: &dyn Environment, log: &mut Log<
     let table = root.table("server");
     check_addresses(root, table, log);
     if let Some(key) = table.secret("admin-key")
+        && key.is_set()
         && key.expose().len() < 24
     {
         let message = format!("`server.admin-key` has {} characters", key.expose().len());
@@ -96,6 +97,8 @@ fn tls(table: &Table, environment: &dyn Environment, log: &mut Log<'_>) -> Optio
 fn check_pem(path: &Path, what: &str, table: &Table, key: &str, environment: &dyn Environment, log: &mut Log<'_>) {
     let file = shown(&path.to_string_lossy());
     match environment.read(path) {
+        // As with secrets: whoever serves nothing needs no certificates.
+        Err(_) if !environment.needs_secrets() => {}
         Err(error) => log.fault(table.at(key), format!("`{key}` names `{file}`, which cannot be read: {error}"), None),
         Ok(text) => {
             let begins =
@@ -112,6 +115,10 @@ fn check_pem(path: &Path, what: &str, table: &Table, key: &str, environment: &dy
 pub(super) fn ledger(table: &Table, source: &Source, environment: &dyn Environment, log: &mut Log<'_>) -> Ledger {
     // What is referred to may hold a password, and is in no message.
     let (url, said) = match table.secret("url") {
+        Some(unset) if !unset.is_set() => {
+            let path = state_folder(environment).unwrap_or_default().join("weir").join("postgres");
+            return Ledger { path, postgres: Some(Secret::unset()), retention: table.span("retention") };
+        }
         Some(secret) => (secret.expose(), "what it refers to".to_owned()),
         None => (table.text("url").unwrap_or_default(), format!("`{}`", shown(table.text("url").unwrap_or_default()))),
     };

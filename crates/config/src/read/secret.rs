@@ -42,10 +42,17 @@ pub(super) fn look_up(
         }
         _ => return Ok(None),
     };
-    let text = found?;
+    let unset = || Ok(Some(Value::Secret(Secret::unset())));
+    let text = match found {
+        Err(_) if !environment.needs_secrets() => return unset(),
+        found => found?,
+    };
     let text = text.trim();
     let wrong = |what: &str| Wrong { message: format!("refers to {source}, which {what}"), hint: None };
     if text.is_empty() {
+        if !environment.needs_secrets() {
+            return unset();
+        }
         return Err(wrong("is empty"));
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {

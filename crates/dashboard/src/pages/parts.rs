@@ -177,5 +177,5 @@ pub(super) fn pool_name(pool: &Pool) -> String {
 
 /// A share of a limit in whole percent, also beyond a hundred; what is far too much is cut short.
 pub(super) fn percent(share: f64) -> String {
-    weir_capacity::desk::percent(share).replace(' ', "\u{202f}")
+    weir_units::numbers::whole_percent(share)
 }

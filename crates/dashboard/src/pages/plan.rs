@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use weir_capacity::plan::{Basis, Form, Kind, LimitNeed, Plan, Without, duration, figure, percent};
 use weir_units::format_duration;
-use weir_units::numbers::{count, dollars, short};
+use weir_units::numbers::{about_dollars, count, short};
 
 use super::parts::{Mood, card, empty, pill};
 use crate::frame::{Content, Context, Page};
@@ -214,7 +214,7 @@ fn failover(plan: &Plan) -> Markup {
 
 fn cost(plan: &Plan, figures: &PlanFigures) -> Markup {
     let month =
-        plan.cost.usd.map_or_else(|| "— (a price is not known)".to_owned(), |usd| format!("≈ {}", dollars(usd)));
+        plan.cost.usd.map_or_else(|| "— (a price is not known)".to_owned(), |usd| format!("≈ {}", about_dollars(usd)));
     card(
         "",
         "Cost",

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use weir_capacity::waste::{By, Kind, KindReport, Lost, NameReport, WasteReport};
 use weir_units::NanoUsd;
-use weir_units::numbers::{count, dollars, micros};
+use weir_units::numbers::{about_dollars, count, micros};
 
 use super::parts::{card, empty};
 use crate::chart;
@@ -69,7 +69,7 @@ fn known(lost: &Lost) -> Figure {
 /// `≈` before what is scaled or estimated.
 fn worth(worth: Option<NanoUsd>) -> Markup {
     html! { @match worth {
-        Some(worth) => { "≈\u{202f}" (dollars(worth)) },
+        Some(worth) => { "≈\u{202f}" (about_dollars(worth)) },
         None => span class="none" title="nothing is known of what it cost" { "—" },
     } }
 }

@@ -33,7 +33,7 @@ impl Figure {
     /// Dollars.
     #[must_use]
     pub fn dollars(amount: NanoUsd) -> Self {
-        Self::new(dollars(amount), amount.to_string())
+        Self::new(weir_units::numbers::about_dollars(amount), amount.to_string())
     }
 }
 

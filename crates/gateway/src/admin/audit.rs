@@ -1,13 +1,11 @@
 //! `/admin/v1/audit`: the audit log, and the head of its chain.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Response, StatusCode, request};
 use http_body::Body;
 use serde_json::{Value, json as value};
-use weir_ledger::{AuditHead, AuditQuery};
-use weir_units::{WallTime, parse_duration};
+use weir_ledger::{AuditHead, AuditQuery, asked_time};
+use weir_units::WallTime;
 
 use super::members::members;
 use super::{Person, unreadable};
@@ -62,9 +60,8 @@ fn told(head: &AuditHead) -> Value {
     value!({ "sequence": head.sequence, "hash": head.hash })
 }
 
-/// Reads what is asked for; times are durations before `now`, or milliseconds since 1970.
+/// Reads what is asked for; times are what [`asked_time`] reads.
 fn query(text: &str, now: WallTime) -> Result<AuditQuery, Refusal> {
-    let ago = |span: Duration| WallTime(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     let mut query = AuditQuery { limit: PAGE, ..AuditQuery::default() };
     for (name, text) in text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
         let text = percent_decoded(text);
@@ -73,10 +70,7 @@ fn query(text: &str, now: WallTime) -> Result<AuditQuery, Refusal> {
             Refusal::weir(Cause::Malformed, message).param(name)
         };
         let row = || text.parse::<u64>().map_err(|_| wrong("a row's number"));
-        let time = || match text.parse::<i64>() {
-            Ok(millis) => Ok(WallTime(millis.saturating_mul(1_000))),
-            Err(_) => parse_duration(&text).map(ago).map_err(|_| wrong("a span like 7d or milliseconds since 1970")),
-        };
+        let time = || asked_time(&text, now).map_err(wrong);
         match name {
             "limit" => {
                 let limit: u32 = text.parse().map_err(|_| wrong("a number of rows"))?;
@@ -123,7 +117,7 @@ mod tests {
             ("limit=all", "a number of rows"),
             ("order=random", "oldest or newest"),
             ("after=-1", "a row's number"),
-            ("since=%1b%5b2J", "`?[2J` is not a span"),
+            ("since=%1b%5b2J", "`?[2J` is not a time"),
             ("colour=red", "no filter"),
         ] {
             let refusal = query(text, now).unwrap_err();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::{Response, StatusCode, request};
-use weir_ledger::{SpendBy, SpendError, SpendQuery};
-use weir_units::{WallTime, parse_duration};
+use weir_ledger::{SpendBy, SpendError, SpendQuery, asked_time};
+use weir_units::WallTime;
 
 use super::{LARGEST_PAGE, unreadable};
 use crate::admit::shown;
@@ -42,7 +42,7 @@ fn too_long() -> Refusal {
     Refusal::weir(Cause::UpstreamTimeout, message)
 }
 
-/// Reads what is asked for; times are durations before `now`, or milliseconds since 1970.
+/// Reads what is asked for; times are what [`asked_time`] reads.
 fn query(text: &str, now: WallTime) -> Result<SpendQuery, Refusal> {
     let ago = |span: Duration| WallTime(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     // What arrives while this is read belongs to the next answer.
@@ -50,10 +50,7 @@ fn query(text: &str, now: WallTime) -> Result<SpendQuery, Refusal> {
     for (name, text) in text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
         let text = percent_decoded(text);
         let wrong = |why: String| Refusal::weir(Cause::Malformed, why).param(name);
-        let time = || match text.parse::<i64>() {
-            Ok(millis) => Ok(WallTime(millis.saturating_mul(1_000))),
-            Err(_) => parse_duration(&text).map(ago).map_err(|e| wrong(shown(&e.to_string()))),
-        };
+        let time = || asked_time(&text, now).map_err(|expected| wrong(format!("`{}` is not {expected}", shown(&text))));
         match name {
             "by" => query.by = SpendBy::list(&text).map_err(wrong)?,
             "since" => query.since = time()?,
@@ -87,9 +84,9 @@ mod tests {
         assert_eq!(query("", now).unwrap().since.0, now.0 - 7 * 86_400_000_000);
         for (text, why) in [
             ("by=colour", "key, tenant, model"),
-            ("since=long", "is not a duration"),
+            ("since=long", "`long` is not a time: a duration before now"),
             ("top=all", "number of rows"),
-            ("since=%1b%5b2J", "is not a duration"),
+            ("since=%1b%5b2J", "is not a time"),
             ("colour=red", "no filter"),
         ] {
             let refusal = query(text, now).unwrap_err();

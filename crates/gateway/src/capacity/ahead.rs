@@ -49,7 +49,7 @@ fn option(choice: &ChoiceView) -> Arc<str> {
         Some(NanoUsd::ZERO) => "$0 a month".to_owned(),
         Some(cost) => {
             let sign = if cost < NanoUsd::ZERO { '−' } else { '+' };
-            format!("{sign}{} a month", numbers::dollars(NanoUsd(cost.0.saturating_abs())))
+            format!("{sign}{} a month", numbers::about_dollars(NanoUsd(cost.0.saturating_abs())))
         }
     };
     let lead = match choice.lead_s / 86_400 {

@@ -113,7 +113,7 @@ fn now(shared: &Shared) -> Vec<Value> {
     compared(shared, &shared.live.load()).into_iter().map(one).collect()
 }
 
-/// Reads what is asked for; times are durations before `now`, or milliseconds since 1970.
+/// Reads what is asked for; times are what [`asked_time`] reads.
 fn asked(text: &str, now: WallTime) -> Result<Asked, Refusal> {
     let mut asked = Asked { limit: ROWS, ..Asked::default() };
     for (name, text) in text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {

@@ -246,6 +246,7 @@ fn words(form: &Form, load: &Load) -> String {
     let tokens = |count: f64| weir_capacity::plan::figure(count);
     let sizes = format!("{} tokens in, {} out", tokens(load.mean_input()), tokens(load.mean_output()));
     let of = format!("of `{}`", weir_config::shown(&load.route));
+    let times = if form.times == 1.0 { String::new() } else { format!(", {} times over", form.times) };
     match &form.kind {
         Kind::Users(users, think) => {
             let think = weir_capacity::plan::duration(think.as_secs_f64());
@@ -256,13 +257,13 @@ fn words(form: &Form, load: &Load) -> String {
         }
         Kind::Rate(per_minute) => format!("{} requests/min {of}, {sizes}", tokens(*per_minute)),
         Kind::Trace => {
-            let times = form.times;
-            format!(
-                "{} recorded requests × {times} {of}, {sizes} on average",
-                weir_units::numbers::count(recorded_of(load))
-            )
+            let requests = weir_units::numbers::counted(recorded_of(load), "recorded request");
+            format!("{requests} {of}{times}, {sizes} on average")
         }
-        Kind::Like(like) => format!("as `{}` × {} {of}, {sizes} on average", weir_config::shown(like), form.times),
+        Kind::Like(like) if *like == *load.route => format!("what is asked {of} now{times}, {sizes} on average"),
+        Kind::Like(like) => {
+            format!("as much {of} as is asked of `{}` now{times}, {sizes} on average", weir_config::shown(like))
+        }
     }
 }
 

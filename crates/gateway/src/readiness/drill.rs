@@ -198,7 +198,10 @@ fn outage(
             }
             _ => Err(without_traffic()),
         },
-        Some(Err(why)) => Err(Gap::new(format!("it cannot be simulated: {why}"), "")),
+        Some(Err(why)) => Err(Gap::new(
+            format!("it cannot be simulated: {why}"),
+            "see that it is this configuration's ledger that is read",
+        )),
         None if drill.is_some() && !proves => {
             Err(Gap::new("the two hours were not simulated", "ask with `weir diagnose`, and without --no-proof"))
         }

@@ -45,7 +45,7 @@ pub fn setup(config: &Config) -> Setup {
 }
 
 /// Why breakers with these settings are as good as none, if they are. There is no switch that turns them off.
-fn breaker_off(breaker: &BreakerSettings) -> Option<String> {
+pub(super) fn breaker_off(breaker: &BreakerSettings) -> Option<String> {
     if breaker.cooldown < SHORTEST_COOLDOWN {
         return Some(format!(
             "[breaker] cooldown = \"{}\" lets calls through as soon as it opens",

@@ -155,6 +155,8 @@ pub fn ladder(config: &Config) -> Ladder {
         failure_rate: f64::from(breaker.failure_rate_ppm) / 1e6,
         window: breaker.window,
         cooldown: breaker.cooldown,
+        breaker_off: super::setup::breaker_off(breaker),
+        owner: config.alerts.owner.name.clone(),
         attempts: config.engine.retry.attempts,
         contacts: config.contacts.iter().filter_map(contact).collect(),
     }

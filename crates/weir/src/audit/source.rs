@@ -108,7 +108,7 @@ fn parameters(query: &AuditQuery) -> String {
     add("who", query.who.clone());
     add("action", query.action.clone());
     add("what", query.what.clone());
-    add("since", query.since.map(|at| at.millis().to_string()));
-    add("until", query.until.map(|at| at.millis().to_string()));
+    add("since", query.since.map(|at| at.millis().max(0).to_string()));
+    add("until", query.until.map(|at| at.millis().max(0).to_string()));
     parameters
 }

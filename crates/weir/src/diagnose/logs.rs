@@ -14,20 +14,19 @@ use weir_engine::{ChargeModel, DayStart, PoolId, Zone};
 use weir_gateway::capacity::fleet;
 use weir_gateway::readiness::setup;
 use weir_logs::Tally;
-use weir_units::{DeploymentId, WallTime, parse_duration};
+use weir_units::{DeploymentId, WallTime};
 
 use super::Arguments;
-use crate::Common;
 use crate::import::input::{as_json, read_all, tell};
 use crate::terminal::{USAGE, fail, numbers, print, say, shown};
-use crate::when;
+use crate::{Common, reading, when};
 
 /// Names that the report on waste tells one by one.
 const TOP: usize = 10;
 
 /// Answers the questions from the files.
 pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let config = match common.config.as_ref().map(|_| super::sound_config(common)).transpose() {
+    let config = match reading::named_config(common) {
         Ok(config) => config,
         Err(code) => return code,
     };
@@ -83,14 +82,9 @@ fn as_program(readiness: &Readiness, waste: &WasteReport, tally: &Tally, files: 
 
 /// How far back is looked, and from when on not.
 fn span(arguments: &Arguments, zone: &Zone) -> Result<(Duration, Option<WallTime>), String> {
-    let window = parse_duration(&arguments.since).map_err(|error| format!("--since: {error}"))?;
-    let until = match arguments.at.as_deref() {
-        Some(at) => Some(match weir_ledger::asked_time(at, when::now()) {
-            Ok(until) => until,
-            Err(_) => when::around(at, zone, when::now()).map_err(|why| format!("--at: {why}"))?.until,
-        }),
-        None => None,
-    };
+    let window = when::span(&arguments.since).map_err(|why| format!("--since: {why}"))?;
+    let until = arguments.at.as_deref().map(|at| when::moment(at, zone, when::now()));
+    let until = until.transpose().map_err(|why| format!("--at: {why}"))?;
     Ok((window, until))
 }
 

@@ -10,17 +10,18 @@ use clap::Args;
 use weir_capacity::desk::Desk;
 use weir_capacity::plan::Prover;
 use weir_capacity::readiness::{Gap, Readiness, grade};
-use weir_config::{Config, ProcessEnvironment};
+use weir_config::Config;
 use weir_engine::Zone;
 use weir_gateway::readiness::{Gathered, gather, prove, without_ledger};
-use weir_units::{WallTime, parse_duration};
+use weir_units::WallTime;
 
 use crate::Common;
 use crate::import::input::Reading;
 use crate::ledger::Place;
 use crate::proof::Simulator;
-use crate::serve::{read_config, runtime};
-use crate::terminal::{UNREACHABLE, USAGE, bold, draw, fail, is_rich, painted, print, say, shown};
+use crate::reading::sound_config;
+use crate::serve::runtime;
+use crate::terminal::{UNREACHABLE, USAGE, bold, draw, fail, is_rich, painted, print, shown};
 use crate::when;
 
 #[derive(Args)]
@@ -62,7 +63,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let (since, until) = match span(&arguments.since, arguments.at.as_deref(), &config) {
+    let (since, until) = match span(&arguments.since, arguments.at.as_deref(), &config.zone) {
         Ok(span) => span,
         Err(why) => return fail(USAGE, why),
     };
@@ -77,27 +78,13 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     show(common, &grade(&gathered.evidence, &config.zone), (&config.zone, &config.server.timezone), arguments.detail)
 }
 
-/// The configuration; if it has faults, they are said.
-pub(crate) fn sound_config(common: &Common) -> Result<Config, ExitCode> {
-    let report = read_config(common.config.as_deref(), &ProcessEnvironment);
-    let sound = report.faults.is_empty();
-    report.faults.iter().for_each(say);
-    report.config.filter(|_| sound).ok_or_else(|| ExitCode::from(USAGE))
-}
-
 /// The time that `--since` and `--at` mean.
-pub(crate) fn span(since: &str, at: Option<&str>, config: &Config) -> Result<(WallTime, WallTime), String> {
-    let span: Duration = parse_duration(since).map_err(|error| format!("--since: {error}"))?;
+pub(crate) fn span(since: &str, at: Option<&str>, zone: &Zone) -> Result<(WallTime, WallTime), String> {
     let now = when::now();
-    let until = match at {
-        Some(at) => match weir_ledger::asked_time(at, now) {
-            Ok(until) => until,
-            Err(_) => when::around(at, &config.zone, now).map_err(|why| format!("--at: {why}"))?.until,
-        },
-        None => now,
-    };
-    let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-    Ok((WallTime(until.0.saturating_sub(micros)), until))
+    let until =
+        at.map(|at| when::moment(at, zone, now)).transpose().map_err(|why| format!("--at: {why}"))?.unwrap_or(now);
+    let since = when::since(since, zone, until).map_err(|why| format!("--since: {why}"))?;
+    Ok((since, until))
 }
 
 /// What configuration and ledger say; where there is no ledger, what the configuration says.
@@ -108,7 +95,7 @@ pub(crate) fn look(
     since: WallTime,
     until: WallTime,
 ) -> Result<(Gathered, Option<Desk>), ExitCode> {
-    let place = Place::of(common, named).map_err(|why| fail(USAGE, why))?;
+    let place = Place::of(common, named)?;
     if let (Place::File(path), None) = (&place, named)
         && !path.exists()
     {

@@ -107,18 +107,22 @@ fn cost(option: &ChoiceView) -> String {
         Some(NanoUsd::ZERO) => "$0".to_owned(),
         Some(cost) => {
             let sign = if cost < NanoUsd::ZERO { '−' } else { '+' };
-            format!("{sign}{}", numbers::dollars(NanoUsd(cost.0.saturating_abs())))
+            format!("{sign}{}", numbers::about_dollars(NanoUsd(cost.0.saturating_abs())))
         }
     }
 }
 
 fn budget(one: &weir_capacity::desk::BudgetView, now: WallTime, zone: &Zone) -> String {
-    let dollars = |dollars: f64| numbers::dollars(NanoUsd((dollars * 1e9).clamp(0.0, 9e18) as i64));
+    let dollars = |dollars: f64| numbers::about_dollars(NanoUsd((dollars * 1e9).clamp(0.0, 9e18) as i64));
     let spent = format!("{} of {} spent", numbers::dollars(one.spent_usd), numbers::dollars(one.limit_usd));
     let ahead = match (&one.period_end, &one.no_forecast) {
         (Some(period), _) => {
             let [low, middle, high] = period.at_end.map(dollars);
-            let gone = period.p50.map(|at| format!("; used up {}", day_or_time(at, now, zone))).unwrap_or_default();
+            let gone = match period.p50 {
+                _ if one.spent_usd >= one.limit_usd => "; used up".to_owned(),
+                Some(at) => format!("; used up {}", day_or_time(at, now, zone)),
+                None => String::new(),
+            };
             let spread = if low == high { String::new() } else { format!(" ({low} – {high})") };
             format!("{middle} expected by the end of the {}{spread}{gone}", one.period)
         }

@@ -3,12 +3,10 @@
 use std::process::ExitCode;
 
 use weir_capacity::desk::Desk;
-use weir_config::ProcessEnvironment;
 use weir_gateway::capacity::{headroom_of, look};
 
 use super::{ahead, no_such_pool, of_pool};
 use crate::ledger::Place;
-use crate::serve::read_config;
 use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, fail, moves, print, say, shown};
 use crate::{Common, reading, when};
 
@@ -19,16 +17,10 @@ pub(super) struct Asked<'a> {
     pub(super) pool: Option<&'a str>,
 }
 
-/// Whether there is a ledger that could be read instead of asking a gateway.
-pub(super) fn is_there(common: &Common) -> bool {
-    reading::config(common).is_some_and(|config| reading::is_there(&config))
-}
-
 pub(super) async fn run(common: &Common, asked: &Asked<'_>) -> ExitCode {
-    let report = read_config(common.config.as_deref(), &ProcessEnvironment);
-    let Some(config) = report.config else {
-        report.faults.iter().for_each(say);
-        return ExitCode::from(USAGE);
+    let config = match reading::sound_config(common) {
+        Ok(config) => config,
+        Err(code) => return code,
     };
     let now = when::now();
     let at = match asked.at.map(|text| when::moment(text, &config.zone, now)).transpose() {
@@ -37,7 +29,7 @@ pub(super) async fn run(common: &Common, asked: &Asked<'_>) -> ExitCode {
     };
     let place = match Place::of(common, asked.ledger) {
         Ok(place) => place,
-        Err(why) => return fail(USAGE, why),
+        Err(code) => return code,
     };
     let reader = match place.open().await {
         Ok(reader) => reader,

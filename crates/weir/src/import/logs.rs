@@ -8,17 +8,16 @@ use std::thread::JoinHandle;
 use clap::Args;
 use serde_json::json;
 use tokio::runtime::Runtime;
-use weir_config::ProcessEnvironment;
 use weir_ledger::{Entry, Imported, Importer, Options, Postgres, StoreError};
 use weir_logs::{Call, Entries};
 use weir_units::WallTime;
 use weir_units::numbers::count;
 
 use super::input::{Reading, as_json, read_all, tell};
-use crate::Common;
 use crate::ledger::Place;
-use crate::serve::{read_config, runtime};
+use crate::serve::runtime;
 use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, fail, print, say};
+use crate::{Common, reading};
 
 /// Records that are written at once.
 const GROUP: usize = 8_192;
@@ -160,7 +159,7 @@ async fn write(importer: &mut Importer, group: Vec<Waiting>) -> Result<[Imported
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     let mut intake = match intake(common, arguments) {
         Ok(intake) => intake,
-        Err((code, why)) => return fail(code, why),
+        Err(code) => return code,
     };
     let told = match read_all(&arguments.files, &arguments.reading, |call| intake.take(call)) {
         Ok(told) => told,
@@ -183,12 +182,13 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 }
 
 /// The ledger, opened.
-fn intake(common: &Common, arguments: &Arguments) -> Result<Intake, (u8, String)> {
-    let options = options(common, arguments.ledger.as_deref()).map_err(|why| (USAGE, why))?;
+fn intake(common: &Common, arguments: &Arguments) -> Result<Intake, ExitCode> {
+    let options = options(common, arguments.ledger.as_deref())?;
     let mut writer = None;
     if !arguments.dry_run {
-        let runtime = runtime().map_err(|error| (UNREACHABLE, format!("the runtime cannot start: {error}")))?;
-        let importer = runtime.block_on(Importer::open(&options)).map_err(|error| (UNREACHABLE, error.to_string()))?;
+        let runtime =
+            runtime().map_err(|error| fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")))?;
+        let importer = runtime.block_on(Importer::open(&options)).map_err(|error| fail(UNREACHABLE, error))?;
         let (groups, coming) = sync_channel(AHEAD);
         let thread = std::thread::spawn(move || write_all(&runtime, importer, &coming));
         writer = Some(Writer { groups, thread });
@@ -223,12 +223,17 @@ fn summary(intake: &Intake, dry_run: bool) {
 }
 
 /// The ledger that is written to.
-fn options(common: &Common, named: Option<&str>) -> Result<Options, String> {
-    let config = read_config(common.config.as_deref(), &ProcessEnvironment).config;
-    let place = match named {
-        Some(named) => Place::named(named)?,
-        None => Place::of(common, None)?,
+fn options(common: &Common, named: Option<&str>) -> Result<Options, ExitCode> {
+    // Where a ledger is named, there need be no configuration; but one that is named, too, must be sound.
+    let config = match named {
+        Some(_) => reading::named_config(common)?.or_else(|| reading::config(common)),
+        None => Some(reading::sound_config(common)?),
     };
+    let place = match (named, &config) {
+        (None, Some(config)) => Place::configured(config),
+        (named, _) => Place::named(named.unwrap_or_default()),
+    };
+    let place = place.map_err(|why| fail(USAGE, why))?;
     let mut options = match place {
         Place::File(path) => Options::new(path),
         Place::Postgres(postgres) => with_postgres(&config, postgres),

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use weir_capacity::plan::{Form, Plan, Prover, Recorded, Verdict, conclude, traced};
-use weir_config::{Config, ProcessEnvironment};
+use weir_config::Config;
 use weir_gateway::{Prepared, Unprepared, prepare};
 
 use crate::ledger::Place;
 use crate::proof::Simulator;
-use crate::serve::{read_config, runtime};
+use crate::serve::runtime;
 use crate::terminal::{NO, UNKNOWN, UNREACHABLE, USAGE, fail, print, say, shown};
 use crate::{Common, reading, when};
 
@@ -109,10 +109,9 @@ pub(crate) struct Arguments {
 
 /// Works a plan out and shows it.
 pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let report = read_config(common.config.as_deref(), &ProcessEnvironment);
-    let Some(config) = report.config.filter(|_| report.faults.is_empty()) else {
-        report.faults.iter().for_each(say);
-        return ExitCode::from(USAGE);
+    let config = match reading::sound_config(common) {
+        Ok(config) => config,
+        Err(code) => return code,
     };
     let forms = match forms(arguments) {
         Ok(forms) => forms,
@@ -124,7 +123,7 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     };
     let now = match arguments.at.as_deref() {
         None => when::now(),
-        Some(text) => match at(text, &config) {
+        Some(text) => match when::moment(text, &config.zone, when::now()) {
             Ok(at) => at,
             Err(why) => return fail(USAGE, format_args!("--at: {why}")),
         },
@@ -237,13 +236,6 @@ fn read_trace(path: &Path) -> Result<Vec<Recorded>, String> {
     let name = weir_config::shown(&path.display().to_string());
     let text = std::fs::read_to_string(path).map_err(|error| format!("trace `{name}` cannot be read: {error}"))?;
     traced(&text).map_err(|why| format!("trace `{name}`: {why}"))
-}
-
-fn at(text: &str, config: &Config) -> Result<weir_units::WallTime, String> {
-    match text.parse() {
-        Ok(at) => Ok(at),
-        Err(_) => when::around(text, &config.zone, when::now()).map(|around| around.since),
-    }
 }
 
 /// The ledger that is named, or the configuration's where there is one.

@@ -1,6 +1,6 @@
 //! A plan on a terminal: the answer first, then each limit, the proof, what would do, and what it costs.
 
-use weir_capacity::plan::{Basis, LimitNeed, Plan, Proof, Without, duration, figure, percent};
+use weir_capacity::plan::{Basis, LimitNeed, Plan, Proof, Without, duration, figure, percent, wait};
 use weir_gateway::Prepared;
 use weir_units::Dimension;
 
@@ -22,7 +22,7 @@ pub(super) fn show(plan: &Plan, prepared: &Prepared) {
 fn row(limit: &LimitNeed) -> Vec<String> {
     vec![
         format!("  {}", limit.name()),
-        figure(limit.needs),
+        if limit.needs < 9.95 { format!("{:.1}", limit.needs) } else { figure(limit.needs) },
         numbers::short(limit.has),
         percent(limit.mean_use),
         percent(limit.peak_use),
@@ -43,16 +43,13 @@ fn lines(plan: &Plan, prepared: &Prepared) -> Vec<(&'static str, String)> {
         }
     }
     if !plan.formula.limits.is_empty() {
-        let p95 = plan
-            .formula
-            .wait_p95_s
-            .map_or_else(|| "without end".to_owned(), |wait| format!("up to {}", duration(wait)));
         lines.push((
             "formula",
             format!(
-                "P(wait) {}, P(wait > {deadline}) {}; 19 of 20 wait {p95}",
+                "P(wait) {}, P(wait > {deadline}) {}; {}",
                 percent(plan.formula.p_wait),
-                percent(plan.formula.p_late)
+                percent(plan.formula.p_late),
+                wait(plan.formula.wait_p95_s)
             ),
         ));
     }
@@ -87,13 +84,13 @@ fn lines(plan: &Plan, prepared: &Prepared) -> Vec<(&'static str, String)> {
 
 fn proof_line(proof: &Proof, deadline: &str) -> String {
     format!(
-        "simulated {:.0} min, seed {}: P(wait) {}, P(wait > {deadline}) {}, 429s {}; 19 of 20 wait up to {}",
+        "simulated {:.0} min, seed {}: P(wait) {}, P(wait > {deadline}) {}, 429s {}; {}",
         proof.minutes,
         proof.seed,
         percent(proof.p_wait),
         percent(proof.p_late),
         percent(proof.refused_429),
-        duration(proof.wait_p95_s),
+        wait(Some(proof.wait_p95_s)),
     )
 }
 
@@ -109,10 +106,10 @@ fn proof_peaks(proof: &Proof) -> Option<String> {
 }
 
 fn cost(plan: &Plan) -> String {
-    let usd = plan
-        .cost
-        .usd
-        .map_or_else(|| "—: a price is not known".to_owned(), |usd| format!("≈ {} a month", numbers::dollars(usd)));
+    let usd = plan.cost.usd.map_or_else(
+        || "—: a price is not known".to_owned(),
+        |usd| format!("≈ {} a month", numbers::about_dollars(usd)),
+    );
     let calendar = plan.cost.calendar;
     format!("{usd} at {} h on {} days, {} requests", calendar.hours, calendar.days, numbers::short(plan.cost.requests))
 }

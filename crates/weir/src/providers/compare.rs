@@ -4,15 +4,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use weir_capacity::plan::{Compared, RouteSends, compare, figure, percent};
-use weir_config::ProcessEnvironment;
 use weir_ledger::{DemandQuery, DemandStep};
-use weir_units::{WallTime, parse_duration};
 
-use crate::Common;
 use crate::ledger::Place;
-use crate::serve::{read_config, runtime};
-use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, aligned, bold, fail, numbers, print, say, shown};
-use crate::when;
+use crate::serve::runtime;
+use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, aligned, bold, fail, numbers, print, shown};
+use crate::{Common, reading, when};
 
 #[derive(Args)]
 #[command(
@@ -37,19 +34,18 @@ pub(crate) struct Arguments {
 
 /// Prints the comparison.
 pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
-    let report = read_config(common.config.as_deref(), &ProcessEnvironment);
-    let Some(config) = report.config.filter(|_| report.faults.is_empty()) else {
-        report.faults.iter().for_each(say);
-        return ExitCode::from(USAGE);
+    let config = match reading::sound_config(common) {
+        Ok(config) => config,
+        Err(code) => return code,
     };
-    let since = match parse_duration(&arguments.since) {
-        Ok(since) => since,
-        Err(error) => return fail(USAGE, format_args!("--since: {error}")),
-    };
-    let at = |text: &str| text.parse().or_else(|_| when::around(text, &config.zone, when::now()).map(|a| a.since));
-    let now: WallTime = match arguments.at.as_deref().map(at).transpose() {
-        Ok(at) => at.unwrap_or_else(when::now),
+    let now = when::now();
+    let now = match arguments.at.as_deref().map(|at| when::moment(at, &config.zone, now)).transpose() {
+        Ok(at) => at.unwrap_or(now),
         Err(why) => return fail(USAGE, format_args!("--at: {why}")),
+    };
+    let from = match when::since(&arguments.since, &config.zone, now) {
+        Ok(from) => from,
+        Err(why) => return fail(USAGE, format_args!("--since: {why}")),
     };
     if let Some(route) =
         arguments.route.as_deref().filter(|route| config.resolve(route, weir_wire::Dialect::OpenAi).is_none())
@@ -60,13 +56,12 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
     }
     let place = match Place::of(common, arguments.ledger.as_deref()) {
         Ok(place) => place,
-        Err(why) => return fail(USAGE, why),
+        Err(code) => return code,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
-    let from = WallTime(now.0.saturating_sub(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)));
     let read = runtime.block_on(async {
         let reader = place.open().await?;
         let figures = reader.figures(from, now).await.map_err(|error| error.to_string())?;
@@ -85,13 +80,14 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         let whose = route.map_or(String::new(), |route| format!(" of `{}`", weir_config::shown(route)));
         return fail(
             UNKNOWN,
-            format_args!("nothing was asked{whose} since {} ago: there is nothing to compare", arguments.since),
+            format_args!("nothing was asked{whose} from {from} to {now}: there is nothing to compare"),
         );
     }
     if common.json {
         print(serde_json::json!(compared));
     } else {
-        show(&compared, &arguments.since);
+        let how = if when::span(&arguments.since).is_ok() { "in" } else { "since" };
+        show(&compared, &format!("{how} {}", weir_wire::shown(&arguments.since)));
     }
     ExitCode::SUCCESS
 }
@@ -102,7 +98,7 @@ fn show(compared: &RouteSends, since: &str) {
         .as_deref()
         .map_or_else(|| "all routes".to_owned(), |route| format!("route {}", weir_config::shown(route)));
     let tokens = format!("{} tokens in and {} out on average", figure(compared.input), figure(compared.output));
-    print(bold(&shown(&format!("{of}: {tokens}, {} in {since}", numbers::counted(compared.answers, "answer")))));
+    print(bold(&shown(&format!("{of}: {tokens}, {} {since}", numbers::counted(compared.answers, "answer")))));
     let head = [
         "deployment",
         "calls",

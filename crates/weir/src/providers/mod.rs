@@ -6,16 +6,13 @@ mod uptime;
 use std::process::ExitCode;
 
 use clap::Args;
-use weir_engine::Zone;
-use weir_gateway::AskFault;
 use weir_units::WallTime;
 
-use crate::Common;
 use crate::ledger::Place;
 use crate::serve::runtime;
-use crate::server::{Server, no_answer};
-use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, fail, print, say};
-use crate::when::{around, now};
+use crate::server::Server;
+use crate::terminal::{UNKNOWN, UNREACHABLE, USAGE, fail, print};
+use crate::{Common, reading, when};
 use uptime::Answer;
 
 #[derive(Args)]
@@ -34,7 +31,7 @@ pub(crate) struct Arguments {
     /// Read this ledger, its file or url, and ask no gateway
     #[arg(long, value_name = "FILE")]
     ledger: Option<String>,
-    /// Measure the time before this minute, from a ledger: "2026-11-18 14:47", in UTC
+    /// Measure the time before this minute, from a ledger: "2026-11-18 14:47"
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 }
@@ -54,17 +51,28 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(UNREACHABLE, format_args!("the runtime cannot start: {error}")),
     };
-    let at = match arguments.at.as_deref().map(|text| around(text, &Zone::UTC, now())).transpose() {
-        Ok(around) => around.map(|around| around.since),
+    let at = match (arguments.at.as_deref(), reading::zone(common)) {
+        (_, Err(code)) => return code,
+        (at, Ok(zone)) => at.map(|text| when::moment(text, &zone, when::now())).transpose(),
+    };
+    let at = match at {
+        Ok(at) => at,
         Err(why) => return fail(USAGE, format_args!("--at: {why}")),
     };
     let answer = if arguments.ledger.is_some() || at.is_some() {
         match Place::of(common, arguments.ledger.as_deref()) {
-            Ok(place) => runtime.block_on(read(&place, at.unwrap_or_else(now))).map_err(|why| fail(UNREACHABLE, why)),
-            Err(why) => Err(fail(USAGE, why)),
+            Ok(place) => {
+                runtime.block_on(read(&place, at.unwrap_or_else(when::now))).map_err(|why| fail(UNREACHABLE, why))
+            }
+            Err(code) => Err(code),
         }
     } else {
-        runtime.block_on(ask(common, arguments))
+        runtime.block_on(arguments.server.ask_or_read(
+            common,
+            "figures",
+            async |operator| Answer::ask(operator).await,
+            async |place| read(place, when::now()).await,
+        ))
     };
     let answer = match answer {
         Ok(answer) => answer,
@@ -78,27 +86,6 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
         return fail(UNKNOWN, "nothing was asked of any provider yet: there is nothing to measure");
     }
     ExitCode::SUCCESS
-}
-
-/// Asks the gateway; where none answers at the usual address, reads the configuration's ledger.
-async fn ask(common: &Common, arguments: &Arguments) -> Result<Answer, ExitCode> {
-    let asked = match arguments.server.operator() {
-        Ok(operator) => Answer::ask(&operator).await,
-        Err(fault) => Err(fault),
-    };
-    let fault = match asked {
-        Ok(answer) => return Ok(answer),
-        Err(fault) => fault,
-    };
-    let there = |place: &Place| !matches!(place, Place::File(path) if !path.exists());
-    let place = Place::of(common, None).ok().filter(there);
-    match (&fault, place) {
-        (AskFault::Unreachable(why), Some(place)) if arguments.server.is_default() => {
-            say(format_args!("{why}; these are the figures of {place}"));
-            read(&place, now()).await.map_err(|why| fail(UNREACHABLE, why))
-        }
-        _ => Err(no_answer(&fault)),
-    }
 }
 
 async fn read(place: &Place, at: WallTime) -> Result<Answer, String> {

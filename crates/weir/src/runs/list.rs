@@ -146,7 +146,7 @@ mod tests {
             lines[1].starts_with("hostile?[2J run") && lines[1].ends_with("the same 3 turns were repeated 4 times"),
             "{lines:#?}"
         );
-        assert!(lines[1].contains("$0.128 + ?") && lines[2].starts_with("a "), "{lines:#?}");
+        assert!(lines[1].contains("$0.13 + ?") && lines[2].starts_with("a "), "{lines:#?}");
         assert_eq!(
             line(runs[0]),
             "run hostile?[2J_run tenant=shop state=halted requests=12 depth=0 input_tokens=45000 output_tokens=900 cost_usd=0.1275 \

@@ -252,7 +252,7 @@ mod tests {
         let lines: Vec<String> = table(&spend(sums("12.4", 3, "0.6", 1_208))).iter().map(|line| plain(line)).collect();
         let expected = [
             "key     model                  cost  estimated  requests  attempts    input  cached  output  reasoning",
-            "bot     gpt-5.2              $12.10      5.0 %     1,200     1,201   12,345       0     678          9",
+            "bot     gpt-5.2                 $12      5.0 %     1,200     1,201   12,345       0     678          9",
             "—       x?[2J y           3 unknown          —         3         4  12,345+       —    678+         9+",
             "3 more                        $0.40          —         5         6   12,345       0     678          9",
             "all              $12.40 + 3 unknown      4.8 %     1,208     1,209  12,345+       —    678+         9+",

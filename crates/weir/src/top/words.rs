@@ -1,6 +1,7 @@
 //! How figures of the live view read, in cells of a fixed width.
 
 use crate::terminal::numbers;
+pub(crate) use weir_units::numbers::whole_percent as percent;
 
 /// What stands for a time of day, as a time that is written out has it.
 pub(super) fn clock(at: &str) -> &str {
@@ -10,14 +11,6 @@ pub(super) fn clock(at: &str) -> &str {
 /// A rate: `18.2`.
 pub(super) fn rate(per_second: f64) -> String {
     if per_second < 99.95 { format!("{per_second:.1}") } else { format!("{per_second:.0}") }
-}
-
-/// A share in whole percent: more than nothing is at least `< 1 %`.
-pub(crate) fn percent(share: f64) -> String {
-    match (share * 100.0).round() {
-        0.0 if share > 0.0 => "< 1\u{202f}%".to_owned(),
-        percent => format!("{percent:.0}\u{202f}%"),
-    }
 }
 
 /// A part of a whole: in percent, or as `1 of 3` where the whole is too small for a share to say much.

@@ -27,7 +27,7 @@ fn amount(lost: &Lost) -> String {
 }
 
 fn worth(worth: Option<NanoUsd>) -> String {
-    worth.map_or_else(|| "—".to_owned(), |worth| format!("≈ {}", numbers::dollars(worth)))
+    worth.map_or_else(|| "—".to_owned(), |worth| format!("≈ {}", numbers::about_dollars(worth)))
 }
 
 fn name(name: &str) -> String {

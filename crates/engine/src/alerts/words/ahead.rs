@@ -20,7 +20,8 @@ pub(super) fn ceiling(when: &When<'_>, seen: &CeilingAhead) -> Message {
     let of_day = seen.dimension.is_daily();
     let day = |at: WallTime| if of_day { moment(when, at) } else { date(at, when.zone) };
     let full = likely.map(|likely| {
-        let first = first.map(|first| format!(" (10 %: {})", short(&day(first)))).unwrap_or_default();
+        let first = first.map(&day).filter(|first| *first != day(likely));
+        let first = first.map(|first| format!(" (10 %: {})", short(&first))).unwrap_or_default();
         format!("; {} {}{first}", if of_day { "used up" } else { "full by" }, day(likely))
     });
     let (full, share) = (full.unwrap_or_default(), percent(seen.share_ppm, 1_000_000));
@@ -36,10 +37,7 @@ pub(super) fn ceiling(when: &When<'_>, seen: &CeilingAhead) -> Message {
         true => format!("the fullest of 7 days asked for {was} of {limit} {what}, of the next 7 for {will}"),
         false => format!("the busiest hour of 7 days asked for {was} of {limit} {what}, of the next 7 for {will}"),
     };
-    let dates = [(first, "one future of ten"), (likely, "five"), (last, "nine")];
-    let dates: Vec<String> =
-        dates.iter().filter_map(|(at, share)| at.map(|at| format!("by {} in {share}", day(at)))).collect();
-    let dates = (!dates.is_empty()).then(|| format!("it is reached {}", dates.join(", ")));
+    let dates = futures([*first, *likely, *last].map(|at| at.map(&day))).map(|dates| format!("it is reached {dates}"));
     let failover = seen.failover.as_ref().map(|words| name(words, SENTENCE));
     let options: Vec<String> = seen.options.iter().take(OPTIONS).map(|option| name(option, SENTENCE)).collect();
     let action = match options.is_empty() {
@@ -61,10 +59,8 @@ pub(super) fn budget(when: &When<'_>, seen: &BudgetAhead) -> Message {
     let subject = fit(|most| format!("Budget {}: {expected} of {limit} expected{gone}", name(&seen.name, most)));
     let probability = percent(u64::from(seen.probability_ppm), 1_000_000);
     let figures = format!("{} spent; it does not last the period in {probability} of futures", dollars(seen.spent));
-    let dates = [(first, "one future of ten"), (likely, "five"), (last, "nine")];
-    let dates: Vec<String> =
-        dates.iter().filter_map(|(at, share)| at.map(|at| format!("by {} in {share}", date(at, when.zone)))).collect();
-    let dates = (!dates.is_empty()).then(|| format!("it is gone {}", dates.join(", ")));
+    let dates = futures([first, likely, last].map(|at| at.map(|at| date(at, when.zone))));
+    let dates = dates.map(|dates| format!("it is gone {dates}"));
     let unpriced = (seen.unpriced > 0)
         .then(|| format!("{} of unknown price are not in it", numbers::counted(seen.unpriced, "request")));
     Message {
@@ -73,6 +69,26 @@ pub(super) fn budget(when: &When<'_>, seen: &BudgetAhead) -> Message {
         action: "see what spends it with `weir spend --by key,model`; raise the budget, or slow what spends".to_owned(),
         decide_by: first.map(|by| deadline(when, by)),
     }
+}
+
+/// In how many futures of ten it is so by when: `by Tue 24 Nov in one future of ten, by Thu 26 Nov in nine`; days that are the same are one.
+fn futures(dates: [Option<String>; 3]) -> Option<String> {
+    let mut told: Vec<(String, &str)> = Vec::new();
+    for (date, share) in dates.into_iter().zip(["one", "five", "nine"]) {
+        match (date, told.last_mut()) {
+            (Some(date), Some(before)) if before.0 == date => before.1 = share,
+            (Some(date), _) => told.push((date, share)),
+            (None, _) => {}
+        }
+    }
+    let of_ten = |place: usize, share: &str| match (place, share) {
+        (0, "one") => "one future of ten".to_owned(),
+        (0, share) => format!("{share} futures of ten"),
+        _ => share.to_owned(),
+    };
+    let each = told.iter().enumerate().map(|(place, (date, share))| format!("by {date} in {}", of_ten(place, share)));
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| each.join(", "))
 }
 
 /// A time in brackets, as short as it is still plain: `Tue 24`, `16:31`.
