@@ -163,7 +163,7 @@ impl Endpoint {
     pub fn of_name(name: &str) -> Option<Self> {
         let bare = name.strip_prefix('a').unwrap_or(name);
         match bare {
-            "completion" | "chat" | "generate_content" | "generateContent" => Some(Self::Chat),
+            "completion" | "chat" | "text" | "generate_content" | "generateContent" => Some(Self::Chat),
             "text_completion" | "completions" => Some(Self::Completions),
             "messages" => Some(Self::Messages),
             "embedding" | "embeddings" => Some(Self::Embeddings),

@@ -7,25 +7,50 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_128;
 use weir_ledger::{Attempt, Entry, Event, Fact, Outcome, Stage};
-use weir_units::{FaultClass, RequestId};
+use weir_units::{FaultClass, RequestId, WallTime};
 
 use crate::call::{Call, Endpoint, Format, Text};
 use crate::price::cost;
-use crate::tally::{Again, Retries};
+use crate::tally::{Again, Asked, Retries};
 
 /// Names that are kept to be shared; what more there are is not.
 const MOST_NAMES: usize = 20_000;
 
+/// A record of a call that still lacks what those before it tell of it.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    entry: Entry,
+    /// None of what Weir wrote, which says itself what was wasted.
+    asked: Option<Asked>,
+    spent: Option<Spent>,
+}
+
+/// What a call used, and what became of it.
+#[derive(Debug)]
+struct Spent {
+    input: u64,
+    output: u64,
+    abandoned: bool,
+    failed: bool,
+    truncated: bool,
+}
+
 /// Makes records of calls.
 #[derive(Debug, Default)]
-pub struct Entries {
+pub(crate) struct Entries {
     names: BTreeMap<Box<str>, Arc<str>>,
     retries: Retries,
 }
 
 impl Entries {
     /// The record of a call; none if nobody knows when it was.
-    pub fn entry(&mut self, call: &Call<'_>) -> Option<Entry> {
+    #[cfg(test)]
+    fn entry(&mut self, call: &Call<'_>) -> Option<Entry> {
+        self.draw(call).map(|drawn| self.finish(drawn))
+    }
+
+    /// The record of a call, as far as it tells by itself; none if nobody knows when it was.
+    pub(crate) fn draw(&mut self, call: &Call<'_>) -> Option<Drawn> {
         let at = call.at?;
         let ended = call.ended.unwrap_or(at);
         let model = self.name(&call.model.clone().or_else(|| call.route.clone()));
@@ -81,36 +106,35 @@ impl Entries {
             });
         }
         entry.sum_costs();
-        let again = match call.format {
-            // What Weir wrote says itself what was wasted.
-            Format::Weir => Again::Untold,
-            _ => self.retries.see(call, cost),
-        };
-        self.wasted(call, again, &mut entry);
-        Some(entry)
-    }
-
-    /// Says of a record what was wasted, as far as it and those before it tell.
-    fn wasted(&self, call: &Call<'_>, again: Again, entry: &mut Entry) {
-        let Some(usage) = call.usage.filter(|usage| usage.input.0 + usage.output.0 > 0 && !call.from_cache) else {
-            return;
-        };
-        let why = match again {
-            _ if call.abandoned => "abandoned",
-            _ if call.failed => "failed_attempt",
-            Again::Retry(None) | Again::AnsweredBefore { by_sdk: true } => "client_retry",
-            Again::AnsweredBefore { by_sdk: false } => "duplicate",
-            _ if call.truncated => "truncated",
-            _ => return,
-        };
-        let fact = Fact::Wasted {
-            why,
+        let used = call.usage.filter(|usage| usage.input.0.saturating_add(usage.output.0) > 0 && !call.from_cache);
+        let spent = used.map(|usage| Spent {
             input: usage.input.0,
             output: usage.output.0,
-            cost_usd: entry.cost_usd,
-            estimated: entry.cost_estimated,
+            abandoned: call.abandoned,
+            failed: call.failed,
+            truncated: call.truncated,
+        });
+        let asked = (call.format != Format::Weir).then(|| Asked::of(call, cost));
+        Some(Drawn { entry, asked, spent })
+    }
+
+    /// Says of a record what was wasted, as far as it and those that were finished before tell: they come in the order of time.
+    pub(crate) fn finish(&mut self, drawn: Drawn) -> Entry {
+        let Drawn { mut entry, asked, spent } = drawn;
+        let again = asked.as_ref().map_or(Again::Untold, |asked| self.retries.see(asked));
+        let Some(Spent { input, output, abandoned, failed, truncated }) = spent else { return entry };
+        let why = match again {
+            _ if abandoned => "abandoned",
+            _ if failed => "failed_attempt",
+            Again::Retry(None) | Again::AnsweredBefore { by_sdk: true } => "client_retry",
+            Again::AnsweredBefore { by_sdk: false } => "duplicate",
+            _ if truncated => "truncated",
+            _ => return entry,
         };
+        let (cost_usd, estimated) = (entry.cost_usd, entry.cost_estimated);
+        let fact = Fact::Wasted { why, input, output, cost_usd, estimated };
         entry.events.push(Event { at: entry.ended_at.unwrap_or(entry.started_at), stage: Stage::Settle, fact });
+        entry
     }
 
     fn name(&mut self, text: &Option<Text<'_>>) -> Option<Arc<str>> {
@@ -204,9 +228,16 @@ fn class(call: &Call<'_>) -> Option<FaultClass> {
     })
 }
 
+impl Drawn {
+    /// When the call began.
+    pub(crate) fn at(&self) -> WallTime {
+        self.entry.started_at
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use weir_units::{NanoUsd, Tokens, Usage, WallTime};
+    use weir_units::{NanoUsd, Tokens, Usage};
 
     use super::*;
 

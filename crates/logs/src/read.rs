@@ -188,7 +188,7 @@ pub fn read(
             Record::Broken(_) => Verdict::Damaged("it ends in its midst".to_owned()),
             Record::Cut(why) => {
                 sorted.report.cut = Some(match unpacked.packing {
-                    Packing::Plain => why,
+                    Packing::Plain | Packing::Other(_) => why,
                     Packing::Gzip => format!("the gzip archive is damaged or was cut ({why})"),
                     Packing::Zstd => format!("the zstd archive is damaged or was cut ({why})"),
                 });
@@ -205,6 +205,9 @@ pub fn read(
         sorted.report.damage(records.begin(), why);
     }
     let mut report = sorted.done(formats);
+    if let Packing::Other(what) = unpacked.packing {
+        report.cut = Some(format!("it is {what}"));
+    }
     report.calls = calls;
     report.bytes = bytes.load(Ordering::Relaxed);
     Ok(report)

@@ -15,7 +15,7 @@ use weir_units::{DeploymentId, Dimension, NanoUsd, WallTime};
 
 use self::days::{Day, Days};
 use self::hours::Hours;
-pub(crate) use self::retries::{Again, Retries};
+pub(crate) use self::retries::{Again, Asked, Retries};
 use crate::call::{Call, Format, Limit};
 use crate::price::cost;
 
@@ -105,7 +105,7 @@ impl Tally {
         }
         let deployment = self.deployment(call);
         let cost = cost(call);
-        let again = self.retries.see(call, cost);
+        let again = self.retries.see(&Asked::of(call, cost));
         self.with_tokens += u64::from(call.usage.is_some());
         self.without_who += u64::from(again == Again::Untold);
         let day = self.days.day(call.at);
