@@ -252,6 +252,8 @@ pub struct Call<'a> {
     pub abandoned: bool,
     /// Limits that its answer stated.
     pub limits: Vec<Limit>,
+    /// How many calls came before it in its file that nothing tells apart from it: an access log has seconds, and no ids.
+    pub nth: u32,
     /// The whole record, where Weir wrote it.
     pub record: Option<Box<str>>,
 }
@@ -287,6 +289,7 @@ impl<'a> Call<'a> {
             truncated: false,
             abandoned: false,
             limits: Vec::new(),
+            nth: 0,
             record: None,
         }
     }

@@ -162,14 +162,22 @@ fn shown_key(key: &str) -> Text<'_> {
 
 /// The id: the time, and a hash of what makes the call this one and no other.
 fn id(call: &Call<'_>) -> RequestId {
-    let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
     let millis = call.at.map_or(0, |at| at.millis());
     if call.format == Format::Weir
         && let Some(id) = call.id.as_deref().and_then(|id| id.parse::<RequestId>().ok())
     {
         return id;
     }
-    let usage = call.usage.unwrap_or_default();
+    let mut parts = likeness(call);
+    if call.nth > 0 {
+        parts.push(format!("{}", call.nth));
+    }
+    RequestId::new(millis, XxHash3_128::oneshot(parts.join("\u{0}").as_bytes()))
+}
+
+/// What tells a call apart from others.
+pub(crate) fn likeness(call: &Call<'_>) -> Vec<String> {
+    let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
     let mut parts = vec![
         call.format.source().to_owned(),
         text(&call.id),
@@ -178,6 +186,7 @@ fn id(call: &Call<'_>) -> RequestId {
         call.deployment(),
     ];
     if call.id.is_none() {
+        let usage = call.usage.unwrap_or_default();
         parts.extend([
             call.ended.map_or(0, |at| at.0).to_string(),
             text(&call.user),
@@ -186,7 +195,7 @@ fn id(call: &Call<'_>) -> RequestId {
             format!("{} {}", usage.input.0, usage.output.0),
         ]);
     }
-    RequestId::new(millis, XxHash3_128::oneshot(parts.join("\u{0}").as_bytes()))
+    parts
 }
 
 fn dialect(call: &Call<'_>) -> &'static str {

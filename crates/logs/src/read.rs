@@ -6,9 +6,11 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::call::{Call, Format};
+use crate::entry::likeness;
 use crate::formats::{Decoder, Mapping, Verdict};
 use crate::json::Paths;
 use crate::source::{Packing, Record, Records, unpack};
+use crate::tally::{Recent, hash};
 
 /// The longest record, if nothing else is said: 16 MiB.
 const LONGEST: usize = 16 << 20;
@@ -165,8 +167,15 @@ pub fn read(
     let mut decoder = Decoder::new(&options.names.paths, options.names.mapped, options.longest);
     let mut sorted = Sorted::default();
     let (mut calls, mut formats) = (0_u64, BTreeMap::new());
-    let mut told = |call: Call<'_>| {
+    let mut alike: Recent<u32> = Recent::default();
+    let mut told = |mut call: Call<'_>| {
         calls += 1;
+        if call.id.is_none() && call.at.is_some() {
+            let parts = likeness(&call);
+            let seen = alike.entry(hash(&parts.iter().map(String::as_str).collect::<Vec<_>>()));
+            call.nth = *seen;
+            *seen = seen.saturating_add(1);
+        }
         *formats.entry(call.format).or_insert(0) += 1;
         sink(call);
     };

@@ -19,7 +19,7 @@ const MOST: usize = 65_536;
 
 /// A map that forgets what was not touched for long.
 #[derive(Debug)]
-pub(super) struct Recent<V> {
+pub(crate) struct Recent<V> {
     now: HashMap<u64, V>,
     before: HashMap<u64, V>,
 }
@@ -32,7 +32,7 @@ impl<V> Default for Recent<V> {
 
 impl<V: Default> Recent<V> {
     /// The value of a key, as it was or anew.
-    pub(super) fn entry(&mut self, key: u64) -> &mut V {
+    pub(crate) fn entry(&mut self, key: u64) -> &mut V {
         if self.now.len() >= MOST && !self.now.contains_key(&key) {
             self.before = std::mem::take(&mut self.now);
         }
@@ -180,7 +180,7 @@ fn alike(a: &Last, b: &Last, strictly: bool) -> bool {
 }
 
 /// A hash of texts.
-pub(super) fn hash(texts: &[&str]) -> u64 {
+pub(crate) fn hash(texts: &[&str]) -> u64 {
     let mut hasher = XxHash3_64::new();
     for text in texts {
         std::hash::Hasher::write(&mut hasher, text.as_bytes());

@@ -58,6 +58,11 @@ pub(super) fn read(item: &Node, credentials: &[Node], draft: &mut Draft) {
         Ok(api) => api,
         Err(why) => return draft.leave(params, &format!("model_list[].{name}"), &why),
     };
+    let wild = name != "*" && !(name.ends_with("/*") && api.model == "*");
+    if wild && (name.contains('*') || api.model.contains('*')) {
+        let why = "a pattern is no route: write a route for each model, or have clients ask for `provider/model`";
+        return draft.leave(item, &format!("model_list[].{name}"), why);
+    }
     let Some(provider) = provider(&api, params, base, name, draft) else { return };
     let limits_and_price = of_model(&api.model, item, params, draft);
     let deployment = format!("{}/{}", draft.providers[provider].name, api.model);

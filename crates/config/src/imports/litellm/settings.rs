@@ -319,4 +319,27 @@ pub(super) fn finish(draft: &mut Draft) {
         let why = "weights have no equivalent: `balance` shares calls by latency, errors, headroom and cost";
         draft.leave_at(line, format!("model_list[].{name}.weight"), why.to_owned());
     }
+    rename(draft);
+}
+
+/// Gives routes names that routes may have: clients must ask for these.
+fn rename(draft: &mut Draft) {
+    for place in 0..draft.routes.len() {
+        let (line, name) = (draft.routes[place].line, draft.routes[place].name.clone());
+        let fits = |c: char| !c.is_whitespace() && weir_wire::shown(c.encode_utf8(&mut [0; 4])) == c.to_string();
+        let mut ours: String = name.chars().map(|c| if fits(c) { c } else { '-' }).collect();
+        ours.truncate(ours.floor_char_boundary(120));
+        if ours == name {
+            continue;
+        }
+        while draft.routes.iter().any(|route| route.name == ours) {
+            ours.push('-');
+        }
+        draft.leave_at(
+            line,
+            format!("model_list[].{name}"),
+            format!("a route's name has no spaces: it is `{ours}` here"),
+        );
+        draft.routes[place].name = ours;
+    }
 }

@@ -261,3 +261,17 @@ fn included_files_are_taken_in_and_named_where_something_of_them_is_left_over() 
     assert_eq!(told, [(None, 1, "include"), (None, 1, "include"), (Some("models.yaml"), 3, "model_list[].b.seed")]);
     assert!(read("include: [gone.yaml]\n").unwrap_err().why.contains("gone.yaml"));
 }
+
+#[test]
+fn names_that_no_route_may_have_are_changed_and_patterns_are_left_over() {
+    let text = "
+model_list:
+  - {model_name: Café GPT (beta), litellm_params: {model: openai/gpt-5}}
+  - {model_name: \"claude-*\", litellm_params: {model: \"anthropic/claude-*\"}}
+";
+    let imported = read(text).unwrap();
+    assert!(imported.toml.contains("[routes.\"Café-GPT-(beta)\"]"), "{}", imported.toml);
+    assert_eq!(leftovers(text), ["3 model_list[].Café GPT (beta)", "4 model_list[].claude-*"]);
+    let report = crate::load(Path::new("weir.toml"), &Given(imported.toml));
+    assert!(report.faults.is_empty());
+}
