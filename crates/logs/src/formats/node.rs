@@ -168,8 +168,8 @@ impl Node {
         if errors::status(status).is_none() {
             return true;
         }
-        let waits = |(name, open): &(&Box<str>, &Open)| name.starts_with('#') && !open.answered;
-        let name = self.open.iter().find(waits).map(|(name, _)| name.clone());
+        let mut waiting = self.open.iter().filter(|(name, open)| name.starts_with('#') && !open.answered);
+        let name = waiting.next().map(|(name, _)| name.clone());
         if name.is_none() {
             self.count += 1;
             self.make_room(sink);

@@ -177,7 +177,7 @@ impl<R: Read> Records<R> {
             match end {
                 Some(end) if line.trim_ascii().is_empty() => from = end + 1,
                 _ => {
-                    if let Some(inside) = values_begin(line, end.is_some()) {
+                    if let Some(inside) = values_begin(line, end.is_some()).or_else(|| one_behind_the_other(line)) {
                         self.skip(from + inside);
                         self.layout = Layout::Values { indent: self.indent() };
                     }
@@ -331,6 +331,17 @@ fn values_begin(line: &[u8], has_more: bool) -> Option<usize> {
         return Some(at + bracket + 1);
     }
     None
+}
+
+/// Where the first value begins, if a line has several, with nothing or a comma between them: what is collected in batches may have
+/// no line feed at all.
+fn one_behind_the_other(line: &[u8]) -> Option<usize> {
+    let begin = line.iter().position(|byte| !byte.is_ascii_whitespace()).filter(|at| line[*at] == b'{')?;
+    let mut scan = Scan { depth: 0, in_text: false, escaped: false };
+    let mut at = 0;
+    let ended = matches!(scan.seek_end(&line[begin..], true, &mut at, 0), Step::Ended);
+    let next = line[begin + at..].iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b',');
+    (ended && next == Some(&b'{')).then_some(begin)
 }
 
 /// Whether a line begins, at `indent`, with an object, behind a comma or not.

@@ -166,4 +166,35 @@ mod tests {
             assert!(text.starts_with(&read));
         }
     }
+
+    #[test]
+    fn zeros_behind_the_last_member_are_nothing_and_other_bytes_are_told() {
+        let packed = gzip(b"one\n");
+        let filled = [packed.clone(), vec![0; 700_000]].concat();
+        assert_eq!(read(filled), (Packing::Gzip, b"one\n".to_vec(), None));
+        let (_, text, error) = read([packed, b"more".to_vec()].concat());
+        assert_eq!((text, error), (b"one\n".to_vec(), Some(io::ErrorKind::InvalidData)));
+        assert!(read(b"\x1F\x8Bno archive".to_vec()).2.is_some());
+    }
+
+    #[test]
+    fn what_is_not_unpacked_is_named_also_within_gzip() {
+        let mut tar = vec![b'x'; 512];
+        tar[TAR].copy_from_slice(b"ustar");
+        for (bytes, word) in
+            [(b"PK\x03\x04more".to_vec(), "zip"), (b"BZh91AY".to_vec(), "bzip2"), (gzip(&tar), "tar"), (tar, "tar")]
+        {
+            let (packing, text, error) = read(bytes);
+            assert!(matches!(packing, Packing::Other(what) if what.contains(word)), "{packing:?}");
+            assert_eq!((text, error), (Vec::new(), None));
+        }
+    }
+
+    #[test]
+    fn utf_16_is_read_also_from_an_archive() {
+        let text = "\u{FEFF}{\"model\":\"gpt\"}\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(read(little.clone()).1, text.as_bytes());
+        assert_eq!(read(gzip(&little)).1, text.as_bytes());
+    }
 }
