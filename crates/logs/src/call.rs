@@ -7,6 +7,9 @@ use weir_units::{Dimension, NanoUsd, Usage, WallTime};
 /// A text that is in the line, or was made of it.
 pub type Text<'a> = Cow<'a, str>;
 
+/// The error of a call that a load balancer answered by itself.
+pub(crate) const NO_TARGET: &str = "the target gave no answer";
+
 /// What wrote a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {

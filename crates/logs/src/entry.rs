@@ -9,7 +9,7 @@ use twox_hash::XxHash3_128;
 use weir_ledger::{Attempt, Entry, Event, Fact, Outcome, Stage};
 use weir_units::{FaultClass, RequestId, WallTime};
 
-use crate::call::{Call, Endpoint, Format, Text};
+use crate::call::{Call, Endpoint, Format, NO_TARGET, Text};
 use crate::price::cost;
 use crate::tally::{Again, Asked, Retries};
 
@@ -207,7 +207,20 @@ fn dialect(call: &Call<'_>) -> &'static str {
 /// Who refused it: what a log tells is what a provider answered.
 fn refused_by<'c>(call: &'c Call<'_>) -> Option<&'c str> {
     let refused = call.failed && !call.abandoned && call.status.is_some_and(|status| (400..500).contains(&status));
-    refused.then(|| call.provider.as_deref().unwrap_or("unknown"))
+    let error = call.error.as_deref().unwrap_or_default();
+    // What is in between may refuse by itself, and says so.
+    let own = match call.format {
+        Format::LiteLlmSpend | Format::LiteLlmProxy => {
+            ["HTTPException", "ProxyException", "BudgetExceeded", "ProxyModelNotFound", "ProxyRateLimit"]
+                .iter()
+                .any(|class| error.contains(class))
+        }
+        Format::Envoy => error.split(',').any(|flag| matches!(flag, "RL" | "UAEX" | "RLSE")),
+        Format::Alb => error == NO_TARGET,
+        _ => false,
+    };
+    let by = if own { call.format.source() } else { call.provider.as_deref().unwrap_or("unknown") };
+    refused.then_some(by)
 }
 
 fn outcome(call: &Call<'_>) -> Outcome {
@@ -296,6 +309,18 @@ mod tests {
         assert_eq!((entry.outcome, entry.attempts[0].class), (Outcome::Failed, Some(FaultClass::RateLimited)));
         assert!(!entry.to_json().contains("abcdefghij"), "{}", entry.to_json());
         assert_eq!((entry.refused_by.as_deref(), entry.cost_usd), (Some("openai"), Some(NanoUsd::ZERO)));
+    }
+
+    #[test]
+    fn what_is_in_between_may_have_refused_by_itself() {
+        let by = |format, error: &'static str| {
+            let refused = Call { format, usage: None, error: Some(error.into()), ..call() }.with_status(429);
+            Entries::default().entry(&refused).unwrap().refused_by.map(|by| by.to_string())
+        };
+        assert_eq!(by(Format::LiteLlmSpend, "RateLimitError").as_deref(), Some("openai"));
+        assert_eq!(by(Format::LiteLlmSpend, "HTTPException").as_deref(), Some("litellm"));
+        assert_eq!(by(Format::Envoy, "RL").as_deref(), Some("envoy"));
+        assert_eq!(by(Format::Alb, NO_TARGET).as_deref(), Some("alb"));
     }
 
     #[test]

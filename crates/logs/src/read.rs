@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::call::{Call, Format};
 use crate::entry::likeness;
 use crate::formats::{Decoder, Mapping, Verdict};
-use crate::json::Paths;
+use crate::json::{Paths, Slot};
 use crate::source::{Packing, Record, Records, unpack};
 use crate::tally::{Recent, hash};
 
@@ -22,7 +22,8 @@ const EVERY: u64 = 512;
 #[derive(Debug, Default)]
 pub struct Names {
     paths: Paths,
-    mapped: bool,
+    /// The user's words for fields.
+    mapped: Vec<(String, Slot)>,
 }
 
 /// Why a mapping cannot be.
@@ -52,7 +53,7 @@ impl Names {
                 return Err(MapError::Form(pair.to_owned()));
             }
             names.paths.map(column, slot);
-            names.mapped = true;
+            names.mapped.push((column.to_owned(), slot));
         }
         Ok(names)
     }
@@ -107,6 +108,8 @@ pub struct Report {
     pub examples: Vec<Damage>,
     /// Records that were read though some of their bytes are no UTF-8.
     pub mended: u64,
+    /// Names that were mapped to fields, and at which no record had anything.
+    pub nowhere: Vec<String>,
     /// Why reading ended before the end, if it did: a damaged or cut archive.
     pub cut: Option<String>,
 }
@@ -164,7 +167,7 @@ pub fn read(
     let bytes = AtomicU64::new(0);
     let counted = Counted { input: unpacked.reader, bytes: &bytes };
     let mut records = Records::new(counted, options.longest);
-    let mut decoder = Decoder::new(&options.names.paths, options.names.mapped, options.longest);
+    let mut decoder = Decoder::new(&options.names.paths, !options.names.mapped.is_empty(), options.longest);
     let mut sorted = Sorted::default();
     let (mut calls, mut formats) = (0_u64, BTreeMap::new());
     let mut alike: Recent<u32> = Recent::default();
@@ -214,6 +217,8 @@ pub fn read(
         sorted.report.damage(records.begin(), why);
     }
     let mut report = sorted.done(formats);
+    let nowhere = options.names.mapped.iter().filter(|(_, slot)| decoder.mapped() & 1 << (*slot as u8) == 0);
+    report.nowhere = nowhere.map(|(name, _)| name.clone()).collect();
     if let Packing::Other(what) = unpacked.packing {
         report.cut = Some(format!("it is {what}"));
     }

@@ -85,11 +85,14 @@ fn iso(text: &str) -> Option<(WallTime, usize)> {
         // A day alone is its beginning.
         return if bytes.len() == 10 { Some((plausible(day)?, 10)) } else { None };
     }
-    if !(mark(13, b":") && mark(16, b":")) {
+    if !mark(13, b":") {
         return None;
     }
-    let mut micros = day + of_clock(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
-    let mut at = 19;
+    // Minutes may do without seconds.
+    let seconds = mark(16, b":");
+    let second = if seconds { number(17, 19)? } else { 0 };
+    let mut micros = day + of_clock(number(11, 13)?, number(14, 16)?, second)?;
+    let mut at = if seconds { 19 } else { 16 };
     if mark(at, b".,") {
         let (part, count) = fraction(&bytes[at + 1..]);
         micros += part;
@@ -307,6 +310,8 @@ mod tests {
         ] {
             assert_eq!(time(text), second, "{text}");
         }
+        assert_eq!(time("2026-11-18T14:47Z"), Some(WallTime(1_795_013_220_000_000)));
+        assert_eq!(time("2026-11-18 15:47+01:00"), Some(WallTime(1_795_013_220_000_000)));
         for wrong in [
             "",
             "soon",

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::providers;
-use crate::call::{Call, Endpoint, Format};
+use crate::call::{Call, Endpoint, Format, NO_TARGET};
 use crate::values;
 use weir_units::WallTime;
 
@@ -226,7 +226,7 @@ fn alb(line: &str) -> Found<'_> {
     };
     call.abandoned = matches!(status, "460" | "499");
     if target_status == "-" && call.failed {
-        call.error = Some(Cow::Borrowed("the target gave no answer"));
+        call.error = Some(Cow::Borrowed(NO_TARGET));
     }
     let took: Option<i64> = [before, target, after].iter().map(|part| values::span(part, 1e6)).sum();
     ending(&mut call, ended, took);

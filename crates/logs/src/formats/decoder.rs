@@ -41,6 +41,8 @@ const BEFORE_COLUMNS: u8 = 10;
 pub(crate) struct Decoder<'p> {
     paths: &'p Paths,
     mapped: bool,
+    /// The fields that were found where the user said, a bit each.
+    found: u64,
     longest: usize,
     columns: Option<Columns>,
     python: Python,
@@ -58,6 +60,7 @@ impl<'p> Decoder<'p> {
         Self {
             paths,
             mapped,
+            found: 0,
             longest,
             columns: None,
             python: Python::default(),
@@ -74,7 +77,11 @@ impl<'p> Decoder<'p> {
             return Verdict::Part;
         }
         if let Some(columns) = &mut self.columns {
-            return Self::row(columns.row(record, self.paths, self.longest), self.mapped, sink);
+            let row = columns.row(record, self.paths, self.longest);
+            if let Row::Fields(fields) | Row::After(_, fields) = &row {
+                self.found |= fields.mapped();
+            }
+            return Self::row(row, self.mapped, sink);
         }
         let begin = record.trim_start();
         if begin.starts_with('{') {
@@ -96,6 +103,11 @@ impl<'p> Decoder<'p> {
             self.before_columns = 0;
         }
         verdict
+    }
+
+    /// The fields that were found where the user said, a bit each.
+    pub(crate) fn mapped(&self) -> u64 {
+        self.found
     }
 
     /// What is held at the file's end.
@@ -187,6 +199,9 @@ impl<'p> Decoder<'p> {
     }
 
     fn object(&mut self, fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
+        if self.mapped {
+            self.found |= fields.mapped();
+        }
         // A trace with its observations, or a page of an API with its rows.
         if let Some(inside) = fields.json(Slot::Observations).filter(|json| json.starts_with('['))
             && let Some(verdict) = self.elements(inside, fields, sink)

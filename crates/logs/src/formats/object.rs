@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use twox_hash::XxHash3_64;
 use weir_units::{Dimension, NanoUsd, Tokens, Usage, WallTime};
 
-use super::{errors, providers};
+use super::errors::{self, Ending};
+use super::providers;
 use crate::call::{Call, Endpoint, Format, Limit, Text};
 use crate::json::{Fields, Mark, Slot};
 
@@ -281,19 +282,22 @@ fn ended<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     let class = fields.text(Slot::ErrorClass);
     let message = fields.text(Slot::Message);
     let level = fields.plain(Slot::Level).unwrap_or_default();
-    let says_no = match word.as_str() {
-        "failure" | "failed" | "error" | "exception" | "status_code_error" | "false" | "timeout" => true,
-        _ if word.starts_with("error") || word.starts_with("fail") => true,
-        // The codes of a span's status: 2 is an error.
-        "2" => call.format == Format::OpenTelemetry,
-        "0" => call.format == Format::Envoy,
-        "-3" | "-4" | "-1" => call.format == Format::Helicone,
-        _ => level.eq_ignore_ascii_case("error") && call.format == Format::Langfuse,
+    let said = match status {
+        Some(_) => Ending::Unsaid,
+        None => errors::ending(&word),
     };
+    let says_no = said != Ending::Unsaid
+        || match word.as_str() {
+            // The codes of a span's status: 2 is an error.
+            "2" => call.format == Format::OpenTelemetry,
+            "0" => call.format == Format::Envoy,
+            "-3" | "-4" | "-1" => call.format == Format::Helicone,
+            _ => level.eq_ignore_ascii_case("error") && call.format == Format::Langfuse,
+        };
     let status = match status {
         Some(status) => Some(status),
         None if says_no || code.is_some_and(|code| code >= 400) => code
-            .or_else(|| word.split([' ', ':', '_', '(']).filter_map(errors::status).find(|status| *status >= 400))
+            .or(if let Ending::Failed(status) = said { status } else { None })
             .or_else(|| class.as_deref().and_then(|class| errors::status(class).or_else(|| errors::of_class(class))))
             .or_else(|| message.as_deref().and_then(errors::of_message))
             .filter(|status| *status > 0),
@@ -311,6 +315,7 @@ fn ended<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     let outcome = fields.plain(Slot::Outcome).unwrap_or_default();
     let flags = fields.plain(Slot::Flags).unwrap_or_default();
     call.abandoned = call.status == Some(499) || outcome == "cancelled" || flags.contains("DC") || word == "-3";
+    call.abandoned |= said == Ending::Abandoned;
     call.failed |= matches!(outcome, "failed" | "refused" | "lost" | "cancelled");
     call.truncated = fields.raw(Slot::Finish).is_some_and(|finish| {
         ["length", "max_tokens", "MAX_TOKENS", "max_output_tokens"].iter().any(|word| finish.contains(word))

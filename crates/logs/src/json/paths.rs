@@ -72,6 +72,7 @@ pub(crate) enum Slot {
 
 /// How many slots there are.
 pub(crate) const SLOTS: usize = Slot::CostEstimated as usize + 1;
+const _: () = assert!(SLOTS <= 64, "a bit each");
 
 /// What the presence of a name says of who wrote a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -165,6 +165,11 @@ fn each<'t>(told: impl Iterator<Item = &'t (PathBuf, Report)>) {
         if report.mended > 0 {
             say(format_args!("  {} had bytes that are no UTF-8 and were read without these", count(report.mended)));
         }
+        if !report.nowhere.is_empty() && report.records > 0 {
+            let names: Vec<String> =
+                report.nowhere.iter().map(|name| format!("`{}`", weir_wire::shown(name))).collect();
+            say(shown(&format!("  --map: nothing was at {}", names.join(", "))));
+        }
         if let Some(why) = &report.cut {
             say(format_args!("  reading ended early: {why}"));
         }
@@ -201,6 +206,7 @@ pub(crate) fn as_json(told: &Told) -> Value {
             "unknown": report.unknown,
             "first_unknown_line": report.first_unknown,
             "mended": report.mended,
+            "nowhere": report.nowhere,
             "cut": report.cut,
         })
     };
