@@ -152,3 +152,15 @@ fn lines_that_are_alike_are_calls_of_their_own_and_the_same_ones_when_read_again
     assert_eq!(ids().len(), 3);
     assert_eq!(ids(), ids());
 }
+
+#[test]
+fn what_lies_in_itself_without_end_is_no_call_and_ends() {
+    for (open, close) in
+        [("{\"payload\":", "}"), ("{\"data\":[", "]}"), ("{\"log\":", "}"), ("[", "]"), ("{\"a\":1}{\"payload\":", "}")]
+    {
+        for depth in [20, 120, 5_000] {
+            let text = format!("{}{{}}{}\n", open.repeat(depth), close.repeat(depth));
+            assert_eq!(counts(text.into_bytes()).0, 0);
+        }
+    }
+}

@@ -37,12 +37,17 @@ pub(crate) enum Verdict {
 /// Lines with remarks, or the separator, that a table may have before its columns' names.
 const BEFORE_COLUMNS: u8 = 10;
 
+/// Records lie in each other this deep at most: a page of traces, each with what a logger put around it, is not as deep.
+const DEEPEST: u8 = 8;
+
 /// The state of one file.
 pub(crate) struct Decoder<'p> {
     paths: &'p Paths,
     mapped: bool,
     /// The fields that were found where the user said, a bit each.
     found: u64,
+    /// How many records the one that is read lies in.
+    depth: u8,
     longest: usize,
     columns: Option<Columns>,
     python: Python,
@@ -61,6 +66,7 @@ impl<'p> Decoder<'p> {
             paths,
             mapped,
             found: 0,
+            depth: 0,
             longest,
             columns: None,
             python: Python::default(),
@@ -142,6 +148,16 @@ impl<'p> Decoder<'p> {
     }
 
     fn json(&mut self, json: &str, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
+        if self.depth == DEEPEST {
+            return Verdict::Unknown;
+        }
+        self.depth += 1;
+        let verdict = self.value(json, sink);
+        self.depth -= 1;
+        verdict
+    }
+
+    fn value(&mut self, json: &str, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
         let fields = match extract(json, self.paths) {
             Ok(fields) => fields,
             Err(error) => return self.several(json, sink).unwrap_or_else(|| Verdict::Damaged(why(&error))),

@@ -31,6 +31,7 @@ pub(super) const ROWS: &[Row] = &[
     ("createdAt", Slot::At, 3),
     ("timestamp", Slot::At, 3),
     ("@timestamp", Slot::At, 3),
+    ("_time", Slot::At, 3),
     ("time", Slot::At, 3),
     ("time_iso8601", Slot::At, 2),
     ("time_local", Slot::At, 3),
@@ -77,6 +78,8 @@ pub(super) const ROWS: &[Row] = &[
     ("heliconeMetadata/timeToFirstToken", Slot::FirstMs, 2),
     ("generation_time_ms", Slot::DurationMs, 2),
     ("response_duration_ms", Slot::DurationMs, 2),
+    ("response/body/created", Slot::Ended, 4),
+    ("httpRequest/latency", Slot::DurationS, 2),
     // How it ended.
     ("status", Slot::Status, 2),
     ("response_status", Slot::Status, 1),
@@ -127,6 +130,8 @@ pub(super) const ROWS: &[Row] = &[
     ("finish_reason_normalized", Slot::Finish, 1),
     ("attributes/llm.finish_reason", Slot::Finish, 2),
     ("attributes/gen_ai.completion.0.finish_reason", Slot::Finish, 2),
+    ("response/status_code", Slot::Status, 1),
+    ("httpRequest/status", Slot::Status, 1),
     // Whose model, and what was asked for.
     ("custom_llm_provider", Slot::Provider, 1),
     ("provider", Slot::Provider, 2),
@@ -200,6 +205,9 @@ pub(super) const ROWS: &[Row] = &[
     ("gen_ai.request.model", Slot::Model, 2),
     ("gen_ai.provider.name", Slot::Provider, 1),
     ("gen_ai.system", Slot::Provider, 2),
+    ("response/body/model", Slot::Model, 2),
+    ("httpRequest/requestUrl", Slot::Url, 1),
+    ("httpRequest/requestMethod", Slot::Method, 1),
     // Who.
     ("metadata/user_api_key_alias", Slot::Key, 1),
     ("user_api_key_alias", Slot::Key, 1),
@@ -243,6 +251,7 @@ pub(super) const ROWS: &[Row] = &[
     ("request/remote_ip", Slot::User, 5),
     ("heliconeMetadata/user", Slot::User, 1),
     ("api_key_name", Slot::Key, 2),
+    ("httpRequest/remoteIp", Slot::User, 5),
     // What it used.
     ("prompt_tokens", Slot::Input, 1),
     ("promptTokens", Slot::Input, 2),
@@ -364,6 +373,13 @@ pub(super) const ROWS: &[Row] = &[
     ("genai_tokens_output", Slot::Output, 2),
     ("gen_ai.usage.input_tokens", Slot::Input, 2),
     ("gen_ai.usage.output_tokens", Slot::Output, 2),
+    ("response/body/usage/prompt_tokens", Slot::Input, 4),
+    ("response/body/usage/input_tokens", Slot::Input, 4),
+    ("response/body/usage/completion_tokens", Slot::Output, 4),
+    ("response/body/usage/output_tokens", Slot::Output, 4),
+    ("response/body/usage/prompt_tokens_details/cached_tokens", Slot::Cached, 4),
+    ("response/body/usage/cache_read_input_tokens", Slot::Cached, 4),
+    ("response/body/usage/completion_tokens_details/reasoning_tokens", Slot::Reasoning, 4),
     // What it cost.
     ("spend", Slot::Cost, 1),
     ("response_cost", Slot::Cost, 1),

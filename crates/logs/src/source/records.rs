@@ -324,7 +324,8 @@ fn values_begin(line: &[u8], has_more: bool) -> Option<usize> {
     }
     // `{"data": [{…` is an answer of an API, whole: what counts is in its array.
     let name_end = 2 + memchr(b'"', text.get(2..)?)?;
-    let names = [&b"data"[..], b"observations", b"rows", b"results", b"items", b"records", b"logs", b"traces"];
+    let names =
+        [&b"data"[..], b"events", b"observations", b"rows", b"results", b"items", b"records", b"logs", b"traces"];
     if text.get(1) == Some(&b'"') && names.contains(&&text[2..name_end]) {
         let colon = after(name_end + 1).filter(|at| text[*at] == b':')?;
         let bracket = after(colon + 1).filter(|at| text[*at] == b'[')?;
