@@ -225,18 +225,22 @@ impl<'p> Decoder<'p> {
             return verdict;
         }
         if object::format_of(fields).is_none() {
-            if let Some(inside) = fields.json(Slot::Inner).filter(|json| json.starts_with('{')) {
-                return self.json(inside, sink);
+            let known = object::tells_a_call(fields);
+            if let Some(inside) = fields.json(Slot::Inner).filter(|json| json.starts_with('{') && !known)
+                && let Some(verdict) = self.within(inside, fields, sink)
+            {
+                return verdict;
             }
             if fields.has(Mark::LiteLlmLog)
                 && let Some(verdict) = self.logged(fields, sink)
             {
                 return verdict;
             }
-            let known = object::tells_a_call(fields);
             for slot in [Slot::Log, Slot::Message] {
-                if let Some(inside) = fields.json(slot).filter(|json| json.starts_with('{') && !known) {
-                    return self.json(inside, sink);
+                if let Some(inside) = fields.json(slot).filter(|json| json.starts_with('{') && !known)
+                    && let Some(verdict) = self.within(inside, fields, sink)
+                {
+                    return verdict;
                 }
                 if let Some(line) = fields.text(slot).filter(|_| slot == Slot::Log || !known)
                     && let Some(verdict) = self.within(line.trim(), fields, sink)
@@ -286,14 +290,14 @@ impl<'p> Decoder<'p> {
 
     /// Reads a line that a collector of logs, or a logger, put into an object; none if it tells of no call.
     fn within(&mut self, line: &str, around: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
-        if line.starts_with('{') {
-            return Some(self.json(line, sink));
-        }
         let at = around.time(Slot::At);
         let mut timed = |mut call: Call<'_>| {
             call.at = call.at.or(at);
             sink(call);
         };
+        if line.starts_with('{') {
+            return Some(self.json(line, &mut timed));
+        }
         if let Some(verdict) = self.access(line, &mut timed) {
             return Some(verdict);
         }
