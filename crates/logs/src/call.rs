@@ -7,6 +7,9 @@ use weir_units::{Dimension, NanoUsd, Usage, WallTime};
 /// A text that is in the line, or was made of it.
 pub type Text<'a> = Cow<'a, str>;
 
+/// The error of a call that a load balancer answered by itself.
+pub(crate) const NO_TARGET: &str = "the target gave no answer";
+
 /// What wrote a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
@@ -163,7 +166,7 @@ impl Endpoint {
     pub fn of_name(name: &str) -> Option<Self> {
         let bare = name.strip_prefix('a').unwrap_or(name);
         match bare {
-            "completion" | "chat" | "generate_content" | "generateContent" => Some(Self::Chat),
+            "completion" | "chat" | "text" | "generate_content" | "generateContent" => Some(Self::Chat),
             "text_completion" | "completions" => Some(Self::Completions),
             "messages" => Some(Self::Messages),
             "embedding" | "embeddings" => Some(Self::Embeddings),
@@ -252,6 +255,8 @@ pub struct Call<'a> {
     pub abandoned: bool,
     /// Limits that its answer stated.
     pub limits: Vec<Limit>,
+    /// How many calls came before it in its file that nothing tells apart from it: an access log has seconds, and no ids.
+    pub nth: u32,
     /// The whole record, where Weir wrote it.
     pub record: Option<Box<str>>,
 }
@@ -287,6 +292,7 @@ impl<'a> Call<'a> {
             truncated: false,
             abandoned: false,
             limits: Vec::new(),
+            nth: 0,
             record: None,
         }
     }

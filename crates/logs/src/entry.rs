@@ -7,25 +7,50 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_128;
 use weir_ledger::{Attempt, Entry, Event, Fact, Outcome, Stage};
-use weir_units::{FaultClass, RequestId};
+use weir_units::{FaultClass, RequestId, WallTime};
 
-use crate::call::{Call, Endpoint, Format, Text};
+use crate::call::{Call, Endpoint, Format, NO_TARGET, Text};
 use crate::price::cost;
-use crate::tally::{Again, Retries};
+use crate::tally::{Again, Asked, Retries};
 
 /// Names that are kept to be shared; what more there are is not.
 const MOST_NAMES: usize = 20_000;
 
+/// A record of a call that still lacks what those before it tell of it.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    entry: Entry,
+    /// None of what Weir wrote, which says itself what was wasted.
+    asked: Option<Asked>,
+    spent: Option<Spent>,
+}
+
+/// What a call used, and what became of it.
+#[derive(Debug)]
+struct Spent {
+    input: u64,
+    output: u64,
+    abandoned: bool,
+    failed: bool,
+    truncated: bool,
+}
+
 /// Makes records of calls.
 #[derive(Debug, Default)]
-pub struct Entries {
+pub(crate) struct Entries {
     names: BTreeMap<Box<str>, Arc<str>>,
     retries: Retries,
 }
 
 impl Entries {
     /// The record of a call; none if nobody knows when it was.
-    pub fn entry(&mut self, call: &Call<'_>) -> Option<Entry> {
+    #[cfg(test)]
+    fn entry(&mut self, call: &Call<'_>) -> Option<Entry> {
+        self.draw(call).map(|drawn| self.finish(drawn))
+    }
+
+    /// The record of a call, as far as it tells by itself; none if nobody knows when it was.
+    pub(crate) fn draw(&mut self, call: &Call<'_>) -> Option<Drawn> {
         let at = call.at?;
         let ended = call.ended.unwrap_or(at);
         let model = self.name(&call.model.clone().or_else(|| call.route.clone()));
@@ -81,36 +106,35 @@ impl Entries {
             });
         }
         entry.sum_costs();
-        let again = match call.format {
-            // What Weir wrote says itself what was wasted.
-            Format::Weir => Again::Untold,
-            _ => self.retries.see(call, cost),
-        };
-        self.wasted(call, again, &mut entry);
-        Some(entry)
-    }
-
-    /// Says of a record what was wasted, as far as it and those before it tell.
-    fn wasted(&self, call: &Call<'_>, again: Again, entry: &mut Entry) {
-        let Some(usage) = call.usage.filter(|usage| usage.input.0 + usage.output.0 > 0 && !call.from_cache) else {
-            return;
-        };
-        let why = match again {
-            _ if call.abandoned => "abandoned",
-            _ if call.failed => "failed_attempt",
-            Again::Retry(None) | Again::AnsweredBefore { by_sdk: true } => "client_retry",
-            Again::AnsweredBefore { by_sdk: false } => "duplicate",
-            _ if call.truncated => "truncated",
-            _ => return,
-        };
-        let fact = Fact::Wasted {
-            why,
+        let used = call.usage.filter(|usage| usage.input.0.saturating_add(usage.output.0) > 0 && !call.from_cache);
+        let spent = used.map(|usage| Spent {
             input: usage.input.0,
             output: usage.output.0,
-            cost_usd: entry.cost_usd,
-            estimated: entry.cost_estimated,
+            abandoned: call.abandoned,
+            failed: call.failed,
+            truncated: call.truncated,
+        });
+        let asked = (call.format != Format::Weir).then(|| Asked::of(call, cost));
+        Some(Drawn { entry, asked, spent })
+    }
+
+    /// Says of a record what was wasted, as far as it and those that were finished before tell: they come in the order of time.
+    pub(crate) fn finish(&mut self, drawn: Drawn) -> Entry {
+        let Drawn { mut entry, asked, spent } = drawn;
+        let again = asked.as_ref().map_or(Again::Untold, |asked| self.retries.see(asked));
+        let Some(Spent { input, output, abandoned, failed, truncated }) = spent else { return entry };
+        let why = match again {
+            _ if abandoned => "abandoned",
+            _ if failed => "failed_attempt",
+            Again::Retry(None) | Again::AnsweredBefore { by_sdk: true } => "client_retry",
+            Again::AnsweredBefore { by_sdk: false } => "duplicate",
+            _ if truncated => "truncated",
+            _ => return entry,
         };
+        let (cost_usd, estimated) = (entry.cost_usd, entry.cost_estimated);
+        let fact = Fact::Wasted { why, input, output, cost_usd, estimated };
         entry.events.push(Event { at: entry.ended_at.unwrap_or(entry.started_at), stage: Stage::Settle, fact });
+        entry
     }
 
     fn name(&mut self, text: &Option<Text<'_>>) -> Option<Arc<str>> {
@@ -138,14 +162,22 @@ fn shown_key(key: &str) -> Text<'_> {
 
 /// The id: the time, and a hash of what makes the call this one and no other.
 fn id(call: &Call<'_>) -> RequestId {
-    let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
     let millis = call.at.map_or(0, |at| at.millis());
     if call.format == Format::Weir
         && let Some(id) = call.id.as_deref().and_then(|id| id.parse::<RequestId>().ok())
     {
         return id;
     }
-    let usage = call.usage.unwrap_or_default();
+    let mut parts = likeness(call);
+    if call.nth > 0 {
+        parts.push(format!("{}", call.nth));
+    }
+    RequestId::new(millis, XxHash3_128::oneshot(parts.join("\u{0}").as_bytes()))
+}
+
+/// What tells a call apart from others.
+pub(crate) fn likeness(call: &Call<'_>) -> Vec<String> {
+    let text = |text: &Option<Text<'_>>| text.as_deref().unwrap_or_default().to_owned();
     let mut parts = vec![
         call.format.source().to_owned(),
         text(&call.id),
@@ -154,6 +186,7 @@ fn id(call: &Call<'_>) -> RequestId {
         call.deployment(),
     ];
     if call.id.is_none() {
+        let usage = call.usage.unwrap_or_default();
         parts.extend([
             call.ended.map_or(0, |at| at.0).to_string(),
             text(&call.user),
@@ -162,7 +195,7 @@ fn id(call: &Call<'_>) -> RequestId {
             format!("{} {}", usage.input.0, usage.output.0),
         ]);
     }
-    RequestId::new(millis, XxHash3_128::oneshot(parts.join("\u{0}").as_bytes()))
+    parts
 }
 
 fn dialect(call: &Call<'_>) -> &'static str {
@@ -174,7 +207,20 @@ fn dialect(call: &Call<'_>) -> &'static str {
 /// Who refused it: what a log tells is what a provider answered.
 fn refused_by<'c>(call: &'c Call<'_>) -> Option<&'c str> {
     let refused = call.failed && !call.abandoned && call.status.is_some_and(|status| (400..500).contains(&status));
-    refused.then(|| call.provider.as_deref().unwrap_or("unknown"))
+    let error = call.error.as_deref().unwrap_or_default();
+    // What is in between may refuse by itself, and says so.
+    let own = match call.format {
+        Format::LiteLlmSpend | Format::LiteLlmProxy => {
+            ["HTTPException", "ProxyException", "BudgetExceeded", "ProxyModelNotFound", "ProxyRateLimit"]
+                .iter()
+                .any(|class| error.contains(class))
+        }
+        Format::Envoy => error.split(',').any(|flag| matches!(flag, "RL" | "UAEX" | "RLSE")),
+        Format::Alb => error == NO_TARGET,
+        _ => false,
+    };
+    let by = if own { call.format.source() } else { call.provider.as_deref().unwrap_or("unknown") };
+    refused.then_some(by)
 }
 
 fn outcome(call: &Call<'_>) -> Outcome {
@@ -204,9 +250,16 @@ fn class(call: &Call<'_>) -> Option<FaultClass> {
     })
 }
 
+impl Drawn {
+    /// When the call began.
+    pub(crate) fn at(&self) -> WallTime {
+        self.entry.started_at
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use weir_units::{NanoUsd, Tokens, Usage, WallTime};
+    use weir_units::{NanoUsd, Tokens, Usage};
 
     use super::*;
 
@@ -256,6 +309,18 @@ mod tests {
         assert_eq!((entry.outcome, entry.attempts[0].class), (Outcome::Failed, Some(FaultClass::RateLimited)));
         assert!(!entry.to_json().contains("abcdefghij"), "{}", entry.to_json());
         assert_eq!((entry.refused_by.as_deref(), entry.cost_usd), (Some("openai"), Some(NanoUsd::ZERO)));
+    }
+
+    #[test]
+    fn what_is_in_between_may_have_refused_by_itself() {
+        let by = |format, error: &'static str| {
+            let refused = Call { format, usage: None, error: Some(error.into()), ..call() }.with_status(429);
+            Entries::default().entry(&refused).unwrap().refused_by.map(|by| by.to_string())
+        };
+        assert_eq!(by(Format::LiteLlmSpend, "RateLimitError").as_deref(), Some("openai"));
+        assert_eq!(by(Format::LiteLlmSpend, "HTTPException").as_deref(), Some("litellm"));
+        assert_eq!(by(Format::Envoy, "RL").as_deref(), Some("envoy"));
+        assert_eq!(by(Format::Alb, NO_TARGET).as_deref(), Some("alb"));
     }
 
     #[test]

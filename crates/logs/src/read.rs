@@ -6,9 +6,11 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::call::{Call, Format};
+use crate::entry::likeness;
 use crate::formats::{Decoder, Mapping, Verdict};
-use crate::json::Paths;
+use crate::json::{Paths, Slot};
 use crate::source::{Packing, Record, Records, unpack};
+use crate::tally::{Recent, hash};
 
 /// The longest record, if nothing else is said: 16 MiB.
 const LONGEST: usize = 16 << 20;
@@ -20,7 +22,8 @@ const EVERY: u64 = 512;
 #[derive(Debug, Default)]
 pub struct Names {
     paths: Paths,
-    mapped: bool,
+    /// The user's words for fields.
+    mapped: Vec<(String, Slot)>,
 }
 
 /// Why a mapping cannot be.
@@ -50,7 +53,7 @@ impl Names {
                 return Err(MapError::Form(pair.to_owned()));
             }
             names.paths.map(column, slot);
-            names.mapped = true;
+            names.mapped.push((column.to_owned(), slot));
         }
         Ok(names)
     }
@@ -105,6 +108,8 @@ pub struct Report {
     pub examples: Vec<Damage>,
     /// Records that were read though some of their bytes are no UTF-8.
     pub mended: u64,
+    /// Names that were mapped to fields, and at which no record had anything.
+    pub nowhere: Vec<String>,
     /// Why reading ended before the end, if it did: a damaged or cut archive.
     pub cut: Option<String>,
 }
@@ -162,11 +167,18 @@ pub fn read(
     let bytes = AtomicU64::new(0);
     let counted = Counted { input: unpacked.reader, bytes: &bytes };
     let mut records = Records::new(counted, options.longest);
-    let mut decoder = Decoder::new(&options.names.paths, options.names.mapped, options.longest);
+    let mut decoder = Decoder::new(&options.names.paths, !options.names.mapped.is_empty(), options.longest);
     let mut sorted = Sorted::default();
     let (mut calls, mut formats) = (0_u64, BTreeMap::new());
-    let mut told = |call: Call<'_>| {
+    let mut alike: Recent<u32> = Recent::default();
+    let mut told = |mut call: Call<'_>| {
         calls += 1;
+        if call.id.is_none() && call.at.is_some() {
+            let parts = likeness(&call);
+            let seen = alike.entry(hash(&parts.iter().map(String::as_str).collect::<Vec<_>>()));
+            call.nth = *seen;
+            *seen = seen.saturating_add(1);
+        }
         *formats.entry(call.format).or_insert(0) += 1;
         sink(call);
     };
@@ -188,7 +200,7 @@ pub fn read(
             Record::Broken(_) => Verdict::Damaged("it ends in its midst".to_owned()),
             Record::Cut(why) => {
                 sorted.report.cut = Some(match unpacked.packing {
-                    Packing::Plain => why,
+                    Packing::Plain | Packing::Other(_) => why,
                     Packing::Gzip => format!("the gzip archive is damaged or was cut ({why})"),
                     Packing::Zstd => format!("the zstd archive is damaged or was cut ({why})"),
                 });
@@ -205,6 +217,11 @@ pub fn read(
         sorted.report.damage(records.begin(), why);
     }
     let mut report = sorted.done(formats);
+    let nowhere = options.names.mapped.iter().filter(|(_, slot)| decoder.mapped() & 1 << (*slot as u8) == 0);
+    report.nowhere = nowhere.map(|(name, _)| name.clone()).collect();
+    if let Packing::Other(what) = unpacked.packing {
+        report.cut = Some(format!("it is {what}"));
+    }
     report.calls = calls;
     report.bytes = bytes.load(Ordering::Relaxed);
     Ok(report)

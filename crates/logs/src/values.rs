@@ -16,7 +16,8 @@ fn plausible(micros: i64) -> Option<WallTime> {
 }
 
 /// Reads a time: RFC 3339 and its like (`2026-11-18 14:47:03.114+01:00`; without a zone it is UTC), that of access logs
-/// (`18/Nov/2026:14:47:03 +0000`), that of HTTP (`Wed, 18 Nov 2026 14:47:03 GMT`), or a number of seconds, milliseconds,
+/// (`18/Nov/2026:14:47:03 +0000`), that of HTTP (`Wed, 18 Nov 2026 14:47:03 GMT`), those of spreadsheets (`11/18/2026 2:47:03 PM`,
+/// `18.11.2026 14:47:03`), or a number of seconds, milliseconds,
 /// microseconds or nanoseconds since 1970.
 #[must_use]
 pub fn time(text: &str) -> Option<WallTime> {
@@ -24,7 +25,12 @@ pub fn time(text: &str) -> Option<WallTime> {
     let bytes = text.as_bytes();
     match bytes {
         [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-' | b'/', ..] => iso(text).map(|(at, _)| at),
-        [b'0'..=b'9', b'0'..=b'9', b'/', ..] => of_access_log(text),
+        [b'0'..=b'9', b'0'..=b'9', b'/', b'A'..=b'Z', ..] => of_access_log(text),
+        [b'0'..=b'9', b'/' | b'.', ..] | [b'0'..=b'9', b'0'..=b'9', b'/' | b'.', ..]
+            if text.contains([' ', ',', 'T']) || bytes.contains(&b'/') =>
+        {
+            of_spreadsheet(text)
+        }
         [b'A'..=b'Z', ..] => of_http(text),
         [b'0'..=b'9', ..] => epoch(text),
         _ => None,
@@ -34,6 +40,12 @@ pub fn time(text: &str) -> Option<WallTime> {
 /// Reads the time that a text begins with, and says where it ends.
 pub(crate) fn leading_time(text: &str) -> Option<(WallTime, usize)> {
     iso(text)
+}
+
+/// The first time with a date in the begin of a text, after whatever a logger or a container puts before it.
+pub(crate) fn time_within(text: &str) -> Option<WallTime> {
+    let window = &text[..text.floor_char_boundary(120)];
+    window.match_indices("20").find_map(|(at, _)| iso(&text[at..])).map(|(at, _)| at)
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
@@ -73,11 +85,14 @@ fn iso(text: &str) -> Option<(WallTime, usize)> {
         // A day alone is its beginning.
         return if bytes.len() == 10 { Some((plausible(day)?, 10)) } else { None };
     }
-    if !(mark(13, b":") && mark(16, b":")) {
+    if !mark(13, b":") {
         return None;
     }
-    let mut micros = day + of_clock(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
-    let mut at = 19;
+    // Minutes may do without seconds.
+    let seconds = mark(16, b":");
+    let second = if seconds { number(17, 19)? } else { 0 };
+    let mut micros = day + of_clock(number(11, 13)?, number(14, 16)?, second)?;
+    let mut at = if seconds { 19 } else { 16 };
     if mark(at, b".,") {
         let (part, count) = fraction(&bytes[at + 1..]);
         micros += part;
@@ -136,6 +151,28 @@ fn of_http(text: &str) -> Option<WallTime> {
     let day = of_day(digits(words.next()?.as_bytes())?, month, of_month)?;
     let mut clock = words.next()?.split(':').map(|part| digits(part.as_bytes()));
     plausible(day + of_clock(clock.next()??, clock.next()??, clock.next()??)?)
+}
+
+/// `11/18/2026 2:47:03 PM` and `18.11.2026 14:47:03`: with slashes the month comes first, unless it is no month.
+fn of_spreadsheet(text: &str) -> Option<WallTime> {
+    let (day, clock) = text.split_once([' ', 'T']).unwrap_or((text, "0:00"));
+    let mark = if day.contains('/') { '/' } else { '.' };
+    let mut parts = day.trim_end_matches(',').split(mark).map(|part| digits(part.as_bytes()));
+    let (first, second, year) = (parts.next()??, parts.next()??, parts.next()??);
+    let (month, of_month) = if mark == '/' && first <= 12 { (first, second) } else { (second, first) };
+    let day = of_day(year, month, of_month)?;
+    let mut words = clock.split_whitespace();
+    let mut parts = words.next()?.split(':');
+    let mut hour = digits(parts.next()?.as_bytes())?;
+    let minute = digits(parts.next()?.as_bytes())?;
+    let second = parts.next().unwrap_or("0");
+    let (second, part) = second.split_once(['.', ',']).unwrap_or((second, ""));
+    let afternoon = words.next();
+    if let Some(half @ ("AM" | "PM" | "am" | "pm")) = afternoon {
+        hour = hour % 12 + if half.eq_ignore_ascii_case("pm") { 12 } else { 0 };
+    }
+    let (micros, _) = fraction(part.as_bytes());
+    plausible(day + of_clock(hour, minute, digits(second.as_bytes())?)? + micros)
 }
 
 /// A number since 1970, whose size tells its unit.
@@ -203,6 +240,12 @@ pub fn count(text: &str) -> Option<u64> {
     if let Ok(whole) = text.parse() {
         return Some(whole);
     }
+    // `1,200`: thousands are parted for people.
+    let mut groups = text.split(',');
+    let first = groups.next().is_some_and(|group| (1..=3).contains(&group.len()));
+    if first && text.contains(',') && groups.all(|group| group.len() == 3) {
+        return text.replace(',', "").parse().ok();
+    }
     let float: f64 = text.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
     (float.is_finite() && (0.0..1e15).contains(&float)).then_some(float as u64)
@@ -260,9 +303,15 @@ mod tests {
             "2026-11-18 14:47:03+00",
             "1795013223",
             "1.795013223e9",
+            "11/18/2026 14:47:03",
+            "11/18/2026, 2:47:03 PM",
+            "18/11/2026 14:47:03",
+            "18.11.2026 14:47:03",
         ] {
             assert_eq!(time(text), second, "{text}");
         }
+        assert_eq!(time("2026-11-18T14:47Z"), Some(WallTime(1_795_013_220_000_000)));
+        assert_eq!(time("2026-11-18 15:47+01:00"), Some(WallTime(1_795_013_220_000_000)));
         for wrong in [
             "",
             "soon",
@@ -305,7 +354,10 @@ mod tests {
         assert_eq!(span("0:00:01.500000", 1e6), Some(1_500_000));
         assert_eq!(span("-1", 1e6), None);
         assert_eq!(span("-", 1e6), None);
-        assert_eq!((count("1200"), count("1200.0"), count("-1"), count("x")), (Some(1_200), Some(1_200), None, None));
+        assert_eq!(
+            [count("1200"), count("1200.0"), count("1,200"), count("1,2"), count("-1"), count("x")],
+            [Some(1_200), Some(1_200), Some(1_200), None, None, None]
+        );
     }
 
     proptest! {

@@ -129,3 +129,38 @@ proptest! {
         prop_assert!(counts(bytes).0 <= whole + 1);
     }
 }
+
+#[test]
+fn lines_that_are_alike_are_calls_of_their_own_and_the_same_ones_when_read_again() {
+    let line =
+        "10.0.0.1 - - [18/Nov/2026:14:47:03 +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 612 \"-\" \"curl\"\n";
+    let names = Names::default();
+    let ids = || {
+        let (mut order, mut ids) = (weir_logs::InOrder::default(), Vec::new());
+        for _ in 0..2 {
+            let input = std::io::Cursor::new(line.repeat(3).into_bytes());
+            let take = |call: Call<'_>| {
+                assert!(order.take(&call, &mut |entry| ids.push(entry.id)));
+            };
+            read(input, Options::new(&names), take, |_| true).unwrap();
+        }
+        order.finish(&mut |entry| ids.push(entry.id));
+        ids.sort();
+        ids.dedup();
+        ids
+    };
+    assert_eq!(ids().len(), 3);
+    assert_eq!(ids(), ids());
+}
+
+#[test]
+fn what_lies_in_itself_without_end_is_no_call_and_ends() {
+    for (open, close) in
+        [("{\"payload\":", "}"), ("{\"data\":[", "]}"), ("{\"log\":", "}"), ("[", "]"), ("{\"a\":1}{\"payload\":", "}")]
+    {
+        for depth in [20, 120, 5_000] {
+            let text = format!("{}{{}}{}\n", open.repeat(depth), close.repeat(depth));
+            assert_eq!(counts(text.into_bytes()).0, 0);
+        }
+    }
+}

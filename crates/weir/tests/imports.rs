@@ -120,6 +120,21 @@ fn a_log_is_imported_once_however_often_and_an_export_is_the_same_in_another_led
 }
 
 #[test]
+fn a_file_that_is_named_twice_counts_once_and_an_archive_that_is_not_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("spend.jsonl"), spend_log()).unwrap();
+    fs::write(folder.path().join("logs.zip"), b"PK\x03\x04more").unwrap();
+    let told = weir(
+        folder.path(),
+        &["import", "logs", "spend.jsonl", "./spend.jsonl", "logs.zip", "--ledger", "a.db", "--json"],
+    );
+    let read = json(&told);
+    assert_eq!((code(&told), &read["added"], &read["known"]), (0, &Value::from(1_000), &Value::from(0)));
+    assert_eq!(read["files"].as_array().map(Vec::len), Some(2));
+    assert!(read["files"][1]["cut"].to_string().contains("a zip archive"), "{}", read["files"][1]);
+}
+
+#[test]
 fn what_cannot_be_read_is_said_with_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("prose.txt"), "nothing of a call\n").unwrap();

@@ -1,5 +1,7 @@
 //! YAML as a tree with the line of each value, of a bounded size however its anchors multiply.
 
+use std::collections::BTreeMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// Values that a file may have, those counted again that an alias repeats.
@@ -78,6 +80,42 @@ impl Node {
         self.value == Value::Null
     }
 
+    /// The same with what else another mapping says.
+    pub(super) fn with(&self, other: &Node) -> Node {
+        let mut entries = self.entries().to_vec();
+        for (name, node) in other.entries() {
+            if self.get(name).is_none_or(Node::is_null) {
+                entries.push((name.clone(), node.clone()));
+            }
+        }
+        Node { line: self.line, value: Value::Map(entries) }
+    }
+
+    /// Takes in another mapping: lists are joined, all else takes the place of what was there.
+    pub(super) fn take_in(&mut self, other: Node) {
+        let (Value::Map(own), Value::Map(others)) = (&mut self.value, other.value) else { return };
+        for (name, node) in others {
+            match own.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, Node { value: Value::List(items), .. })) if !node.items().is_empty() => {
+                    items.extend_from_slice(node.items());
+                }
+                Some((_, known)) => *known = node,
+                None => own.push((name, node)),
+            }
+        }
+    }
+
+    /// The same, with all lines further on by so many.
+    pub(super) fn moved(mut self, by: usize) -> Node {
+        self.line += by;
+        self.value = match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.moved(by)).collect()),
+            Value::Map(entries) => Value::Map(entries.into_iter().map(|(name, node)| (name, node.moved(by))).collect()),
+            value => value,
+        };
+        self
+    }
+
     fn size(&self) -> usize {
         1 + self.items().iter().map(Node::size).sum::<usize>()
             + self.entries().iter().map(|(_, node)| node.size()).sum::<usize>()
@@ -90,11 +128,20 @@ enum Open {
     Map { anchor: usize, line: usize, entries: Vec<(String, Node)>, name: Option<String> },
 }
 
+/// A text's first document.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) root: Node,
+    /// Names that a mapping has twice, of which the last counts, and where they are first.
+    pub(super) repeated: Vec<(usize, String)>,
+}
+
 /// The first document of a text.
 ///
 /// # Errors
 /// If it is no YAML, or larger than any configuration.
-pub(super) fn read(text: &str) -> Result<Node, YamlError> {
+pub(super) fn read(text: &str) -> Result<Document, YamlError> {
+    let mut repeated = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: Vec<(usize, Node)> = Vec::new();
     let mut count = 0;
@@ -116,7 +163,8 @@ pub(super) fn read(text: &str) -> Result<Node, YamlError> {
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(Open::List { anchor, line, items }) => (anchor, Some(Node { line, value: Value::List(items) })),
                 Some(Open::Map { anchor, line, entries, .. }) => {
-                    (anchor, Some(Node { line, value: Value::Map(merged(entries)) }))
+                    let entries = merged(last_ones(entries, &mut repeated));
+                    (anchor, Some(Node { line, value: Value::Map(entries) }))
                 }
                 None => (0, None),
             },
@@ -143,10 +191,29 @@ pub(super) fn read(text: &str) -> Result<Node, YamlError> {
                 Some(name) => entries.push((name, node)),
                 None => *name = Some(node.text().unwrap_or_default().to_owned()),
             },
-            None => return Ok(node),
+            None => return Ok(Document { root: node, repeated }),
         }
     }
-    Ok(Node { line: 1, value: Value::Null })
+    Ok(Document { root: Node { line: 1, value: Value::Null }, repeated })
+}
+
+/// A mapping in which each name is once: the last counts, as it does where LiteLLM reads it.
+fn last_ones(entries: Vec<(String, Node)>, repeated: &mut Vec<(usize, String)>) -> Vec<(String, Node)> {
+    let mut kept: Vec<(String, Node)> = Vec::with_capacity(entries.len());
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, node) in entries {
+        match places.get(&name).filter(|_| name != "<<") {
+            Some(place) => {
+                let earlier = std::mem::replace(&mut kept[*place].1, node);
+                repeated.push((earlier.line, name));
+            }
+            None => {
+                places.insert(name.clone(), kept.len());
+                kept.push((name, node));
+            }
+        }
+    }
+    kept
 }
 
 fn scalar(text: &str, style: ScalarStyle, line: usize) -> Node {
@@ -176,7 +243,7 @@ mod tests {
 
     #[test]
     fn values_are_read_with_their_lines() {
-        let node = read("a: 1\nb:\n  - x: \"2\"\n    y: ~\n  - os.environ/KEY\n").unwrap();
+        let node = read("a: 1\nb:\n  - x: \"2\"\n    y: ~\n  - os.environ/KEY\n").unwrap().root;
         assert_eq!(node.get("a").and_then(Node::number), Some(1.0));
         let list = node.get("b").unwrap();
         assert_eq!((list.items().len(), list.items()[0].get("x").unwrap().line), (2, 3));
@@ -186,12 +253,19 @@ mod tests {
 
     #[test]
     fn anchors_and_merges_are_followed() {
-        let node = read("base: &b {rpm: 5, tpm: 6}\nother:\n  <<: *b\n  rpm: 7\n").unwrap();
+        let node = read("base: &b {rpm: 5, tpm: 6}\nother:\n  <<: *b\n  rpm: 7\n").unwrap().root;
         let other = node.get("other").unwrap();
         assert_eq!(
             (other.get("rpm").and_then(Node::number), other.get("tpm").and_then(Node::number)),
             (Some(7.0), Some(6.0))
         );
+    }
+
+    #[test]
+    fn of_a_name_that_is_there_twice_the_last_counts() {
+        let document = read("a: 1\nb: 2\na: 3\n").unwrap();
+        assert_eq!(document.root.get("a").and_then(Node::number), Some(3.0));
+        assert_eq!((document.root.entries().len(), document.repeated), (2, vec![(1, "a".to_owned())]));
     }
 
     #[test]

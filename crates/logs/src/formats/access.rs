@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::providers;
-use crate::call::{Call, Endpoint, Format};
+use crate::call::{Call, Endpoint, Format, NO_TARGET};
 use crate::values;
 use weir_units::WallTime;
 
@@ -21,7 +21,7 @@ pub(super) enum Line<'a> {
 /// Reads a line.
 pub(super) fn read(line: &str) -> Line<'_> {
     let found = alb(line).or_else(|| envoy(line)).or_else(|| uvicorn(line)).or_else(|| nginx(line));
-    let Some((mut call, path)) = found else { return Line::No };
+    let Some((mut call, path)) = found else { return no_request(line).map_or(Line::No, Line::Other) };
     call.endpoint = Endpoint::of_path(path);
     if call.endpoint.is_none() {
         return Line::Other(call.format);
@@ -32,6 +32,24 @@ pub(super) fn read(line: &str) -> Line<'_> {
     }
     super::object::tidy_model(&mut call);
     Line::Call(Box::new(call))
+}
+
+/// Whose line it is where what came was no request of HTTP, as that of a scanner or of a client that said nothing.
+fn no_request(line: &str) -> Option<Format> {
+    let time = |word: &str| word.len() >= 10 && values::time(word).is_some();
+    if line.starts_with("[20") {
+        let mut words = words(line);
+        let (at, request, code) = (words.next()?, words.next()?, words.next()?);
+        return (time(at) && request == "- - -" && code.parse::<u16>().is_ok()).then_some(Format::Envoy);
+    }
+    let words: Vec<&str> = words(line).take(14).collect();
+    if let ["http" | "https" | "h2" | "grpcs" | "ws" | "wss", at, ..] = words[..] {
+        return (time(at) && words.get(12).is_some_and(|request| request.starts_with("- "))).then_some(Format::Alb);
+    }
+    let at = words.iter().take(6).position(|word| time(word))?;
+    let quoted = line.contains("] \"");
+    let status = words.get(at + 2).is_some_and(|word| super::errors::status(word).is_some());
+    (quoted && status).then_some(Format::Nginx)
 }
 
 type Found<'a> = Option<(Call<'a>, &'a str)>;
@@ -87,6 +105,13 @@ fn ending<'a>(call: &mut Call<'a>, ended: WallTime, took: Option<i64>) {
     call.ended = took.map(|_| ended);
 }
 
+/// Whether a word is a number of seconds, `1.250`, and no address.
+fn is_seconds(word: &str) -> bool {
+    let (whole, part) = word.split_once('.').unwrap_or_default();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(part)
+}
+
 fn named(text: &str) -> Option<Cow<'_, str>> {
     (!matches!(text, "" | "-")).then_some(Cow::Borrowed(text))
 }
@@ -96,14 +121,19 @@ fn named(text: &str) -> Option<Cow<'_, str>> {
 fn nginx(line: &str) -> Found<'_> {
     let mut words = words(line);
     let (mut first, mut user, mut at, mut path) = (None, None, None, None);
+    let (mut number, mut numbers, mut shift, mut host) = (None, 0, 0, None);
     for (place, word) in words.by_ref().enumerate().take(24) {
         if let Some(found) = path_of(word) {
             path = Some(found);
             break;
         }
+        let address = || word.parse::<std::net::IpAddr>().is_ok();
         match place {
             0 => first = named(word),
-            2 => user = named(word),
+            // A virtual host's name may stand before the client's address.
+            1 if address() => (shift, host, first) = (1, first, named(word)),
+            _ if place == 2 + shift => user = named(word),
+            _ if at.is_some() && is_seconds(word) => (number, numbers) = (values::span(word, 1e6), 1),
             _ => {}
         }
         at = at.or_else(|| if word.len() >= 10 { values::time(word) } else { None });
@@ -114,7 +144,8 @@ fn nginx(line: &str) -> Found<'_> {
     call.abandoned = status == 499;
     // Where a user has a name, it is whose call it is; else it is an address's.
     call.user = user.filter(|_| at.is_some()).or(first.filter(|text| !text.starts_with("time")));
-    let (mut took, mut number, mut numbers) = (None, None, 0);
+    call.provider = host.as_deref().and_then(providers::of_host).map(Cow::Borrowed);
+    let mut took = None;
     for word in words {
         let named = word.split_once(['=', ':']);
         match named {
@@ -124,15 +155,15 @@ fn nginx(line: &str) -> Found<'_> {
                 call.provider = providers::of_host(value.trim_matches('"')).map(Cow::Borrowed);
             }
             Some(("time" | "ts" | "msec", value)) => at = at.or_else(|| values::time(value)),
-            _ if word.contains('.') && word.bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
+            _ if is_seconds(word) => {
                 number = number.or_else(|| values::span(word, 1e6));
                 numbers += 1;
             }
             _ => {}
         }
     }
-    // A number with a point behind all else is `$request_time`, which the manual adds there.
-    took = took.or(number.filter(|_| numbers <= 2));
+    // A number with a point is `$request_time`, which the manual adds behind all else, and what comes after it is of the hosts behind.
+    took = took.or(number.filter(|_| numbers <= 6));
     if let Some(at) = at {
         ending(&mut call, at, took);
     }
@@ -195,7 +226,7 @@ fn alb(line: &str) -> Found<'_> {
     };
     call.abandoned = matches!(status, "460" | "499");
     if target_status == "-" && call.failed {
-        call.error = Some(Cow::Borrowed("the target gave no answer"));
+        call.error = Some(Cow::Borrowed(NO_TARGET));
     }
     let took: Option<i64> = [before, target, after].iter().map(|part| values::span(part, 1e6)).sum();
     ending(&mut call, ended, took);

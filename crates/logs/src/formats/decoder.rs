@@ -7,12 +7,15 @@ use serde_json::value::RawValue;
 
 use super::access::{self, Line};
 use super::csv::{Columns, Row};
+use super::litellm::Proxy;
 use super::node::Node;
 use super::object::{self, Seen};
 use super::otlp;
+use super::pairs;
 use super::python::Python;
 use crate::call::{Call, Format};
 use crate::json::{Fields, Mark, Paths, Slot, extract};
+use crate::values;
 
 /// What became of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +34,29 @@ pub(crate) enum Verdict {
     Damaged(String),
 }
 
+/// Lines with remarks, or the separator, that a table may have before its columns' names.
+const BEFORE_COLUMNS: u8 = 10;
+
+/// Records lie in each other this deep at most: a page of traces, each with what a logger put around it, is not as deep.
+const DEEPEST: u8 = 8;
+
 /// The state of one file.
 pub(crate) struct Decoder<'p> {
     paths: &'p Paths,
     mapped: bool,
+    /// The fields that were found where the user said, a bit each.
+    found: u64,
+    /// How many records the one that is read lies in.
+    depth: u8,
     longest: usize,
     columns: Option<Columns>,
     python: Python,
     node: Node,
+    proxy: Proxy,
     /// What the last text was read as.
     text: Option<Format>,
-    /// Whether nothing was read yet.
-    first: bool,
+    /// How many lines may still come before one that names columns.
+    before_columns: u8,
 }
 
 impl<'p> Decoder<'p> {
@@ -51,12 +65,15 @@ impl<'p> Decoder<'p> {
         Self {
             paths,
             mapped,
+            found: 0,
+            depth: 0,
             longest,
             columns: None,
             python: Python::default(),
             node: Node::default(),
+            proxy: Proxy::default(),
             text: None,
-            first: true,
+            before_columns: BEFORE_COLUMNS,
         }
     }
 
@@ -66,24 +83,44 @@ impl<'p> Decoder<'p> {
             return Verdict::Part;
         }
         if let Some(columns) = &mut self.columns {
-            return Self::row(columns.row(record, self.paths, self.longest), self.mapped, sink);
+            let row = columns.row(record, self.paths, self.longest);
+            if let Row::Fields(fields) | Row::After(_, fields) = &row {
+                self.found |= fields.mapped();
+            }
+            return Self::row(row, self.mapped, sink);
         }
-        let first = std::mem::take(&mut self.first);
         let begin = record.trim_start();
         if begin.starts_with('{') {
+            self.before_columns = 0;
             return self.json(begin, sink);
         }
-        if first && let Some(columns) = Columns::of(record, self.paths) {
-            self.columns = Some(columns);
-            return Verdict::Part;
+        if self.before_columns > 0 {
+            self.before_columns -= 1;
+            if begin.starts_with('#') || begin.starts_with("sep=") {
+                return Verdict::Part;
+            }
+            if let Some(columns) = Columns::of(record, self.paths) {
+                self.columns = Some(columns);
+                return Verdict::Part;
+            }
         }
-        self.text(record, sink)
+        let verdict = self.text(record, sink);
+        if verdict != Verdict::Stray {
+            self.before_columns = 0;
+        }
+        verdict
+    }
+
+    /// The fields that were found where the user said, a bit each.
+    pub(crate) fn mapped(&self) -> u64 {
+        self.found
     }
 
     /// What is held at the file's end.
     pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
         self.python.finish(&mut *sink);
-        self.node.finish(sink);
+        self.node.finish(&mut *sink);
+        self.proxy.finish(sink);
         let open = self.columns.as_ref().is_some_and(Columns::is_open);
         open.then(|| Verdict::Damaged("a quote is never closed".to_owned()))
     }
@@ -111,9 +148,19 @@ impl<'p> Decoder<'p> {
     }
 
     fn json(&mut self, json: &str, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
+        if self.depth == DEEPEST {
+            return Verdict::Unknown;
+        }
+        self.depth += 1;
+        let verdict = self.value(json, sink);
+        self.depth -= 1;
+        verdict
+    }
+
+    fn value(&mut self, json: &str, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
         let fields = match extract(json, self.paths) {
             Ok(fields) => fields,
-            Err(error) => return Verdict::Damaged(why(&error)),
+            Err(error) => return self.several(json, sink).unwrap_or_else(|| Verdict::Damaged(why(&error))),
         };
         if fields.has(Mark::Otlp) {
             return self.spans(json, &fields, sink);
@@ -122,6 +169,34 @@ impl<'p> Decoder<'p> {
             return self.object(&fields, &mut |call| sink(Call { record: Some(json.into()), ..call }));
         }
         self.object(&fields, sink)
+    }
+
+    /// Reads a line of several objects, with nothing or a comma between them; none if it does not begin with a whole one.
+    fn several(&mut self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
+        let mut told = None;
+        let mut rest = line;
+        loop {
+            let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+            let first = values.next().filter(Result::is_ok);
+            let Some(Ok(object)) = first else {
+                let damaged = Verdict::Damaged("no JSON behind the first object".to_owned());
+                return told.map(|_| damaged);
+            };
+            let end = values.byte_offset();
+            if told.is_none() && rest[end..].trim().is_empty() {
+                return None;
+            }
+            let verdict = self.json(object.get(), sink);
+            told = Some(verdict);
+            rest = rest[end..].trim_start_matches([' ', '\t', '\r', ',']);
+            if !rest.starts_with('{') {
+                return if rest.is_empty() {
+                    told
+                } else {
+                    Some(Verdict::Damaged("no JSON behind an object".to_owned()))
+                };
+            }
+        }
     }
 
     fn spans(&self, json: &str, fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
@@ -140,25 +215,39 @@ impl<'p> Decoder<'p> {
     }
 
     fn object(&mut self, fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
+        if self.mapped {
+            self.found |= fields.mapped();
+        }
         // A trace with its observations, or a page of an API with its rows.
         if let Some(inside) = fields.json(Slot::Observations).filter(|json| json.starts_with('['))
             && let Some(verdict) = self.elements(inside, fields, sink)
         {
             return verdict;
         }
-        // A line within a container's log.
-        if let Some(line) = fields.text(Slot::Log)
-            && object::format_of(fields).is_none()
-        {
-            let line = line.trim_end();
-            return if line.trim_start().starts_with('{') {
-                self.json(line.trim_start(), sink)
-            } else {
-                self.text(line, sink)
-            };
-        }
-        if fields.has(Mark::LiteLlmLog) && object::format_of(fields).is_none() {
-            return logged(fields, sink);
+        if object::format_of(fields).is_none() {
+            let known = object::tells_a_call(fields);
+            if let Some(inside) = fields.json(Slot::Inner).filter(|json| json.starts_with('{') && !known)
+                && let Some(verdict) = self.within(inside, fields, sink)
+            {
+                return verdict;
+            }
+            if fields.has(Mark::LiteLlmLog)
+                && let Some(verdict) = self.logged(fields, sink)
+            {
+                return verdict;
+            }
+            for slot in [Slot::Log, Slot::Message] {
+                if let Some(inside) = fields.json(slot).filter(|json| json.starts_with('{') && !known)
+                    && let Some(verdict) = self.within(inside, fields, sink)
+                {
+                    return verdict;
+                }
+                if let Some(line) = fields.text(slot).filter(|_| slot == Slot::Log || !known)
+                    && let Some(verdict) = self.within(line.trim(), fields, sink)
+                {
+                    return verdict;
+                }
+            }
         }
         match object::read(fields, Format::Json, self.mapped) {
             Seen::Call(call) => {
@@ -199,7 +288,51 @@ impl<'p> Decoder<'p> {
         damaged.map(Verdict::Damaged).or(read.map(Verdict::Read))
     }
 
+    /// Reads a line that a collector of logs, or a logger, put into an object; none if it tells of no call.
+    fn within(&mut self, line: &str, around: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
+        let at = around.time(Slot::At);
+        let mut timed = |mut call: Call<'_>| {
+            call.at = call.at.or(at);
+            sink(call);
+        };
+        if line.starts_with('{') {
+            return Some(self.json(line, &mut timed));
+        }
+        if let Some(verdict) = self.access(line, &mut timed) {
+            return Some(verdict);
+        }
+        // The words are those of a line that has the time and the logger before them.
+        let logger = around.text(Slot::Logger).unwrap_or_default();
+        let line = format!("{} {logger} {line}", at.map_or_else(String::new, |at| at.to_string()));
+        match self.text(&line, &mut timed) {
+            Verdict::Stray | Verdict::Unknown => None,
+            verdict => Some(verdict),
+        }
+    }
+
+    /// A log line that LiteLLM's proxy wrote as JSON.
+    fn logged(&mut self, fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
+        let at = fields.time(Slot::At);
+        let message = fields.text(Slot::Message).unwrap_or(Cow::Borrowed(""));
+        let message = without_colours(&message);
+        if self.proxy.line(&message, at, sink) {
+            return Some(Verdict::Read(Format::LiteLlmProxy));
+        }
+        match access::read(&message) {
+            Line::Call(mut call) => {
+                call.format = Format::LiteLlmProxy;
+                call.at = at.or(call.at);
+                self.proxy.complete(&mut call);
+                sink(*call);
+                Some(Verdict::Read(Format::LiteLlmProxy))
+            }
+            Line::Other(_) => Some(Verdict::Elsewhere(Format::LiteLlmProxy)),
+            Line::No => self.sdk(&message, sink).or(Some(Verdict::Elsewhere(Format::LiteLlmProxy))),
+        }
+    }
+
     fn text(&mut self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
+        let line = &*without_colours(line);
         let read = match self.text {
             Some(format) if format.is_access_log() => self.access(line, sink).or_else(|| self.sdk(line, sink)),
             _ => self.sdk(line, sink).or_else(|| self.access(line, sink)),
@@ -217,19 +350,31 @@ impl<'p> Decoder<'p> {
         {
             return self.object(&fields, sink);
         }
+        if let Some(fields) = pairs::read(line, self.paths)
+            && (object::format_of(&fields).is_some() || object::tells_a_call(&fields))
+        {
+            return self.object(&fields, sink);
+        }
         Verdict::Stray
     }
 
     fn sdk(&mut self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
+        let proxys = line.contains("LiteLLM") || line.contains("litellm");
+        if proxys && self.proxy.line(line, values::time_within(line), sink) {
+            return Some(Verdict::Read(Format::LiteLlmProxy));
+        }
         if self.python.line(line, &mut *sink) {
             return Some(Verdict::Read(Format::SdkPython));
         }
         self.node.line(line, sink).then_some(Verdict::Read(Format::SdkNode))
     }
 
-    fn access(&self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
+    fn access(&mut self, line: &str, sink: &mut dyn FnMut(Call<'_>)) -> Option<Verdict> {
         match access::read(line) {
-            Line::Call(call) => {
+            Line::Call(mut call) => {
+                if call.format == Format::LiteLlmProxy {
+                    self.proxy.complete(&mut call);
+                }
                 let format = call.format;
                 sink(*call);
                 Some(Verdict::Read(format))
@@ -240,18 +385,22 @@ impl<'p> Decoder<'p> {
     }
 }
 
-/// A log line that LiteLLM's proxy wrote as JSON: its server's lines tell of calls.
-fn logged(fields: &Fields<'_>, sink: &mut dyn FnMut(Call<'_>)) -> Verdict {
-    let message = fields.text(Slot::Message).unwrap_or(Cow::Borrowed(""));
-    match access::read(&message) {
-        Line::Call(mut call) => {
-            call.format = Format::LiteLlmProxy;
-            call.at = fields.time(Slot::At).or(call.at);
-            sink(*call);
-            Verdict::Read(Format::LiteLlmProxy)
-        }
-        _ => Verdict::Elsewhere(Format::LiteLlmProxy),
+/// A line without the sequences that make it coloured on a terminal.
+fn without_colours(line: &str) -> Cow<'_, str> {
+    if memchr::memchr(0x1B, line.as_bytes()).is_none() {
+        return Cow::Borrowed(line);
     }
+    let mut plain = String::with_capacity(line.len());
+    for (number, part) in line.split('\u{1b}').enumerate() {
+        let part = match part.strip_prefix('[').filter(|_| number > 0) {
+            Some(part) => {
+                part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').get(1..).unwrap_or_default()
+            }
+            None => part,
+        };
+        plain.push_str(part);
+    }
+    Cow::Owned(plain)
 }
 
 /// An error of a parser, without what it quotes of the line.

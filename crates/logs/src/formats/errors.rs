@@ -33,6 +33,40 @@ pub(super) fn of_class(class: &str) -> Option<u16> {
     CLASSES.iter().find(|(part, _)| class.contains(part)).map(|(_, status)| *status)
 }
 
+/// What a word about how a call ended says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It was answered, or nobody can tell.
+    Unsaid,
+    /// It failed, with a status where the word says one.
+    Failed(Option<u16>),
+    /// Its client left.
+    Abandoned,
+}
+
+/// What a word, in small letters, says of how a call ended: `429`, `http 429`, `rate_limited`, `failure`, `cancelled`.
+pub(super) fn ending(word: &str) -> Ending {
+    let parts = || word.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    if let Some(status) = parts().find_map(|part| if part.len() == 3 { status(part) } else { None }) {
+        return if status >= 400 { Ending::Failed(Some(status)) } else { Ending::Unsaid };
+    }
+    let begins = |starts: &[&str]| starts.iter().any(|start| word.starts_with(start));
+    if begins(&["cancel", "abort", "client_closed", "client closed", "disconnect"]) {
+        return Ending::Abandoned;
+    }
+    let limited =
+        (word.contains("rate") && word.contains("limit")) || word.contains("throttl") || word.contains("quota");
+    if limited {
+        return Ending::Failed(Some(429));
+    }
+    if word.contains("overloaded") {
+        return Ending::Failed(Some(529));
+    }
+    let failed = begins(&["fail", "error", "exception", "timeout", "timed", "time out", "refused", "denied"])
+        || matches!(word, "status_code_error" | "false" | "ko" | "nok");
+    if failed { Ending::Failed(None) } else { Ending::Unsaid }
+}
+
 /// The status that a sentence about an error names.
 pub(super) fn of_message(message: &str) -> Option<u16> {
     let window = &message[..message.floor_char_boundary(2_000)];
@@ -86,6 +120,26 @@ pub(super) fn status(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_says_how_a_call_ended() {
+        for (word, said) in [
+            ("http 429", Ending::Failed(Some(429))),
+            ("error 503", Ending::Failed(Some(503))),
+            ("rate_limited", Ending::Failed(Some(429))),
+            ("throttled", Ending::Failed(Some(429))),
+            ("failure", Ending::Failed(None)),
+            ("timed_out", Ending::Failed(None)),
+            ("status_code_error", Ending::Failed(None)),
+            ("cancelled", Ending::Abandoned),
+            ("ok", Ending::Unsaid),
+            ("http 200", Ending::Unsaid),
+            ("success", Ending::Unsaid),
+            ("", Ending::Unsaid),
+        ] {
+            assert_eq!(ending(word), said, "{word}");
+        }
+    }
 
     #[test]
     fn a_status_is_found_in_words() {

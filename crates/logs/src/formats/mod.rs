@@ -4,9 +4,11 @@ mod access;
 mod csv;
 mod decoder;
 mod errors;
+mod litellm;
 mod node;
 mod object;
 mod otlp;
+mod pairs;
 mod providers;
 mod python;
 

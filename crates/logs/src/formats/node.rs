@@ -44,6 +44,8 @@ pub(super) struct Node {
     latest: Option<WallTime>,
     /// How many tries came before each that was named as tried again.
     tries: BTreeMap<Box<str>, u32>,
+    /// Which retry the next call is, where versions of old announced one.
+    announced: u32,
 }
 
 impl Node {
@@ -52,7 +54,14 @@ impl Node {
         if let Some(at) = line.find("[log_") {
             return self.head(&line[at + 1..], time_in(&line[..at]), &mut sink);
         }
+        if let Some((before, says)) = line.split_once("OpenAI:DEBUG:").or_else(|| line.split_once("Anthropic:DEBUG:")) {
+            return self.earlier(says, time_in(before), &mut sink);
+        }
         let Some(name) = &self.current else { return false };
+        // Versions of old print several objects one behind the other.
+        if line.starts_with("} ") && line.ends_with('{') {
+            return true;
+        }
         if line == "}" {
             self.current = None;
             return true;
@@ -71,8 +80,9 @@ impl Node {
 
     /// What is held at the end.
     pub(super) fn finish(&mut self, mut sink: impl FnMut(Call<'static>)) {
-        for (_, open) in std::mem::take(&mut self.open) {
+        for (_, mut open) in std::mem::take(&mut self.open) {
             if open.answered {
+                open.call.at = open.call.at.or(self.latest);
                 sink(done(open));
             }
         }
@@ -133,8 +143,54 @@ impl Node {
         true
     }
 
+    /// What versions 3 and 4 say: `request https://… {`, `response 200 https://… {` and
+    /// `response (error; retrying, 2 attempts remaining) 429 https://… {`.
+    fn earlier(&mut self, says: &str, at: Option<WallTime>, sink: &mut impl FnMut(Call<'static>)) -> bool {
+        let number = |since: u64| -> Box<str> { format!("#{since:020}").into() };
+        if let Some(rest) = says.strip_prefix("request ") {
+            self.count += 1;
+            self.make_room(sink);
+            let mut call = Call { at, ..Call::new(Format::SdkNode) };
+            call.endpoint = rest.split(' ').next().and_then(Endpoint::of_path);
+            call.retry = Some(std::mem::take(&mut self.announced));
+            let name = number(self.count);
+            self.open.insert(name.clone(), Open { call, answered: false, since: self.count, took: None });
+            self.current = says.ends_with('{').then_some(name);
+            return true;
+        }
+        let Some(rest) = says.strip_prefix("response ") else { return true };
+        let (how, rest) = match rest.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
+            Some((how, rest)) => (how, rest),
+            None => ("", rest),
+        };
+        let mut words = rest.split(' ');
+        let (Some(status), Some(url)) = (words.next(), words.next()) else { return true };
+        if errors::status(status).is_none() {
+            return true;
+        }
+        let mut waiting = self.open.iter().filter(|(name, open)| name.starts_with('#') && !open.answered);
+        let name = waiting.next().map(|(name, _)| name.clone());
+        if name.is_none() {
+            self.count += 1;
+            self.make_room(sink);
+        }
+        let name = name.unwrap_or_else(|| number(self.count));
+        let since = self.count;
+        let fresh =
+            || Open { call: Call { retry: Some(0), ..Call::new(Format::SdkNode) }, answered: false, since, took: None };
+        let open = self.open.entry(name.clone()).or_insert_with(fresh);
+        answered(open, url, status, at);
+        open.call.ended = at.filter(|at| open.call.at.is_some_and(|began| began < *at));
+        if how.contains("retrying") {
+            self.announced = open.call.retry.unwrap_or(0) + 1;
+        }
+        self.current = says.ends_with('{').then_some(name);
+        true
+    }
+
     fn end(&mut self, name: &str, sink: &mut impl FnMut(Call<'static>)) {
-        if let Some(open) = self.open.remove(name).filter(|open| open.answered) {
+        if let Some(mut open) = self.open.remove(name).filter(|open| open.answered) {
+            open.call.at = open.call.at.or(self.latest);
             sink(done(open));
         }
     }
@@ -198,6 +254,9 @@ fn detail(open: &mut Open, line: &str) {
     let value = value.trim_end_matches(',').trim_matches(['\'', '"']);
     let call = &mut open.call;
     match name {
+        _ if value.starts_with("{ ") && value.ends_with('}') && !matches!(name, "body" | "response") => {
+            inside(value.trim_start_matches('{').trim_end_matches('}')).for_each(|part| detail(open, part));
+        }
         "date" if call.at.is_none() => call.at = values::time(value),
         "model" => call.model = Some(Cow::Owned(value.chars().take(200).collect())),
         "body" | "response" => {
@@ -211,7 +270,10 @@ fn detail(open: &mut Open, line: &str) {
         "stream" => call.stream = value.parse().ok(),
         "input_tokens" | "prompt_tokens" => usage(call).input = Tokens(values::count(value).unwrap_or(0)),
         "output_tokens" | "completion_tokens" => usage(call).output = Tokens(values::count(value).unwrap_or(0)),
-        "cache_read_input_tokens" => usage(call).cached_input = Tokens(values::count(value).unwrap_or(0)),
+        "reasoning_tokens" => usage(call).reasoning = Tokens(values::count(value).unwrap_or(0)),
+        "cache_read_input_tokens" | "cached_tokens" => {
+            usage(call).cached_input = Tokens(values::count(value).unwrap_or(0))
+        }
         "stop_reason" | "finish_reason" => call.truncated = matches!(value, "max_tokens" | "length"),
         "message" if call.failed && call.status.is_none() && value != "undefined" => {
             call.error = Some(Cow::Owned(value.chars().take(120).collect()));
@@ -223,6 +285,16 @@ fn detail(open: &mut Open, line: &str) {
             }
         }
     }
+}
+
+/// The parts of an object that is printed in one line: commas within quotes part nothing.
+fn inside(object: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let parts = object.split(move |c| {
+        quoted ^= c == '\'';
+        c == ',' && !quoted
+    });
+    parts.map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn usage<'c>(call: &'c mut Call<'_>) -> &'c mut Usage {

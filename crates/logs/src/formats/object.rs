@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use twox_hash::XxHash3_64;
 use weir_units::{Dimension, NanoUsd, Tokens, Usage, WallTime};
 
-use super::{errors, providers};
+use super::errors::{self, Ending};
+use super::providers;
 use crate::call::{Call, Endpoint, Format, Limit, Text};
 use crate::json::{Fields, Mark, Slot};
 
@@ -76,14 +77,14 @@ pub(super) fn format_of(fields: &Fields<'_>) -> Option<Format> {
     if has(Mark::Helicone) {
         return Some(Format::Helicone);
     }
+    if has(Mark::OtelSpan) && fields.raw(Slot::Run).is_some() {
+        return Some(Format::OpenTelemetry);
+    }
     let kind = fields.plain(Slot::Kind).unwrap_or_default();
     let observation =
         ["GENERATION", "SPAN", "EVENT", "EMBEDDING", "AGENT", "TOOL", "CHAIN", "RETRIEVER"].contains(&kind);
     if has(Mark::Langfuse) || (observation && fields.raw(Slot::Run).is_some()) {
         return Some(Format::Langfuse);
-    }
-    if has(Mark::OtelSpan) && fields.raw(Slot::Run).is_some() {
-        return Some(Format::OpenTelemetry);
     }
     if has(Mark::LiteLlm) {
         return Some(Format::LiteLlmSpend);
@@ -103,6 +104,10 @@ pub(super) fn read<'a>(fields: &Fields<'a>, otherwise: Format, mapped: bool) -> 
     let format = known.unwrap_or(otherwise);
     if known.is_none() && !mapped && !tells_a_call(fields) {
         return Seen::Unknown;
+    }
+    // A row that adds up many calls, as usage pages export them, is none.
+    if fields.has(Mark::Sums) {
+        return Seen::NoCall(format);
     }
     match format {
         Format::Langfuse if !is_generation(fields) => return Seen::NoCall(format),
@@ -125,9 +130,10 @@ pub(super) fn read<'a>(fields: &Fields<'a>, otherwise: Format, mapped: bool) -> 
 }
 
 /// Whether a record of no known tool has what a call has: a time or a status, and a model or tokens or a model's path.
-fn tells_a_call(fields: &Fields<'_>) -> bool {
+pub(super) fn tells_a_call(fields: &Fields<'_>) -> bool {
     let has = |slot| fields.raw(slot).is_some();
-    let path = || fields.plain(Slot::Url).and_then(Endpoint::of_path).is_some();
+    let line = || fields.plain(Slot::RequestLine).and_then(|line| line.split(' ').nth(1));
+    let path = || fields.plain(Slot::Url).or_else(line).and_then(Endpoint::of_path).is_some();
     (has(Slot::At) || has(Slot::Status)) && (has(Slot::Model) || fields.has(Mark::Usage) || path())
 }
 
@@ -144,7 +150,10 @@ fn is_model_span(fields: &Fields<'_>) -> bool {
     let operation = fields.plain(Slot::CallType);
     let other = ["execute_tool", "invoke_agent", "create_agent", "invoke_workflow"];
     let model = fields.raw(Slot::Model).is_some() || fields.raw(Slot::Input).is_some();
-    model && !operation.is_some_and(|name| other.contains(&name))
+    // What is around a call adds up its tokens once more: agents, chains and tasks.
+    let kind = fields.plain(Slot::Kind).unwrap_or("LLM");
+    let kind = ["LLM", "EMBEDDING"].iter().any(|known| kind.eq_ignore_ascii_case(known));
+    model && kind && !operation.is_some_and(|name| other.contains(&name))
 }
 
 /// Whose model was asked for what.
@@ -162,6 +171,7 @@ fn what<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     }
     let named = fields.plain(Slot::CallType).filter(|name| !name.is_empty());
     call.endpoint = named.map(|name| Endpoint::of_name(name).unwrap_or(Endpoint::Other));
+    let host = fields.text(Slot::Host);
     if let Some(url) = &url {
         call.endpoint = call.endpoint.or_else(|| Endpoint::of_path(url));
         if call.provider.is_none() {
@@ -170,6 +180,11 @@ fn what<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
         if call.model.is_none() {
             call.model = providers::model_in(url).map(|model| Cow::Owned(model.to_owned()));
         }
+    }
+    if call.provider.is_none() {
+        // Envoy's clusters are named `outbound|443||api.openai.com` in meshes.
+        let host = host.as_deref().and_then(|host| host.rsplit('|').next());
+        call.provider = host.and_then(providers::of_host).map(Cow::Borrowed);
     }
     tidy_model(call);
 }
@@ -209,8 +224,11 @@ fn who<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     };
     call.retry = fields.count(Slot::SdkRetry).or_else(|| fields.count(Slot::Retry)).and_then(|n| u32::try_from(n).ok());
     call.stream = fields.flag(Slot::Stream);
+    // Helicone names the answer that was taken from its cache; zeros are none.
+    let reference = fields.plain(Slot::CacheHit).filter(|_| call.format == Format::Helicone);
+    let referred = reference.is_some_and(|id| id.len() > 8 && id.bytes().any(|byte| !matches!(byte, b'0' | b'-')));
     let never_sent = call.format == Format::Weir && fields.plain(Slot::Attempts) == Some("0");
-    call.from_cache = never_sent || fields.flag(Slot::CacheHit) == Some(true);
+    call.from_cache = never_sent || referred || fields.flag(Slot::CacheHit) == Some(true);
     call.max_output = fields.count(Slot::MaxOutput);
 }
 
@@ -264,17 +282,22 @@ fn ended<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     let class = fields.text(Slot::ErrorClass);
     let message = fields.text(Slot::Message);
     let level = fields.plain(Slot::Level).unwrap_or_default();
-    let says_no = match word.as_str() {
-        "failure" | "failed" | "error" | "exception" | "status_code_error" | "false" | "timeout" => true,
-        // The codes of a span's status: 2 is an error.
-        "2" => call.format == Format::OpenTelemetry,
-        "0" => call.format == Format::Envoy,
-        "-3" | "-4" | "-1" => call.format == Format::Helicone,
-        _ => level.eq_ignore_ascii_case("error") && call.format == Format::Langfuse,
+    let said = match status {
+        Some(_) => Ending::Unsaid,
+        None => errors::ending(&word),
     };
+    let says_no = said != Ending::Unsaid
+        || match word.as_str() {
+            // The codes of a span's status: 2 is an error.
+            "2" => call.format == Format::OpenTelemetry,
+            "0" => call.format == Format::Envoy,
+            "-3" | "-4" | "-1" => call.format == Format::Helicone,
+            _ => level.eq_ignore_ascii_case("error") && call.format == Format::Langfuse,
+        };
     let status = match status {
         Some(status) => Some(status),
         None if says_no || code.is_some_and(|code| code >= 400) => code
+            .or(if let Ending::Failed(status) = said { status } else { None })
             .or_else(|| class.as_deref().and_then(|class| errors::status(class).or_else(|| errors::of_class(class))))
             .or_else(|| message.as_deref().and_then(errors::of_message))
             .filter(|status| *status > 0),
@@ -292,6 +315,7 @@ fn ended<'a>(call: &mut Call<'a>, fields: &Fields<'a>) {
     let outcome = fields.plain(Slot::Outcome).unwrap_or_default();
     let flags = fields.plain(Slot::Flags).unwrap_or_default();
     call.abandoned = call.status == Some(499) || outcome == "cancelled" || flags.contains("DC") || word == "-3";
+    call.abandoned |= said == Ending::Abandoned;
     call.failed |= matches!(outcome, "failed" | "refused" | "lost" | "cancelled");
     call.truncated = fields.raw(Slot::Finish).is_some_and(|finish| {
         ["length", "max_tokens", "MAX_TOKENS", "max_output_tokens"].iter().any(|word| finish.contains(word))
@@ -314,22 +338,33 @@ fn used(call: &mut Call<'_>, fields: &Fields<'_>) {
         }
         return;
     }
-    let mut input = input.unwrap_or(0);
-    let details = call.format == Format::Langfuse;
-    // Some count what was in a cache as input, and some beside it.
-    if details || input < cached.saturating_add(written) {
-        input = input.saturating_add(cached).saturating_add(written);
+    let (mut input, mut output) = (input.unwrap_or(0), output.unwrap_or(0));
+    let (beside, thought) = (cached.saturating_add(written), count(Slot::Reasoning).unwrap_or(0));
+    if call.format == Format::Langfuse {
+        // What is in a detail of its own is not in the main one there, unless the total says that it is.
+        let total = count(Slot::Total).filter(|_| fields.raw(Slot::Cached).is_some() || thought > 0);
+        let sums = |more: u64| total == Some(input.saturating_add(output).saturating_add(more));
+        let (in_input, in_output) = (sums(thought) || sums(0), sums(beside) || sums(0));
+        input = input.saturating_add(if in_input { 0 } else { beside });
+        output = output.saturating_add(if in_output { 0 } else { thought });
+    } else if input < beside {
+        // Some count what was in a cache as input, and some beside it.
+        input = input.saturating_add(beside);
     }
-    let output = output.unwrap_or(0);
     call.usage = Some(Usage {
         input: Tokens(input),
         cached_input: Tokens(cached),
         cache_write: Tokens(written),
         output: Tokens(output),
-        reasoning: Tokens(count(Slot::Reasoning).unwrap_or(0).min(output)),
+        reasoning: Tokens(thought.min(output)),
         ..Usage::default()
     });
     call.cost = fields.dollars(Slot::Cost);
+    if call.format == Format::Helicone {
+        // Its database, and so its queries, count in billionths of a dollar.
+        let whole = fields.plain(Slot::Cost).filter(|text| text.len() > 3 && text.bytes().all(|b| b.is_ascii_digit()));
+        call.cost = whole.and_then(|text| text.parse().ok()).map(NanoUsd).or(call.cost);
+    }
     // A tool that knows no price writes zero; only what cost nothing for a reason is known to.
     let free = call.from_cache || (input == 0 && output == 0);
     if call.cost == Some(NanoUsd::ZERO) && !free && call.format != Format::Weir {

@@ -11,13 +11,13 @@ use crate::json::{Fields, Paths, Raw};
 
 #[derive(Deserialize)]
 struct Batch<'a> {
-    #[serde(borrow, default, rename = "resourceSpans")]
+    #[serde(borrow, default, rename = "resourceSpans", alias = "resource_spans")]
     resources: Vec<Resource<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Resource<'a> {
-    #[serde(borrow, default, rename = "scopeSpans", alias = "instrumentationLibrarySpans")]
+    #[serde(borrow, default, rename = "scopeSpans", alias = "scope_spans", alias = "instrumentationLibrarySpans")]
     scopes: Vec<Scope<'a>>,
 }
 
@@ -30,18 +30,29 @@ struct Scope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Span<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "trace_id")]
     trace_id: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "span_id")]
     span_id: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "start_time_unix_nano")]
     start_time_unix_nano: Option<&'a serde_json::value::RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, alias = "end_time_unix_nano")]
     end_time_unix_nano: Option<&'a serde_json::value::RawValue>,
     #[serde(borrow, default)]
     attributes: Vec<Attribute<'a>>,
     #[serde(borrow, default)]
     status: Option<Status<'a>>,
+    #[serde(borrow, default)]
+    events: Vec<Event<'a>>,
+}
+
+/// What happened within a span; an exception is told as one.
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, default)]
+    attributes: Vec<Attribute<'a>>,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +129,9 @@ pub(super) fn read<'a>(json: &'a str, paths: &Paths, mut sink: impl FnMut(Call<'
             put(&["status", "message"], status.message.map(Raw::Text));
         }
         let mut first = None;
-        for attribute in span.attributes {
+        let exceptions = span.events.into_iter().filter(|event| event.name == "exception");
+        let exceptions = exceptions.flat_map(|event| event.attributes);
+        for attribute in span.attributes.into_iter().chain(exceptions) {
             if attribute.key == "gen_ai.response.time_to_first_chunk"
                 || attribute.key == "gen_ai.server.time_to_first_token"
             {

@@ -16,6 +16,9 @@ const NAMES: &[(&str, &str)] = &[
     ("aws.bedrock", "bedrock"),
     ("bedrock_converse", "bedrock"),
     ("aws", "bedrock"),
+    ("amazon-bedrock", "bedrock"),
+    ("amazon_bedrock", "bedrock"),
+    ("azure-openai", "azure"),
     ("gcp.vertex_ai", "vertex"),
     ("vertex_ai", "vertex"),
     ("vertex_ai_beta", "vertex"),
@@ -30,6 +33,20 @@ const NAMES: &[(&str, &str)] = &[
     ("custom_openai", "openai-compatible"),
     ("together_ai", "together"),
     ("fireworks_ai", "fireworks"),
+];
+
+/// Names that may have an API's name behind a point.
+const BEFORE_A_POINT: &[(&str, &str)] = &[
+    ("openai", "openai"),
+    ("anthropic", "anthropic"),
+    ("azure-openai", "azure"),
+    ("google", "gemini"),
+    ("mistral", "mistral"),
+    ("groq", "groq"),
+    ("xai", "xai"),
+    ("cohere", "cohere"),
+    ("deepseek", "deepseek"),
+    ("togetherai", "together"),
 ];
 
 /// Ends of hosts, and whose they are.
@@ -58,6 +75,12 @@ const HOSTS: &[(&str, &str)] = &[
 /// A provider's name as we write it.
 pub(super) fn named(name: Text<'_>) -> Text<'_> {
     let lower = name.trim().to_ascii_lowercase();
+    // `openai.chat` is what the AI SDK calls an API of OpenAI's.
+    if let Some((word, _)) = lower.split_once('.')
+        && let Some(ours) = BEFORE_A_POINT.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours)
+    {
+        return Cow::Borrowed(ours);
+    }
     match NAMES.iter().find(|(theirs, _)| *theirs == lower) {
         Some((_, ours)) => Cow::Borrowed(ours),
         None if lower == *name => name,

@@ -124,6 +124,7 @@ impl Python {
 
     /// Which retry the next call to `path` is, if one was announced.
     fn due(&mut self, path: Option<&str>) -> u32 {
+        let path = path.and_then(|path| path.split('?').next());
         let same = |(known, _): &(Option<Box<str>>, u32)| match (known.as_deref(), path) {
             (Some(known), Some(path)) => path.ends_with(known) || known.ends_with(path),
             _ => true,
@@ -310,7 +311,11 @@ fn headers(call: &mut Call<'_>, text: &str) {
         let rest = rest.trim_start_matches([':', ',', ' ', '(']);
         rest.strip_prefix('\'')?.split('\'').next()
     };
-    if let Some(date) = value("date").and_then(values::time)
+    let date = value("date").and_then(values::time);
+    if call.ended.is_none() {
+        // A log without times has that of the answer.
+        (call.at, call.ended) = (call.at.or(date), date);
+    } else if let Some(date) = date
         && let (Some(at), Some(ended)) = (call.at, call.ended)
     {
         // The log's clock may be that of any zone; the answer's date is not.

@@ -98,7 +98,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a, '_> {
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
         while let Some(name) = map.next_key::<Name<'a>>()? {
-            match self.paths.child(self.node, &name.0) {
+            match self.paths.child(self.node, &name.0).or_else(|| self.paths.flattened(self.node, &name.0)) {
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -82,6 +82,12 @@ impl<'a> Fields<'a> {
         self.marks & mark as u32 != 0
     }
 
+    /// The slots that have values at places which the user named, a bit each.
+    pub(crate) fn mapped(&self) -> u64 {
+        let mapped = |value: &Option<(Raw<'a>, u8)>| value.as_ref().is_some_and(|(_, rank)| *rank == 0);
+        self.values.iter().enumerate().filter(|(_, value)| mapped(value)).fold(0, |bits, (slot, _)| bits | 1 << slot)
+    }
+
     /// The value as it is.
     pub(crate) fn raw(&self, slot: Slot) -> Option<&str> {
         self.values[slot as usize].as_ref().map(|(raw, _)| raw.bytes())

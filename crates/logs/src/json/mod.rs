@@ -6,6 +6,7 @@
 mod extract;
 mod fields;
 mod paths;
+mod table;
 
 pub(crate) use extract::{extract, put};
 pub(crate) use fields::{Fields, Raw};

@@ -177,7 +177,7 @@ impl<R: Read> Records<R> {
             match end {
                 Some(end) if line.trim_ascii().is_empty() => from = end + 1,
                 _ => {
-                    if let Some(inside) = values_begin(line, end.is_some()) {
+                    if let Some(inside) = values_begin(line, end.is_some()).or_else(|| one_behind_the_other(line)) {
                         self.skip(from + inside);
                         self.layout = Layout::Values { indent: self.indent() };
                     }
@@ -324,13 +324,25 @@ fn values_begin(line: &[u8], has_more: bool) -> Option<usize> {
     }
     // `{"data": [{…` is an answer of an API, whole: what counts is in its array.
     let name_end = 2 + memchr(b'"', text.get(2..)?)?;
-    let names = [&b"data"[..], b"observations", b"rows", b"results", b"items", b"records", b"logs", b"traces"];
+    let names =
+        [&b"data"[..], b"events", b"observations", b"rows", b"results", b"items", b"records", b"logs", b"traces"];
     if text.get(1) == Some(&b'"') && names.contains(&&text[2..name_end]) {
         let colon = after(name_end + 1).filter(|at| text[*at] == b':')?;
         let bracket = after(colon + 1).filter(|at| text[*at] == b'[')?;
         return Some(at + bracket + 1);
     }
     None
+}
+
+/// Where the first value begins, if a line has several, with nothing or a comma between them: what is collected in batches may have
+/// no line feed at all.
+fn one_behind_the_other(line: &[u8]) -> Option<usize> {
+    let begin = line.iter().position(|byte| !byte.is_ascii_whitespace()).filter(|at| line[*at] == b'{')?;
+    let mut scan = Scan { depth: 0, in_text: false, escaped: false };
+    let mut at = 0;
+    let ended = matches!(scan.seek_end(&line[begin..], true, &mut at, 0), Step::Ended);
+    let next = line[begin + at..].iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b',');
+    (ended && next == Some(&b'{')).then_some(begin)
 }
 
 /// Whether a line begins, at `indent`, with an object, behind a comma or not.

@@ -15,7 +15,7 @@ use weir_units::{DeploymentId, Dimension, NanoUsd, WallTime};
 
 use self::days::{Day, Days};
 use self::hours::Hours;
-pub(crate) use self::retries::{Again, Retries};
+pub(crate) use self::retries::{Again, Asked, Recent, Retries, hash};
 use crate::call::{Call, Format, Limit};
 use crate::price::cost;
 
@@ -45,7 +45,7 @@ pub struct Tally {
     deployments: Vec<DeploymentId>,
     limits: BTreeMap<(usize, Dimension), u64>,
     turns: BTreeMap<Box<str>, u32>,
-    runs: retries::Recent<u32>,
+    runs: Recent<u32>,
     undated: u64,
     left_out: u64,
     with_tokens: u64,
@@ -69,7 +69,7 @@ impl Tally {
             deployments: Vec::new(),
             limits: BTreeMap::new(),
             turns: BTreeMap::new(),
-            runs: retries::Recent::default(),
+            runs: Recent::default(),
             undated: 0,
             left_out: 0,
             with_tokens: 0,
@@ -105,7 +105,7 @@ impl Tally {
         }
         let deployment = self.deployment(call);
         let cost = cost(call);
-        let again = self.retries.see(call, cost);
+        let again = self.retries.see(&Asked::of(call, cost));
         self.with_tokens += u64::from(call.usage.is_some());
         self.without_who += u64::from(again == Again::Untold);
         let day = self.days.day(call.at);
@@ -150,7 +150,7 @@ impl Tally {
     /// Takes down how many turns the longest runs of a route have.
     fn turn(&mut self, call: &Call<'_>) {
         let (Some(run), Some(name)) = (&call.run, call.route.as_deref().or(call.model.as_deref())) else { return };
-        let turns = self.runs.entry(retries::hash(&[run, name]));
+        let turns = self.runs.entry(hash(&[run, name]));
         *turns += 1;
         let turns = *turns;
         if turns <= TURNS {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use twox_hash::XxHash3_64;
 use weir_units::NanoUsd;
 
-use crate::call::{Call, Format};
+use crate::call::{Call, Format, Text};
 
 /// How long after a failure a call counts as its retry, in micros.
 const RETRIED_WITHIN: i64 = 60_000_000;
@@ -19,7 +19,7 @@ const MOST: usize = 65_536;
 
 /// A map that forgets what was not touched for long.
 #[derive(Debug)]
-pub(super) struct Recent<V> {
+pub(crate) struct Recent<V> {
     now: HashMap<u64, V>,
     before: HashMap<u64, V>,
 }
@@ -32,7 +32,7 @@ impl<V> Default for Recent<V> {
 
 impl<V: Default> Recent<V> {
     /// The value of a key, as it was or anew.
-    pub(super) fn entry(&mut self, key: u64) -> &mut V {
+    pub(crate) fn entry(&mut self, key: u64) -> &mut V {
         if self.now.len() >= MOST && !self.now.contains_key(&key) {
             self.before = std::mem::take(&mut self.now);
         }
@@ -66,6 +66,52 @@ struct Last {
     cost: NanoUsd,
 }
 
+/// What counts of a call for telling whether it is a further try.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Its log says that it is one.
+    marked: bool,
+    /// Its log marks all that there are.
+    all_marked: bool,
+    access_log: bool,
+    timed: bool,
+    this: Last,
+    /// Who asked for what, by session, user and key.
+    who: [Option<u64>; 3],
+    /// Who asked what, where it was answered.
+    question: Option<u64>,
+}
+
+impl Asked {
+    /// What counts of a call.
+    pub(crate) fn of(call: &Call<'_>, cost: Option<NanoUsd>) -> Self {
+        let tokens = call.usage.as_ref().map(|usage| usage.input.0.saturating_add(usage.output.0));
+        let this = Last {
+            at: call.at.map_or(0, |at| at.0),
+            known: true,
+            failed: call.failed,
+            content: call.content,
+            input: call.usage.as_ref().map(|usage| usage.input.0).filter(|input| *input > 0),
+            tokens: tokens.unwrap_or(0),
+            cost: cost.unwrap_or_default(),
+        };
+        let what = call.route.as_deref().or(call.model.as_deref()).unwrap_or_default();
+        let of = |who: &Option<Text<'_>>, kind: &str| who.as_deref().map(|who| hash(&[who, what, kind]));
+        let asker = call.key.as_deref().or(call.user.as_deref()).or(call.run.as_deref());
+        let question = asker.zip(call.content).filter(|_| call.at.is_some() && !call.failed && !call.from_cache);
+        Self {
+            marked: call.retry.is_some_and(|count| count > 0),
+            all_marked: matches!(call.format, Format::SdkPython | Format::SdkNode),
+            access_log: call.format.is_access_log(),
+            timed: call.at.is_some(),
+            this,
+            who: [of(&call.run, "run"), of(&call.user, "user"), of(&call.key, "key")],
+            question: question
+                .map(|(who, content)| hash(&[who, call.model.as_deref().unwrap_or_default(), &content.to_string()])),
+        }
+    }
+}
+
 /// The calls of the last while.
 #[derive(Debug, Default)]
 pub(crate) struct Retries {
@@ -75,53 +121,37 @@ pub(crate) struct Retries {
 
 impl Retries {
     /// Says what a call is to those before it.
-    pub(crate) fn see(&mut self, call: &Call<'_>, cost: Option<NanoUsd>) -> Again {
-        let marked = call.retry.is_some_and(|count| count > 0);
-        if self.is_repeated(call) {
-            return Again::AnsweredBefore { by_sdk: marked };
+    pub(crate) fn see(&mut self, asked: &Asked) -> Again {
+        if self.is_repeated(asked) {
+            return Again::AnsweredBefore { by_sdk: asked.marked };
         }
-        if marked {
+        if asked.marked {
             return Again::Retry(None);
         }
-        if matches!(call.format, Format::SdkPython | Format::SdkNode) {
-            // These mark all that there are.
+        if asked.all_marked {
             return Again::First;
         }
-        let Some(at) = call.at.filter(|_| !call.format.is_access_log()) else { return Again::Untold };
-        let tokens = call.usage.as_ref().map(|usage| usage.input.0.saturating_add(usage.output.0));
-        let this = Last {
-            at: at.0,
-            known: true,
-            failed: call.failed,
-            content: call.content,
-            input: call.usage.as_ref().map(|usage| usage.input.0).filter(|input| *input > 0),
-            tokens: tokens.unwrap_or(0),
-            cost: cost.unwrap_or_default(),
-        };
-        let what = call.route.as_deref().or(call.model.as_deref()).unwrap_or_default();
+        if !asked.timed || asked.access_log {
+            return Again::Untold;
+        }
         let mut again = Again::Untold;
         // A session may be one for each request, so that only the user, or the key, is the same.
-        for (place, who) in [&call.run, &call.user, &call.key].into_iter().enumerate() {
-            let Some(who) = who.as_deref() else { continue };
-            let last = self.last.entry(hash(&[who, what, ["run", "user", "key"][place]]));
-            let before = std::mem::replace(last, this);
-            let found = follows(&before, &this, place == 2);
+        for (place, who) in asked.who.into_iter().enumerate() {
+            let Some(who) = who else { continue };
+            let last = self.last.entry(who);
+            let before = std::mem::replace(last, asked.this);
+            let found = follows(&before, &asked.this, place == 2);
             again = if matches!(again, Again::Retry(_)) { again } else { found };
         }
         again
     }
 
     /// Whether the same was asked, and answered, a short while before.
-    fn is_repeated(&mut self, call: &Call<'_>) -> bool {
-        let who = call.key.as_deref().or(call.user.as_deref()).or(call.run.as_deref());
-        let (Some(who), Some(content), Some(at), false) = (who, call.content, call.at, call.failed || call.from_cache)
-        else {
-            return false;
-        };
-        let key = hash(&[who, call.model.as_deref().unwrap_or_default(), &content.to_string()]);
-        let answered = self.answered.entry(key);
-        let again = answered.is_some_and(|before| (at.0 - before).abs() <= ASKED_AGAIN_WITHIN);
-        *answered = Some(at.0);
+    fn is_repeated(&mut self, asked: &Asked) -> bool {
+        let Some(question) = asked.question else { return false };
+        let answered = self.answered.entry(question);
+        let again = answered.is_some_and(|before| (asked.this.at - before).abs() <= ASKED_AGAIN_WITHIN);
+        *answered = Some(asked.this.at);
         again
     }
 }
@@ -150,7 +180,7 @@ fn alike(a: &Last, b: &Last, strictly: bool) -> bool {
 }
 
 /// A hash of texts.
-pub(super) fn hash(texts: &[&str]) -> u64 {
+pub(crate) fn hash(texts: &[&str]) -> u64 {
     let mut hasher = XxHash3_64::new();
     for text in texts {
         std::hash::Hasher::write(&mut hasher, text.as_bytes());

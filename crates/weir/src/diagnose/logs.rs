@@ -90,7 +90,11 @@ fn span(arguments: &Arguments, zone: &Zone) -> Result<(Duration, Option<WallTime
 
 /// What the logs say, and what the configuration says where there is one.
 fn evidence(tally: &Tally, config: Option<&Config>) -> Evidence {
-    let (since, until) = tally.span();
+    let (since, until) = match tally.span() {
+        // No call has a time.
+        (_, WallTime(0)) => (when::now(), when::now()),
+        span => span,
+    };
     let no_config = Gap::new("needs weir.toml", "add --config weir.toml");
     let not_in_logs = Gap::new("logs of other tools do not tell it", "serve traffic with Weir, or see `weir plan`");
     let (minutes, hours) = tally.demand();

@@ -1,5 +1,6 @@
 //! Log files as arguments: opened, read one after the other, and what was in them told.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,14 +53,15 @@ pub(crate) fn read_all(files: &[PathBuf], how: &Reading, mut sink: impl FnMut(Ca
         None => Names::default(),
     };
     let mut total = Some(0);
-    for path in files {
+    let files = once(files);
+    for path in &files {
         let length = length(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
         total = total.zip(length).map(|(sum, length)| sum + length);
     }
     let options = Options { longest: how.longest_line, ..Options::new(&names) };
     let mut bar = Bar::new(total);
     let (mut told, mut before) = (Vec::new(), 0);
-    for path in files {
+    for path in &files {
         let mut progress = |far: Progress| {
             bar.at(before + far.taken);
             true
@@ -80,6 +82,20 @@ pub(crate) fn read_all(files: &[PathBuf], how: &Reading, mut sink: impl FnMut(Ca
     Ok(told)
 }
 
+/// The files without those that are named again, which would count twice.
+fn once(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::new();
+    for path in files {
+        if seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+            kept.push(path.clone());
+        } else {
+            say(shown(&format!("{} is named twice, and read once", weir_wire::shown(&path.display().to_string()))));
+        }
+    }
+    kept
+}
+
 fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -96,19 +112,44 @@ fn length(path: &Path) -> io::Result<Option<u64>> {
     Ok(known.is_file().then_some(known.len()))
 }
 
+/// Of more files than this only those are told one by one in which something is wrong.
+const FEW: usize = 20;
+/// So many of these.
+const WRONG: usize = 10;
+
 /// Says what was read, and what could not be.
 pub(crate) fn tell(told: &Told) {
+    if told.len() <= FEW {
+        return each(told.iter());
+    }
+    let mut all = Report::default();
+    told.iter().for_each(|(_, report)| all.add(report));
+    let lines = format!("read {} lines ({})", count(all.records), size(all.bytes));
+    say(format_args!("{} files: {}", count(told.len() as u64), found(&all)));
+    say(format_args!("  {lines}, {} damaged, {} of no known form", count(all.damaged), count(all.unknown)));
+    let wrong =
+        |report: &Report| report.damaged > 0 || report.cut.is_some() || (report.calls == 0 && report.unknown > 0);
+    let wrong: Vec<_> = told.iter().filter(|(_, report)| wrong(report)).collect();
+    each(wrong.iter().copied().take(WRONG));
+    if let Some(more) = wrong.len().checked_sub(WRONG).filter(|more| *more > 0) {
+        say(format_args!("and {} files more in which something is wrong; --json lists all", count(more as u64)));
+    }
+}
+
+/// `1,204 calls in LiteLLM spend logs, 3 calls in JSON`
+fn found(report: &Report) -> String {
+    let of = |(format, calls): (&weir_logs::Format, &u64)| {
+        let noun = if *calls == 1 { "call" } else { "calls" };
+        format!("{} {noun} in {}", count(*calls), format.title())
+    };
+    let formats: Vec<String> = report.formats.iter().map(of).collect();
+    if formats.is_empty() { "no model's call".to_owned() } else { formats.join(", ") }
+}
+
+/// Says it of each.
+fn each<'t>(told: impl Iterator<Item = &'t (PathBuf, Report)>) {
     for (path, report) in told {
-        let formats: Vec<String> = report
-            .formats
-            .iter()
-            .map(|(format, calls)| {
-                let noun = if *calls == 1 { "call" } else { "calls" };
-                format!("{} {noun} in {}", count(*calls), format.title())
-            })
-            .collect();
-        let found = if formats.is_empty() { "no model's call".to_owned() } else { formats.join(", ") };
-        say(shown(&format!("{}: {found}", weir_wire::shown(&path.display().to_string()))));
+        say(shown(&format!("{}: {}", weir_wire::shown(&path.display().to_string()), found(report))));
         let lines = if report.records == 1 { "line" } else { "lines" };
         say(shown(&format!("  read {} {lines} ({}){}", count(report.records), size(report.bytes), damage(report))));
         for example in &report.examples {
@@ -123,6 +164,11 @@ pub(crate) fn tell(told: &Told) {
         }
         if report.mended > 0 {
             say(format_args!("  {} had bytes that are no UTF-8 and were read without these", count(report.mended)));
+        }
+        if !report.nowhere.is_empty() && report.records > 0 {
+            let names: Vec<String> =
+                report.nowhere.iter().map(|name| format!("`{}`", weir_wire::shown(name))).collect();
+            say(shown(&format!("  --map: nothing was at {}", names.join(", "))));
         }
         if let Some(why) = &report.cut {
             say(format_args!("  reading ended early: {why}"));
@@ -160,6 +206,7 @@ pub(crate) fn as_json(told: &Told) -> Value {
             "unknown": report.unknown,
             "first_unknown_line": report.first_unknown,
             "mended": report.mended,
+            "nowhere": report.nowhere,
             "cut": report.cut,
         })
     };

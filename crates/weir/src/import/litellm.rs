@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -28,19 +28,34 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 }
 
+/// A file's text.
+fn open(path: &Path) -> Result<String, String> {
+    whole(fs::File::open(path).map_err(|error| error.to_string())?)
+}
+
+fn whole(input: impl Read) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    input.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LONGEST {
+        return Err("it is longer than 4 MiB, which no configuration is".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line} is no UTF-8: save it as UTF-8")
+    })
+}
+
 /// Writes the configuration.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let shown = weir_wire::shown(&arguments.file.display().to_string());
-    let mut text = String::new();
-    let read = if arguments.file.as_os_str() == "-" {
-        std::io::stdin().lock().take(LONGEST).read_to_string(&mut text)
-    } else {
-        fs::File::open(&arguments.file).and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+    let read = if arguments.file.as_os_str() == "-" { whole(std::io::stdin()) } else { open(&arguments.file) };
+    let text = match read {
+        Ok(text) => text,
+        Err(why) => return fail(USAGE, format_args!("`{shown}` cannot be read: {why}")),
     };
-    if let Err(error) = read {
-        return fail(USAGE, format_args!("`{shown}` cannot be read: {error}"));
-    }
-    let imported = match imports::litellm(&text) {
+    let folder = arguments.file.parent().unwrap_or(Path::new(""));
+    let imported = match imports::litellm(&text, &|name| open(&folder.join(name))) {
         Ok(imported) => imported,
         Err(error) => {
             let code = fail(USAGE, format_args!("`{shown}` is no configuration of LiteLLM: {}", error.why));
@@ -61,7 +76,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
     for left in &imported.leftovers {
         say(format_args!(
-            "{shown}:{}  {}: {}",
+            "{}:{}  {}: {}",
+            left.file.as_deref().map_or_else(|| shown.clone(), weir_wire::shown),
             left.line,
             weir_wire::shown(&left.setting),
             weir_wire::shown(&left.why)

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use weir_ledger::{Entry, Imported, Importer, Options, Postgres, StoreError};
-use weir_logs::{Call, Entries};
+use weir_logs::{Call, InOrder};
 use weir_units::WallTime;
 use weir_units::numbers::count;
 
@@ -58,7 +58,7 @@ enum Waiting {
 struct Intake {
     /// None where nothing is written.
     writer: Option<Writer>,
-    entries: Entries,
+    order: InOrder,
     waiting: Vec<Waiting>,
     imported: Imported,
     without_time: u64,
@@ -75,38 +75,39 @@ struct Writer {
 
 impl Intake {
     fn take(&mut self, mut call: Call<'_>) {
-        let record = call.record.take();
-        let (at, one) = match (call.at, record) {
-            // It stays as it is.
-            (Some(at), Some(record)) => (at, Waiting::Record(record.into())),
-            _ => match self.entries.entry(&call) {
-                Some(entry) => (entry.started_at, Waiting::Entry(Box::new(entry))),
-                None => {
-                    self.without_time += 1;
-                    return;
-                }
-            },
+        let Some(at) = call.at else {
+            self.without_time += 1;
+            return;
         };
         self.span = Some(self.span.map_or((at, at), |(first, last)| (at.min(first), at.max(last))));
-        self.waiting.push(one);
-        if self.waiting.len() >= GROUP {
-            self.hand_on();
+        if let Some(record) = call.record.take() {
+            // It stays as it is.
+            self.waiting.push(Waiting::Record(record.into()));
+        } else {
+            let waiting = &mut self.waiting;
+            self.order.take(&call, &mut |entry| waiting.push(Waiting::Entry(Box::new(entry))));
         }
+        self.hand_on(GROUP);
     }
 
-    /// Hands on what waits.
-    fn hand_on(&mut self) {
-        let group = std::mem::replace(&mut self.waiting, Vec::with_capacity(GROUP));
-        match &self.writer {
-            // Where it has ended, it says why in the end.
-            Some(writer) => drop(writer.groups.send(group)),
-            None => self.imported.added += group.len() as u64,
+    /// Hands on what waits, if that is so many at least.
+    fn hand_on(&mut self, least: usize) {
+        while self.waiting.len() >= least.max(1) {
+            let rest = self.waiting.split_off(self.waiting.len().min(GROUP));
+            let group = std::mem::replace(&mut self.waiting, rest);
+            match &self.writer {
+                // Where it has ended, it says why in the end.
+                Some(writer) => drop(writer.groups.send(group)),
+                None => self.imported.added += group.len() as u64,
+            }
         }
     }
 
     /// Has the rest written, and the ledger closed.
     fn finish(&mut self) -> Result<(), String> {
-        self.hand_on();
+        let waiting = &mut self.waiting;
+        self.order.finish(&mut |entry| waiting.push(Waiting::Entry(Box::new(entry))));
+        self.hand_on(1);
         let Some(Writer { groups, thread }) = self.writer.take() else { return Ok(()) };
         drop(groups);
         let (imported, trouble) = thread.join().map_err(|_| "the import broke off".to_owned())?;
@@ -195,7 +196,7 @@ fn intake(common: &Common, arguments: &Arguments) -> Result<Intake, ExitCode> {
     }
     Ok(Intake {
         writer,
-        entries: Entries::default(),
+        order: InOrder::default(),
         waiting: Vec::with_capacity(GROUP),
         imported: Imported::default(),
         without_time: 0,

@@ -27,7 +27,7 @@ const OF_A_CALL: &[&str] = &[
 ];
 
 /// Takes in an entry.
-pub(super) fn read(item: &Node, draft: &mut Draft) {
+pub(super) fn read(item: &Node, credentials: &[Node], draft: &mut Draft) {
     let name = item.get("model_name").and_then(Node::text);
     let Some(params) = item.get("litellm_params") else {
         return draft.leave(item, "model_list[]", "it has no `litellm_params`");
@@ -35,6 +35,19 @@ pub(super) fn read(item: &Node, draft: &mut Draft) {
     let Some(model) = params.get("model").and_then(Node::text) else {
         return draft.leave(params, "litellm_params", "it has no `model`");
     };
+    let credential = params.get("litellm_credential_name").and_then(Node::text);
+    let named = |known: &&Node| known.get("credential_name").and_then(Node::text) == credential;
+    let values = credentials.iter().filter(|_| credential.is_some()).find(named);
+    let values = values.and_then(|known| known.get("credential_values"));
+    if let (Some(credential), None) = (credential, values) {
+        draft.leave(
+            params,
+            "litellm_credential_name",
+            &format!("`{credential}` is no credential of `credential_list`"),
+        );
+    }
+    let both = values.map(|values| params.with(values));
+    let params = both.as_ref().unwrap_or(params);
     let name = name.unwrap_or(model);
     let base = params.get("api_base").or_else(|| params.get("base_url")).filter(|node| !node.is_null());
     let given = params.get("custom_llm_provider").and_then(Node::text);
@@ -45,6 +58,11 @@ pub(super) fn read(item: &Node, draft: &mut Draft) {
         Ok(api) => api,
         Err(why) => return draft.leave(params, &format!("model_list[].{name}"), &why),
     };
+    let wild = name != "*" && !(name.ends_with("/*") && api.model == "*");
+    if wild && (name.contains('*') || api.model.contains('*')) {
+        let why = "a pattern is no route: write a route for each model, or have clients ask for `provider/model`";
+        return draft.leave(item, &format!("model_list[].{name}"), why);
+    }
     let Some(provider) = provider(&api, params, base, name, draft) else { return };
     let limits_and_price = of_model(&api.model, item, params, draft);
     let deployment = format!("{}/{}", draft.providers[provider].name, api.model);
@@ -52,6 +70,7 @@ pub(super) fn read(item: &Node, draft: &mut Draft) {
         add_model(&mut draft.providers[provider], model);
     }
     others(params, name, draft);
+    beside(item, name, draft);
     if let Some(wild) = name.strip_suffix("/*").filter(|_| api.model == "*") {
         // `provider/model` means that provider's model anyhow.
         let ours = draft.providers[provider].name.clone();
@@ -70,6 +89,7 @@ pub(super) fn read(item: &Node, draft: &mut Draft) {
         params.get("timeout").or_else(|| params.get("request_timeout")).and_then(Node::number).and_then(duration);
     let first_content = params.get("stream_timeout").and_then(Node::number).and_then(duration);
     let route = draft.route(name);
+    route.line = if route.line == 0 { item.line } else { route.line };
     route.weighted |= weighted;
     route.first_content = route.first_content.take().or(first_content);
     route.total = route.total.take().or(total);
@@ -101,7 +121,7 @@ fn provider(api: &Api, params: &Node, base: Option<&Node>, name: &str, draft: &m
                 draft.leave(base.unwrap_or(params), &format!("model_list[].{name}.api_base"), &why);
                 Some(format!("https://{}.invalid/v1", variable.to_ascii_lowercase().replace('_', "-")))
             }
-            None => Some(text.trim_end_matches('/').to_owned()),
+            None => Some(address(text)),
         },
         None => api.base_url.map(str::to_owned),
     };
@@ -110,7 +130,10 @@ fn provider(api: &Api, params: &Node, base: Option<&Node>, name: &str, draft: &m
             draft.leave(params, &format!("model_list[].{name}"), "Azure needs an `api_base`");
             return None;
         };
-        let v1 = base.ends_with("/openai/v1") || base.contains(".invalid/");
+        let base =
+            base.strip_suffix("/v1").filter(|base| base.ends_with(".invalid")).map_or(base.clone(), str::to_owned);
+        let base = base.strip_suffix("/openai").map_or(base.clone(), str::to_owned);
+        let v1 = base.ends_with("/openai/v1");
         base_url = Some(if v1 || api.word == "azure-ai" { base } else { format!("{base}/openai/v1") });
         note = Some(
             "Azure's API of version v1, which takes OpenAI's requests as they are; a deployment's name is the model"
@@ -145,6 +168,14 @@ fn provider(api: &Api, params: &Node, base: Option<&Node>, name: &str, draft: &m
     }
     draft.providers.push(Provider { name: unique, kind: api.kind, base_url, key, models: Vec::new(), note });
     Some(draft.providers.len() - 1)
+}
+
+/// An address without the paths that requests have behind it.
+fn address(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let text = text.split("/openai/deployments/").next().unwrap_or_default().trim_end_matches('/');
+    let ends = ["/chat/completions", "/completions", "/embeddings", "/v1/messages", "/messages"];
+    ends.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text).to_owned()
 }
 
 /// The environment variable that has the credential. A secret that stands in the file is not carried over.
@@ -186,8 +217,11 @@ fn weir_digest(secret: &str) -> String {
 /// What of an entry is the model's own.
 fn of_model(name: &str, item: &Node, params: &Node, draft: &mut Draft) -> Option<Model> {
     let info = item.get("model_info");
-    let find =
-        |key: &str| params.get(key).or_else(|| info.and_then(|info| info.get(key))).filter(|node| !node.is_null());
+    let find = |key: &str| {
+        let info = || info.and_then(|info| info.get(key));
+        // Limits may stand beside the parameters, too.
+        params.get(key).or_else(|| item.get(key)).or_else(info).filter(|node| !node.is_null())
+    };
     let mut model = Model { name: name.to_owned(), limits: Vec::new(), price: Vec::new(), context_window: None };
     for (theirs, ours) in
         [("rpm", "requests-per-minute"), ("tpm", "tokens-per-minute"), ("max_parallel_requests", "concurrent-requests")]
@@ -243,6 +277,37 @@ fn add_model(provider: &mut Provider, model: Model) {
     }
 }
 
+/// Lists what an entry says beside its parameters.
+fn beside(item: &Node, name: &str, draft: &mut Draft) {
+    const LIMITS: &[&str] = &["rpm", "tpm", "max_parallel_requests"];
+    for (key, node) in item.entries() {
+        if !matches!(key.as_str(), "model_name" | "litellm_params" | "model_info") && !LIMITS.contains(&key.as_str()) {
+            draft.leave(node, &format!("model_list[].{name}.{key}"), "it has no equivalent");
+        }
+    }
+    const TAKEN: &[&str] = &[
+        "max_input_tokens",
+        "input_cost_per_token",
+        "output_cost_per_token",
+        "cache_read_input_token_cost",
+        "cache_creation_input_token_cost",
+    ];
+    // These describe the model and change nothing.
+    const TOLD: &[&str] =
+        &["id", "description", "mode", "base_model", "version", "litellm_provider", "max_tokens", "max_output_tokens"];
+    for (key, node) in item.get("model_info").map(Node::entries).unwrap_or_default() {
+        let known = [TAKEN, TOLD, LIMITS].iter().any(|keys| keys.contains(&key.as_str()));
+        if known || key.starts_with("supports_") || node.flag() == Some(false) {
+            continue;
+        }
+        let why = match key.contains("cost") || key == "pricing" {
+            true => "prices are of tokens: input, output, cached-input and cache-write of the model's `price`",
+            false => "it has no equivalent",
+        };
+        draft.leave(node, &format!("model_list[].{name}.model_info.{key}"), why);
+    }
+}
+
 /// Lists what else an entry says.
 fn others(params: &Node, name: &str, draft: &mut Draft) {
     const TAKEN: &[&str] = &[
@@ -260,6 +325,7 @@ fn others(params: &Node, name: &str, draft: &mut Draft) {
         "request_timeout",
         "stream_timeout",
         "custom_llm_provider",
+        "litellm_credential_name",
         "input_cost_per_token",
         "output_cost_per_token",
         "cache_read_input_token_cost",

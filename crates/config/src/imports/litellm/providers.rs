@@ -24,6 +24,34 @@ const KNOWN: &[Row] = &[
     ("perplexity", "openai-compatible", Some("https://api.perplexity.ai"), Some("PERPLEXITYAI_API_KEY")),
     ("cerebras", "openai-compatible", Some("https://api.cerebras.ai/v1"), Some("CEREBRAS_API_KEY")),
     ("nvidia_nim", "openai-compatible", Some("https://integrate.api.nvidia.com/v1"), Some("NVIDIA_NIM_API_KEY")),
+    ("cohere_chat", "openai-compatible", Some("https://api.cohere.ai/compatibility/v1"), Some("COHERE_API_KEY")),
+    ("zai", "openai-compatible", Some("https://api.z.ai/api/paas/v4"), Some("ZAI_API_KEY")),
+    ("moonshot", "openai-compatible", Some("https://api.moonshot.ai/v1"), Some("MOONSHOT_API_KEY")),
+    ("minimax", "openai-compatible", Some("https://api.minimax.io/v1"), Some("MINIMAX_API_KEY")),
+    (
+        "dashscope",
+        "openai-compatible",
+        Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+        Some("DASHSCOPE_API_KEY"),
+    ),
+    ("volcengine", "openai-compatible", Some("https://ark.cn-beijing.volces.com/api/v3"), Some("VOLCENGINE_API_KEY")),
+    ("sambanova", "openai-compatible", Some("https://api.sambanova.ai/v1"), Some("SAMBANOVA_API_KEY")),
+    ("deepinfra", "openai-compatible", Some("https://api.deepinfra.com/v1/openai"), Some("DEEPINFRA_API_KEY")),
+    ("novita", "openai-compatible", Some("https://api.novita.ai/v3/openai"), Some("NOVITA_API_KEY")),
+    ("nebius", "openai-compatible", Some("https://api.studio.nebius.ai/v1"), Some("NEBIUS_API_KEY")),
+    ("hyperbolic", "openai-compatible", Some("https://api.hyperbolic.xyz/v1"), Some("HYPERBOLIC_API_KEY")),
+    ("meta_llama", "openai-compatible", Some("https://api.llama.com/compat/v1"), Some("LLAMA_API_KEY")),
+    (
+        "vercel_ai_gateway",
+        "openai-compatible",
+        Some("https://ai-gateway.vercel.sh/v1"),
+        Some("VERCEL_AI_GATEWAY_API_KEY"),
+    ),
+    ("huggingface", "openai-compatible", Some("https://router.huggingface.co/v1"), Some("HF_TOKEN")),
+    ("github", "openai-compatible", Some("https://models.github.ai/inference"), Some("GITHUB_API_KEY")),
+    ("databricks", "openai-compatible", None, Some("DATABRICKS_API_KEY")),
+    ("xinference", "openai-compatible", None, None),
+    ("docker_model_runner", "openai-compatible", None, None),
     ("azure", "openai-compatible", None, Some("AZURE_API_KEY")),
     ("azure_ai", "openai-compatible", None, Some("AZURE_AI_API_KEY")),
     ("hosted_vllm", "openai-compatible", None, None),
@@ -46,11 +74,10 @@ const FOREIGN: &[&str] = &[
     "vertex_ai",
     "vertex_ai_beta",
     "cohere",
-    "cohere_chat",
     "replicate",
-    "huggingface",
     "watsonx",
-    "databricks",
+    "github_copilot",
+    "chatgpt",
     "palm",
     "ai21",
     "triton",
@@ -59,7 +86,6 @@ const FOREIGN: &[&str] = &[
     "deepgram",
     "assemblyai",
     "elevenlabs",
-    "dashscope",
     "sap",
     "oci",
     "snowflake",
@@ -96,6 +122,10 @@ pub(super) fn of(model: &str, given: Option<&str>, has_base: bool) -> Result<Api
     }
     let Some((_, kind, base_url, key)) = KNOWN.iter().find(|(known, ..)| *known == word) else {
         return Err(match word {
+            "" if model.contains('/') => {
+                let word = model.split('/').next().unwrap_or_default();
+                format!("Weir knows no API `{word}`: declare it with kind = \"openai-compatible\" and its base-url")
+            }
             "" => {
                 format!("whose model `{model}` is cannot be told: write the provider before it, like `openai/{model}`")
             }

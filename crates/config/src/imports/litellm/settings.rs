@@ -2,7 +2,7 @@
 
 use super::super::yaml::Node;
 use super::models::whole;
-use super::{Draft, duration, environment_name};
+use super::{Draft, Fallback, duration, environment_name};
 
 /// `router_settings`.
 pub(super) fn router(node: &Node, draft: &mut Draft) {
@@ -134,7 +134,7 @@ fn fallbacks(list: &Node, why: &'static str, draft: &mut Draft) {
         if name == "*" {
             draft.default_fallbacks.extend(names);
         } else {
-            draft.fallbacks.push((name.clone(), names, why));
+            draft.fallbacks.push(Fallback { name: name.clone(), to: names, why, line: to.line });
         }
     }
 }
@@ -142,7 +142,7 @@ fn fallbacks(list: &Node, why: &'static str, draft: &mut Draft) {
 fn aliases(node: &Node, draft: &mut Draft) {
     for (name, to) in node.entries() {
         match to.text().or_else(|| to.get("model").and_then(Node::text)) {
-            Some(to) => draft.aliases.push((name.clone(), to.to_owned())),
+            Some(target) => draft.aliases.push((name.clone(), target.to_owned(), to.line)),
             None => draft.leave(to, &format!("model_group_alias.{name}"), "it names no model"),
         }
     }
@@ -254,9 +254,10 @@ pub(super) fn environment(node: &Node, draft: &mut Draft) {
 
 /// What can be said only when everything was read: aliases, fallbacks, the order of deployments.
 pub(super) fn finish(draft: &mut Draft) {
-    for (name, to) in std::mem::take(&mut draft.aliases) {
+    for (name, to, line) in std::mem::take(&mut draft.aliases) {
         let Some(route) = draft.routes.iter().find(|route| route.name == to) else {
-            draft.notes.push(format!("`{name}` was an alias of `{to}`, which is no model of the list"));
+            let why = format!("it is an alias of `{to}`, which is no route here");
+            draft.leave_at(line, format!("model_group_alias.{name}"), why);
             continue;
         };
         let (deployments, total, first) = (route.deployments.clone(), route.total.clone(), route.first_content.clone());
@@ -277,18 +278,25 @@ pub(super) fn finish(draft: &mut Draft) {
     let mut fallbacks = std::mem::take(&mut draft.fallbacks);
     let rest = std::mem::take(&mut draft.default_fallbacks);
     for (name, _) in own.iter().filter(|(name, _)| !rest.is_empty() && !rest.contains(name)) {
-        fallbacks.push((name.clone(), rest.clone(), "as all routes do"));
+        fallbacks.push(Fallback { name: name.clone(), to: rest.clone(), why: "as all routes do", line: 0 });
     }
-    for (name, to, why) in fallbacks {
+    let mut shared = Vec::new();
+    for Fallback { name, to, why, line } in fallbacks {
         for to in to {
             let Some((_, more)) = own.iter().find(|(known, _)| *known == to) else {
-                draft.notes.push(format!("`{name}` falls back to `{to}`, which is no model of the list"));
+                if line > 0 {
+                    draft.leave_at(line, format!("fallbacks.{name}"), format!("`{to}` is no route here"));
+                }
                 continue;
             };
             let Some(route) = draft.routes.iter_mut().find(|route| route.name == name) else {
-                draft.notes.push(format!("`{name}` has a fallback and is no model of the list"));
+                draft.leave_at(line, format!("fallbacks.{name}"), format!("`{name}` is no route here"));
                 continue;
             };
+            let ordered = route.deployments.iter().any(|(_, order)| order.is_some());
+            if !ordered && route.deployments.len() > 1 {
+                shared.push((route.line, route.name.clone()));
+            }
             let before = route.deployments.len();
             for deployment in more {
                 if !route.deployments.iter().any(|(known, _)| known == deployment) {
@@ -300,5 +308,38 @@ pub(super) fn finish(draft: &mut Draft) {
                 route.notes.push(format!("then those of `{to}`, {why}"));
             }
         }
+    }
+    for (line, name) in shared {
+        let why = "its own deployments shared the calls; before a fallback they are asked in order (`balance` would take the fallback in)";
+        draft.leave_at(line, format!("model_list[].{name}"), why.to_owned());
+    }
+    let weighted: Vec<(usize, String)> =
+        draft.routes.iter().filter(|route| route.weighted).map(|route| (route.line, route.name.clone())).collect();
+    for (line, name) in weighted {
+        let why = "weights have no equivalent: `balance` shares calls by latency, errors, headroom and cost";
+        draft.leave_at(line, format!("model_list[].{name}.weight"), why.to_owned());
+    }
+    rename(draft);
+}
+
+/// Gives routes names that routes may have: clients must ask for these.
+fn rename(draft: &mut Draft) {
+    for place in 0..draft.routes.len() {
+        let (line, name) = (draft.routes[place].line, draft.routes[place].name.clone());
+        let fits = |c: char| !c.is_whitespace() && weir_wire::shown(c.encode_utf8(&mut [0; 4])) == c.to_string();
+        let mut ours: String = name.chars().map(|c| if fits(c) { c } else { '-' }).collect();
+        ours.truncate(ours.floor_char_boundary(120));
+        if ours == name {
+            continue;
+        }
+        while draft.routes.iter().any(|route| route.name == ours) {
+            ours.push('-');
+        }
+        draft.leave_at(
+            line,
+            format!("model_list[].{name}"),
+            format!("a route's name has no spaces: it is `{ours}` here"),
+        );
+        draft.routes[place].name = ours;
     }
 }

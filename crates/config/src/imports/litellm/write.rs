@@ -6,7 +6,7 @@ use super::{Draft, Provider, Route};
 pub(super) fn toml(draft: &Draft) -> String {
     let mut text = String::from("# Made by `weir import litellm`. Check it with `weir check`.\n");
     for note in &draft.notes {
-        text.push_str(&format!("# {note}\n"));
+        text.push_str(&format!("# {}\n", remark(note)));
     }
     for provider in &draft.providers {
         write_provider(&mut text, provider);
@@ -23,10 +23,15 @@ pub(super) fn toml(draft: &Draft) -> String {
     for table in tables {
         text.push_str(&format!("\n[{table}]\n"));
         for (_, line, from) in draft.tables.iter().filter(|(of, ..)| *of == table) {
-            text.push_str(&format!("{line}  # {from}\n"));
+            text.push_str(&format!("{line}  # {}\n", remark(from)));
         }
     }
     text
+}
+
+/// A text in a comment: it ends where the line does.
+fn remark(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A text in quotes.
@@ -55,7 +60,7 @@ fn name(text: &str) -> String {
 fn write_provider(text: &mut String, provider: &Provider) {
     text.push_str(&format!("\n[providers.{}]\n", name(&provider.name)));
     if let Some(note) = &provider.note {
-        text.push_str(&format!("# {note}\n"));
+        text.push_str(&format!("# {}\n", remark(note)));
     }
     text.push_str(&format!("kind = \"{}\"\n", provider.kind));
     if let Some(url) = &provider.base_url {
@@ -83,7 +88,7 @@ fn write_provider(text: &mut String, provider: &Provider) {
 fn write_route(text: &mut String, route: &Route, draft: &Draft) {
     text.push_str(&format!("\n[routes.{}]\n", name(&route.name)));
     for note in &route.notes {
-        text.push_str(&format!("# {note}\n"));
+        text.push_str(&format!("# {}\n", remark(note)));
     }
     let deployments: Vec<String> = route.deployments.iter().map(|(deployment, _)| quoted(deployment)).collect();
     text.push_str(&format!("deployments = [{}]\n", deployments.join(", ")));
@@ -91,8 +96,7 @@ fn write_route(text: &mut String, route: &Route, draft: &Draft) {
     let ordered = route.deployments.iter().any(|(_, order)| order.is_some());
     if route.deployments.len() > 1 && !ordered {
         let strategy = draft.strategy.as_deref().unwrap_or("simple-shuffle");
-        let weights = if route.weighted { "; weights have no equivalent" } else { "" };
-        text.push_str(&format!("strategy = \"balance\"  # {strategy} in LiteLLM{weights}\n"));
+        text.push_str(&format!("strategy = \"balance\"  # {} in LiteLLM\n", remark(strategy)));
     } else if route.deployments.len() > 1 {
         text.push_str("strategy = \"failover\"  # in this order\n");
     }

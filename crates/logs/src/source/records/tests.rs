@@ -79,6 +79,14 @@ fn logs_that_begin_with_a_bracket_are_lines() {
 }
 
 #[test]
+fn objects_one_behind_the_other_in_a_line_are_records() {
+    assert_eq!(texts(r#"{"a":1}{"a":2},{"a":"}{"}"#), [r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":"}{"}"#]);
+    assert_eq!(texts("{\"a\":1}{\"a\":2}\nline\n{\"a\":3}"), [r#"{"a":1}"#, r#"{"a":2}"#, "line", r#"{"a":3}"#]);
+    let many = "{\"a\":\"0123456789\"}".repeat(1_000);
+    assert!(told(many.as_bytes(), 100, 64).iter().all(|(_, text)| text.contains("0123456789")));
+}
+
+#[test]
 fn what_is_too_long_is_passed_over_and_reading_goes_on() {
     let long = "x".repeat(5_000);
     assert_eq!(texts(&format!("a\n{long}\nb\n")), ["a", "too long 5000", "b"]);
