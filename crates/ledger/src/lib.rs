@@ -51,7 +51,7 @@ pub use fact::{AlertTold, Event, Fact, RunEvidence, Stage};
 pub use figures::{CallFigures, Figures, Measured, RouteCalls, UPTIME_DAYS, Uptime, UserFigures};
 pub use filter::{Filter, StatusFilter};
 pub use import::{Imported, Importer};
-pub use keys::{FormerSecret, KeyRecord};
+pub use keys::{FormerSecret, KeyRecord, KnownKeys};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, append_audit, open};
 pub use place::Postgres;
