@@ -13,6 +13,7 @@ mod keys;
 #[expect(dead_code, reason = "this gateway is neither killed nor reloaded")]
 mod live;
 mod postgres;
+mod tls;
 
 use std::time::{Duration, Instant};
 
