@@ -28,6 +28,7 @@ mod restore;
 mod rolling;
 mod rollup;
 mod row;
+mod runs;
 mod secret;
 mod seen;
 mod series;
@@ -57,6 +58,7 @@ pub use open::{OpenError, WriterTask, append_audit, open};
 pub use place::Postgres;
 pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 pub use rollup::OTHER;
+pub use runs::WastedRuns;
 pub use secret::installation_secret;
 pub use series::{
     Calls, Histogram, MOST_BUCKETS, Requests, Series, SeriesBy, SeriesQuery, SeriesRow, Step, Tally, WASTE, Wasted,
