@@ -3,7 +3,6 @@
 
 #[path = "common/both.rs"]
 mod both;
-#[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
 #[path = "common/varied.rs"]
