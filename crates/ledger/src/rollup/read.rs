@@ -145,7 +145,7 @@ impl Rolled<'_> {
         let mut cells = rollups(self.snapshot, cells, run).await?.into_iter().peekable();
         let mut tags = rollups(self.snapshot, tags, run).await?.into_iter().peekable();
         for (bucket, start) in run {
-            let cells = cells.next_if(|(at, _)| at == start).and_then(|(_, data)| Cells::list(&data));
+            let cells = cells.next_if(|(at, _)| at == start).and_then(|(_, data)| Cells::list(&data, self.filter));
             let tags = tags.next_if(|(at, _)| at == start).and_then(|(_, data)| TagCells::decode(&data));
             let folded = cells.as_ref().is_some_and(|(folded, _)| *folded && self.names_matter)
                 || tags.as_ref().is_some_and(|tags| tags.folded);

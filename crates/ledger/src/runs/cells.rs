@@ -47,7 +47,47 @@ pub(crate) struct RunSums<'a> {
     pub(crate) tenant: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
     pub(crate) route: Option<&'a str>,
-    pub(crate) cell: RunCell,
+    pub(crate) counted: Counted<'a>,
+}
+
+/// What was counted of it: of most runs less is asked than that.
+pub(crate) enum Counted<'a> {
+    Bytes(&'a [u8]),
+    Cell(RunCell),
+}
+
+impl Counted<'_> {
+    /// All of it. What makes no sense is nothing.
+    pub(crate) fn cell(&self) -> RunCell {
+        match self {
+            Self::Bytes(bytes) => read_cell(&mut Unpack(bytes)).unwrap_or_default(),
+            Self::Cell(cell) => *cell,
+        }
+    }
+
+    /// The sums alone.
+    pub(crate) fn sums(&self) -> Sums {
+        match self {
+            Self::Bytes(bytes) => read_sums(&mut Unpack(bytes)).map(|(sums, _)| sums).unwrap_or_default(),
+            Self::Cell(cell) => cell.sums,
+        }
+    }
+
+    /// Tells what was wasted, and of which reason.
+    pub(crate) fn wasted(&self, mut each: impl FnMut(usize, &Wasted)) {
+        match self {
+            Self::Bytes(bytes) => {
+                let mut bytes = Unpack(bytes);
+                if read_sums(&mut bytes).is_some_and(|(_, wasted)| wasted) {
+                    let _ = read_wasted(&mut bytes, each);
+                }
+            }
+            Self::Cell(cell) => {
+                let wasted = cell.wasted.iter().enumerate().filter(|(_, wasted)| wasted.times > 0);
+                wasted.for_each(|(why, wasted)| each(why, wasted));
+            }
+        }
+    }
 }
 
 part!(RunCells, |runs| runs.cells.is_empty() && !runs.folded);
@@ -76,7 +116,7 @@ impl<'a> RunSums<'a> {
             tenant: seen.tenant.as_deref(),
             key: seen.key.as_deref(),
             route: seen.route.as_deref(),
-            cell: RunCell::of(seen),
+            counted: Counted::Cell(RunCell::of(seen)),
         }
     }
 }
@@ -119,7 +159,11 @@ impl RunCells {
             for name in [&key.tenant, &key.key, &key.route] {
                 cells.number(names.place(name.as_ref()));
             }
-            write(&mut cells, cell);
+            // How long it is comes first, so that it can be passed over.
+            let mut own = Pack::default();
+            write(&mut own, cell);
+            cells.number(own.0.len() as u64);
+            cells.0.extend_from_slice(&own.0);
         }
         let mut all = Pack::default();
         all.number(FORM);
@@ -135,11 +179,17 @@ impl RunCells {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut runs = Self::default();
         let own = |name: Option<&str>| name.map(Arc::from);
+        let mut whole = true;
         runs.folded = !read(bytes, &mut |of| {
             let key = RunKey { run: own(of.run), tenant: own(of.tenant), key: own(of.key), route: own(of.route) };
-            runs.cells.insert(key, of.cell);
+            let cell = match of.counted {
+                Counted::Bytes(bytes) => read_cell(&mut Unpack(bytes)),
+                Counted::Cell(cell) => Some(cell),
+            };
+            whole &= cell.is_some();
+            runs.cells.insert(key, cell.unwrap_or_default());
         })?;
-        Some(runs)
+        whole.then_some(runs)
     }
 }
 
@@ -165,7 +215,10 @@ pub(crate) fn read(bytes: &[u8], each: &mut impl FnMut(&RunSums<'_>)) -> Option<
             place => names.get(usize::try_from(place - 1).ok()?).map(|name| Some(*name)),
         };
         let (tenant, key, route) = (name()?, name()?, name()?);
-        each(&RunSums { run, tenant, key, route, cell: read_cell(&mut bytes)? });
+        let length = bytes.count()?;
+        let (cell, rest) = bytes.0.split_at_checked(length)?;
+        bytes = Unpack(rest);
+        each(&RunSums { run, tenant, key, route, counted: Counted::Bytes(cell) });
     }
     Some(!folded)
 }
@@ -191,27 +244,40 @@ fn write(pack: &mut Pack, cell: &RunCell) {
 }
 
 fn read_cell(bytes: &mut Unpack<'_>) -> Option<RunCell> {
-    let mut cell = RunCell::default();
-    let all = bytes.number()?;
-    let set = all >> 1;
-    let mut place = 0;
-    let mut next = |bytes: &mut Unpack<'_>| {
-        place += 1;
-        if set >> (place - 1) & 1 == 1 { bytes.number() } else { Some(0) }
-    };
-    for number in numbers(&mut cell.sums) {
-        *number = next(bytes)?;
-    }
-    cell.sums.cost = NanoUsd(next(bytes)?.cast_signed());
-    cell.sums.estimated = NanoUsd(next(bytes)?.cast_signed());
-    if all & 1 == 1 {
-        for _ in 0..bytes.count()? {
-            let wasted = cell.wasted.get_mut(usize::try_from(bytes.number()?).ok()?)?;
-            (wasted.times, wasted.tokens) = (bytes.number()?, bytes.number()?);
-            (wasted.cost, wasted.unpriced) = (NanoUsd(bytes.number()?.cast_signed()), bytes.number()?);
-        }
+    let (sums, has_wasted) = read_sums(bytes)?;
+    let mut cell = RunCell { sums, ..RunCell::default() };
+    if has_wasted {
+        read_wasted(bytes, |why, wasted| cell.wasted[why] = *wasted)?;
     }
     Some(cell)
+}
+
+/// The sums, and whether something wasted follows.
+fn read_sums(bytes: &mut Unpack<'_>) -> Option<(Sums, bool)> {
+    let mut sums = Sums::default();
+    let first = bytes.number()?;
+    let mut set = first >> 1;
+    let mut next = |bytes: &mut Unpack<'_>| {
+        let is_set = set & 1 == 1;
+        set >>= 1;
+        if is_set { bytes.number() } else { Some(0) }
+    };
+    for number in numbers(&mut sums) {
+        *number = next(bytes)?;
+    }
+    sums.cost = NanoUsd(next(bytes)?.cast_signed());
+    sums.estimated = NanoUsd(next(bytes)?.cast_signed());
+    Some((sums, first & 1 == 1))
+}
+
+fn read_wasted(bytes: &mut Unpack<'_>, mut each: impl FnMut(usize, &Wasted)) -> Option<()> {
+    for _ in 0..bytes.count()? {
+        let why = usize::try_from(bytes.number()?).ok().filter(|why| *why < WASTE.len())?;
+        let (times, tokens) = (bytes.number()?, bytes.number()?);
+        let (cost, unpriced) = (NanoUsd(bytes.number()?.cast_signed()), bytes.number()?);
+        each(why, &Wasted { times, tokens, cost, unpriced });
+    }
+    Some(())
 }
 
 /// The sums that are no money, in the order in which they are kept.

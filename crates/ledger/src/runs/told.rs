@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
 use std::time::Instant;
 
-use weir_units::{NanoUsd, WallTime};
+use twox_hash::XxHash3_64;
+use weir_units::WallTime;
 
 use super::RunSums;
-use super::cells::RunCell;
+use super::cells::{Counted, RunCell};
 use super::read::{are_kept, each};
 use crate::db::Snapshot;
 use crate::index::Plain;
@@ -46,9 +47,12 @@ struct Asked<'a> {
     edges: &'a [WallTime],
     top: usize,
     deadline: Option<Instant>,
-    /// What makes a name dear.
-    weight: fn(&RunCell) -> (i64, u64),
+    /// Adds to the sums of all what is asked for of a run, and says what that weighs; none if the run is not meant.
+    weigh: fn(&Counted<'_>, &mut RunCell) -> Option<Weight>,
 }
+
+/// What names are ordered by.
+type Weight = (i64, u64);
 
 impl Asked<'_> {
     /// The names that a run is told by.
@@ -68,16 +72,19 @@ impl Asked<'_> {
         }
     }
 
-    /// The same as a number.
-    fn hash(&self, keyed: &RandomState, bucket: usize, of: &RunSums<'_>) -> u64 {
-        let has = |by| self.by.contains(&by);
-        keyed.hash_one((
-            of.run,
-            of.tenant.filter(|_| has(SpendBy::Tenant)),
-            of.key.filter(|_| has(SpendBy::Key)),
-            of.route.filter(|_| has(SpendBy::Route)),
-            if has(SpendBy::Day) { bucket } else { 0 },
-        ))
+    /// The same as a number. Nobody can choose names that have the same.
+    fn hash(&self, seed: u64, bucket: usize, of: &RunSums<'_>) -> u64 {
+        let name = |seed: u64, name: Option<&str>| match name {
+            Some(name) => XxHash3_64::oneshot_with_seed(seed, name.as_bytes()),
+            None => seed.rotate_left(7) ^ 1,
+        };
+        self.by.iter().fold(seed, |hash, by| match by {
+            SpendBy::Run => name(hash, of.run),
+            SpendBy::Tenant => name(hash, of.tenant),
+            SpendBy::Key => name(hash, of.key),
+            SpendBy::Route => name(hash, of.route),
+            _ => XxHash3_64::oneshot_with_seed(hash, &bucket.to_le_bytes()),
+        })
     }
 
     fn holds(&self, of: &RunSums<'_>) -> bool {
@@ -85,58 +92,58 @@ impl Asked<'_> {
     }
 
     async fn told(&self, snapshot: &mut Snapshot) -> Result<Rolled<Told>, sqlx::Error> {
-        let keyed = RandomState::new();
-        let mut weights: HashMap<u64, (i64, u64), BuildHasherDefault<Plain>> = HashMap::default();
+        let seed = RandomState::new().hash_one(self.top);
+        let mut weights: HashMap<u64, Weight, BuildHasherDefault<Plain>> = HashMap::default();
         let mut total = RunCell::default();
-        let weigh = &mut |bucket: usize, of: &RunSums<'_>| {
-            if self.holds(of) && weights.len() <= MOST {
-                let weight = (self.weight)(&of.cell);
-                let sum = weights.entry(self.hash(&keyed, bucket, of)).or_default();
+        let add = &mut |bucket: usize, of: &RunSums<'_>| {
+            if self.holds(of)
+                && weights.len() <= MOST
+                && let Some(weight) = (self.weigh)(&of.counted, &mut total)
+            {
+                let sum = weights.entry(self.hash(seed, bucket, of)).or_default();
                 *sum = (sum.0.saturating_add(weight.0), sum.1.saturating_add(weight.1));
-                total.merge(&of.cell);
             }
         };
-        if !each(snapshot, self.edges, self.deadline, weigh).await? {
+        if !each(snapshot, self.edges, self.deadline, add).await? {
             return Ok(Rolled::TooLate);
         }
         if weights.len() > MOST {
             return Ok(Rolled::Unknown);
         }
         let count = weights.len();
+        // Whether a name weighs more than the last that is told. Of those that weigh the same, the first by name are told.
         let least = least(weights.values().copied(), self.top);
-        // Of those that weigh the same as the last, the first by name are told; how many there are is not bounded.
-        let (mut dearer, mut equal) = (BTreeMap::new(), BTreeMap::new());
+        let heavy: HashMap<u64, bool, BuildHasherDefault<Plain>> = weights
+            .into_iter()
+            .filter(|(_, weight)| *weight >= least)
+            .map(|(name, weight)| (name, weight > least))
+            .collect();
+        let (mut more, mut same) = (BTreeMap::<Names, RunCell>::new(), BTreeMap::<Names, RunCell>::new());
         let gather = &mut |bucket: usize, of: &RunSums<'_>| {
-            if !self.holds(of) {
-                return;
-            }
-            let weight = weights.get(&self.hash(&keyed, bucket, of)).copied().unwrap_or_default();
-            if weight > least {
-                let cell: &mut RunCell = dearer.entry(self.names(bucket, of)).or_default();
-                cell.merge(&of.cell);
-            } else if weight == least {
-                let cell: &mut RunCell = equal.entry(self.names(bucket, of)).or_default();
-                cell.merge(&of.cell);
-                if equal.len() > self.top {
-                    equal.pop_last();
+            if self.holds(of)
+                && let Some(is_more) = heavy.get(&self.hash(seed, bucket, of))
+            {
+                let names = if *is_more { &mut more } else { &mut same };
+                names.entry(self.names(bucket, of)).or_default().merge(&of.counted.cell());
+                if same.len() > self.top {
+                    same.pop_last();
                 }
             }
         };
         if !each(snapshot, self.edges, self.deadline, gather).await? {
             return Ok(Rolled::TooLate);
         }
-        let mut rows: Vec<(Names, RunCell)> = dearer.into_iter().chain(equal).collect();
-        rows.sort_by(|(a_names, a), (b_names, b)| {
-            (self.weight)(b).cmp(&(self.weight)(a)).then_with(|| a_names.cmp(b_names))
-        });
+        let weight = |cell: &RunCell| (self.weigh)(&Counted::Cell(*cell), &mut RunCell::default());
+        let mut rows: Vec<(Names, RunCell)> = more.into_iter().chain(same).collect();
+        rows.sort_by(|(a_names, a), (b_names, b)| weight(b).cmp(&weight(a)).then_with(|| a_names.cmp(b_names)));
         rows.truncate(self.top);
         Ok(Rolled::Told(Told { rows, count, total }))
     }
 }
 
 /// What the last of the `top` heaviest weighs.
-fn least(weights: impl Iterator<Item = (i64, u64)>, top: usize) -> (i64, u64) {
-    let mut weights: Vec<(i64, u64)> = weights.collect();
+fn least(weights: impl Iterator<Item = Weight>, top: usize) -> Weight {
+    let mut weights: Vec<Weight> = weights.collect();
     let last = top.min(weights.len()).saturating_sub(1);
     if weights.is_empty() {
         return (0, 0);
@@ -169,7 +176,11 @@ impl Reader {
             edges: &edges,
             top: query.top as usize,
             deadline,
-            weight: |cell| (cell.sums.cost.0, cell.sums.requests),
+            weigh: |counted, total| {
+                let sums = counted.sums();
+                total.sums.merge(&sums);
+                Some((sums.cost.0, sums.requests))
+            },
         };
         Ok(match asked.told(&mut snapshot).await? {
             Rolled::Told(told) => Rolled::Told(spend(query, told)),
@@ -178,7 +189,7 @@ impl Reader {
         })
     }
 
-    /// What the requests of `since..until` wasted by run, those first that lost the most; none where roll-ups do not have it all, and the
+    /// What the requests of `since..until` wasted by run, of those that lost anything, the most first; none where roll-ups do not have it all, and the
     /// requests themselves must be asked ([`Reader::wasted`]).
     ///
     /// # Errors
@@ -196,11 +207,7 @@ impl Reader {
         if !kept(&mut snapshot, &edges).await? {
             return Ok(None);
         }
-        let lost = |cell: &RunCell| {
-            let cost: NanoUsd = cell.wasted.iter().fold(NanoUsd::ZERO, |sum, wasted| sum + wasted.cost);
-            (cost.0, cell.wasted.iter().map(|wasted| wasted.tokens).sum::<u64>())
-        };
-        let asked = Asked { by: &by, tenant: None, edges: &edges, top, deadline: None, weight: lost };
+        let asked = Asked { by: &by, tenant: None, edges: &edges, top, deadline: None, weigh: lost };
         let Rolled::Told(told) = asked.told(&mut snapshot).await? else { return Ok(None) };
         let (more, mut rest) = (told.count - told.rows.len(), told.total);
         let mut rows = Vec::with_capacity(told.rows.len());
@@ -210,6 +217,17 @@ impl Reader {
         }
         Ok(Some((rows, more as u64, rest.wasted)))
     }
+}
+
+/// What a run has lost, if it has.
+fn lost(counted: &Counted<'_>, total: &mut RunCell) -> Option<Weight> {
+    let mut weight = None;
+    counted.wasted(|why, wasted| {
+        total.wasted[why].merge(wasted);
+        let (cost, tokens): Weight = weight.unwrap_or_default();
+        weight = Some((cost.saturating_add(wasted.cost.0), tokens.saturating_add(wasted.tokens)));
+    });
+    weight
 }
 
 async fn kept(snapshot: &mut Snapshot, edges: &[WallTime]) -> Result<bool, sqlx::Error> {
