@@ -53,7 +53,7 @@ pub(crate) struct RunSums<'a> {
 /// What was counted of it: of most runs less is asked than that.
 pub(crate) enum Counted<'a> {
     Bytes(&'a [u8]),
-    Cell(RunCell),
+    Cell(Box<RunCell>),
 }
 
 impl Counted<'_> {
@@ -61,7 +61,7 @@ impl Counted<'_> {
     pub(crate) fn cell(&self) -> RunCell {
         match self {
             Self::Bytes(bytes) => read_cell(&mut Unpack(bytes)).unwrap_or_default(),
-            Self::Cell(cell) => *cell,
+            Self::Cell(cell) => **cell,
         }
     }
 
@@ -116,7 +116,7 @@ impl<'a> RunSums<'a> {
             tenant: seen.tenant.as_deref(),
             key: seen.key.as_deref(),
             route: seen.route.as_deref(),
-            counted: Counted::Cell(RunCell::of(seen)),
+            counted: Counted::Cell(Box::new(RunCell::of(seen))),
         }
     }
 }
@@ -182,9 +182,9 @@ impl RunCells {
         let mut whole = true;
         runs.folded = !read(bytes, &mut |of| {
             let key = RunKey { run: own(of.run), tenant: own(of.tenant), key: own(of.key), route: own(of.route) };
-            let cell = match of.counted {
+            let cell = match &of.counted {
                 Counted::Bytes(bytes) => read_cell(&mut Unpack(bytes)),
-                Counted::Cell(cell) => Some(cell),
+                Counted::Cell(cell) => Some(**cell),
             };
             whole &= cell.is_some();
             runs.cells.insert(key, cell.unwrap_or_default());

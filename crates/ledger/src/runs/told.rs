@@ -133,7 +133,7 @@ impl Asked<'_> {
         if !each(snapshot, self.edges, self.deadline, gather).await? {
             return Ok(Rolled::TooLate);
         }
-        let weight = |cell: &RunCell| (self.weigh)(&Counted::Cell(*cell), &mut RunCell::default());
+        let weight = |cell: &RunCell| (self.weigh)(&Counted::Cell(Box::new(*cell)), &mut RunCell::default());
         let mut rows: Vec<(Names, RunCell)> = more.into_iter().chain(same).collect();
         rows.sort_by(|(a_names, a), (b_names, b)| weight(b).cmp(&weight(a)).then_with(|| a_names.cmp(b_names)));
         rows.truncate(self.top);
