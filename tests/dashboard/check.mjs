@@ -1,4 +1,4 @@
-// Walks the dashboard in a browser, as ./scripts/test dashboard does; with --rows N over as many requests.
+// Walks the dashboard in a browser, as ./scripts/test dashboard does; with --rows N over as many requests, and with --speed how fast each page is.
 //
 // Each page, wide and narrow, light and dark, empty and filled, with script and without: nothing in the console, nothing that
 // the policy refused, no sideways scroll, nothing that axe finds, and figures that are the admin API's. Then log-in, roles,
@@ -138,6 +138,57 @@ async function figures(browser, world, label) {
   if (total.unpriced > 0) {
     await page.goto(`${world.url}/dashboard/spend?by=model&${range}`);
     check(`${label} no page with unknown prices says $0.00`, !(await page.content()).includes('$0.00<'));
+  }
+  await context.close();
+}
+
+// What capacity is decided by: the same limits, peaks, forecasts, grades and losses as the admin API tells.
+async function desk(browser, world, label) {
+  const context = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 1280, height: 800 } });
+  const page = await logIn(world, context);
+  const plain = (text) => text.replace(/[\u202f\u00a0]/g, ' ').trim();
+  const texts = async (selector) => (await page.$$eval(selector, (all) => all.map((el) => el.textContent))).map(plain);
+  const percent = (part) => { const p = part * 100; return p >= 10_000 ? '> 9,999 %' : p > 0 && p < 0.5 ? '< 1 %' : `${p.toFixed(0)} %`; };
+
+  const { ceilings } = await world.admin('/admin/v1/capacity');
+  await page.goto(`${world.url}/dashboard/capacity`);
+  check(`${label} capacity has something to compare`, ceilings.length > 3 && ceilings.some((one) => one.peak));
+  same(`${label} capacity limits`, JSON.stringify(await texts('#r-ceilings tbody th a')), JSON.stringify(ceilings.map((one) => one.name)));
+  for (const [column, of] of [['peak', (one) => one.peak], ['to come', (one) => one.busiest]]) {
+    const shown = (await texts(`#r-ceilings td[data-l="${column}"]`)).filter((text) => text.endsWith('%'));
+    same(`${label} capacity ${column}`, JSON.stringify(shown), JSON.stringify(ceilings.filter(of).map((one) => percent(of(one).share))));
+  }
+
+  const { questions } = await world.admin('/admin/v1/readiness');
+  await page.goto(`${world.url}/dashboard/readiness`);
+  for (const { question, grade, answer } of questions) {
+    const shown = plain(await page.textContent(`#question-${question} h3`));
+    check(`${label} readiness ${question}`, shown.includes(grade === 'unknown' ? 'not enough data' : grade) && shown.endsWith(plain(answer).slice(0, 150)), `${shown} for ${grade}: ${answer}`);
+  }
+
+  const load = 'route=chat&users=40&think=30s&input-tokens=800&output-tokens=200';
+  const { plan } = await world.admin(`/admin/v1/plan?${load}`);
+  await page.goto(`${world.url}/dashboard/plan?${load}`);
+  for (const [column, of] of [['needs', (limit) => limit.needs], ['has', (limit) => limit.has]]) {
+    const shown = (await values(page, `#r-plan-limits td[data-l=${column}]`)).map((value) => Math.round(Number(value)));
+    check(`${label} plan has limits`, shown.length > 0);
+    same(`${label} plan ${column}`, JSON.stringify(shown), JSON.stringify(plan.formula.limits.map((limit) => Math.round(of(limit)))));
+  }
+
+  const { pools } = await world.admin('/admin/v1/headroom');
+  await page.goto(`${world.url}/dashboard/limits`);
+  const peaks = (await texts('.limit:not(.head) b')).map((text) => (text.startsWith('<') ? 0 : parseFloat(text))).sort((a, b) => a - b);
+  const told = pools.flatMap((pool) => pool.limits.map((limit) => (100 * limit.peak) / limit.limit)).sort((a, b) => a - b);
+  check(`${label} limits' peaks`, peaks.length === told.length && peaks.every((peak, n) => Math.abs(peak - told[n]) <= 0.1), `${peaks} for ${told}`);
+
+  for (const by of ['key', 'route', 'run']) {
+    const now = Math.floor(Date.now() / 1000) * 1000 - 60_000;
+    const iso = (ms) => encodeURIComponent(new Date(ms).toISOString().slice(0, 19) + '+00:00');
+    const { rows } = await world.admin(`/admin/v1/waste?since=${now - 7 * 86_400_000}&until=${now}&by=${by}&top=20`);
+    await page.goto(`${world.url}/dashboard/waste?by=${by}&from=${iso(now - 7 * 86_400_000)}&to=${iso(now)}`);
+    const shown = await values(page, '#r-names td[data-l=cost]');
+    check(`${label} waste by ${by} has rows`, shown.length > 0);
+    same(`${label} waste by ${by}`, JSON.stringify(shown), JSON.stringify(rows.map((row) => row.cost_usd)));
   }
   await context.close();
 }
@@ -316,6 +367,47 @@ async function hostile(browser, world) {
   await context.close();
 }
 
+// How fast each page is: what a server takes, and what a browser on a processor a fourth as fast. Times are told and not judged; what is
+// no time is.
+async function speed(browser, world, label) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
+  const page = await logIn(world, context);
+  await page.addInitScript(() => {
+    window.shifted = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shifted += entry.value; })).observe({ type: 'layout-shift', buffered: true });
+  });
+  const devtools = await context.newCDPSession(page);
+  await devtools.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+  const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+  const middle = (all, share) => all.sort((a, b) => a - b)[Math.min(all.length - 1, Math.floor(all.length * share))];
+  for (const path of await pagesOf(world)) {
+    const took = [];
+    for (let n = 0; n < 20; n++) {
+      const start = performance.now();
+      await (await fetch(world.url + path, { headers: { cookie } })).arrayBuffer();
+      took.push(performance.now() - start);
+    }
+    const seen = [];
+    for (let n = 0; n < 3; n++) {
+      await page.goto(world.url + path, { waitUntil: 'load' });
+      await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
+      seen.push(await page.evaluate(() => {
+        const paint = performance.getEntriesByName('first-contentful-paint')[0].startTime;
+        const before = performance.getEntriesByType('resource').filter((entry) => entry.startTime < paint && !entry.name.includes('/live')).length;
+        return { paint, requests: before + 1, shift: window.shifted, bytes: performance.getEntriesByType('navigation')[0].encodedBodySize };
+      }));
+    }
+    const worst = (name) => Math.max(...seen.map((one) => one[name]));
+    const name = `${label} ${path.replace(/req_.*/, 'ID')}`;
+    check(`${name} needs three requests to be painted`, worst('requests') <= 3, `${worst('requests')}`);
+    check(`${name} stays where it is`, worst('shift') <= 0.02, `a layout shift of ${worst('shift').toFixed(3)}`);
+    check(`${name} is small when it is packed`, worst('bytes') <= 25 * 1024, `${worst('bytes')} bytes`);
+    speeds.push(`${name}: server p50 ${Math.round(middle(took, 0.5))} ms, p95 ${Math.round(middle(took, 0.95))} ms; first paint ${Math.round(middle(seen.map((one) => one.paint), 0.5))} ms, ${worst('requests')} requests, ${Math.round(worst('bytes') / 1024)} kB packed, shift ${worst('shift').toFixed(3)}`);
+  }
+  await context.close();
+}
+
+const speeds = [];
 const began = Date.now();
 const browser = await browse();
 const worlds = [];
@@ -329,8 +421,10 @@ try {
     turns.push({ role: 'assistant', content: null, tool_calls: [{ ...call, id: `c${turn}` }] }, { role: 'tool', tool_call_id: `c${turn}`, content: 'nothing' });
   }
   for (let n = 0; n < 5; n++) await filled.ask('smart', 'words=9');
+  if (process.argv.includes('--speed')) await speed(browser, filled, 'filled');
   await people(browser, filled);
   await figures(browser, filled, 'filled');
+  await desk(browser, filled, 'filled');
   await walk(browser, filled, 'filled');
   await keyboard(browser, filled);
   await live(browser, filled);
@@ -345,6 +439,7 @@ try {
   await browser.close();
   for (const one of worlds) await one.stop();
 }
+for (const line of speeds) console.log(line);
 for (const [page, size] of sizes) console.log(`${page}: ${size}`);
 console.log(`${checks} checks over ${rows} requests in ${Math.round((Date.now() - began) / 1000)} s: ${faults.length ? `${faults.length} FAILED` : 'all passed'}`);
 process.exit(faults.length ? 1 : 0);

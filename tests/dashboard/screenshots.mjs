@@ -24,13 +24,17 @@ try {
   const pages = [
     ['overview', '/dashboard'], ['requests', '/dashboard/requests?errors=true'], ['request', `/dashboard/requests/${failed}`],
     ['runs', '/dashboard/runs'], ['run', '/dashboard/runs/run_42'], ['limits', '/dashboard/limits'], ['providers', '/dashboard/providers?range=7d'],
-    ['spend', '/dashboard/spend?range=30d&by=model'], ['waste', '/dashboard/waste?range=7d'], ['capacity', '/dashboard/capacity'], ['keys', '/dashboard/keys'], ['alerts', '/dashboard/alerts'],
+    ['spend', '/dashboard/spend?range=30d&by=model'], ['waste', '/dashboard/waste?range=7d'], ['capacity', '/dashboard/capacity'],
+    ['plan', '/dashboard/plan?route=chat&users=40&think=30s&input-tokens=800&output-tokens=200'], ['readiness', '/dashboard/readiness'],
+    ['keys', '/dashboard/keys'], ['alerts', '/dashboard/alerts'],
   ].filter(([name]) => !only || only.split(',').includes(name));
   for (const [theme, width, height, which] of [['light', 1280, 800, pages], ['dark', 1280, 800, pages.filter(([name]) => process.env.ALL || ['overview', 'request'].includes(name))], ['phone', 390, 844, pages.filter(([name]) => process.env.ALL || ['overview', 'requests', 'limits'].includes(name))]]) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme === 'dark' ? 'dark' : 'light', reducedMotion: 'reduce' });
     const page = await logIn(world, context);
     for (const [name, path] of which) {
       await page.goto(world.url + path);
+      // A plan is simulated meanwhile.
+      for (let tries = 0; tries < 60 && (await page.textContent('main')).includes('Being simulated'); tries++) { await page.waitForTimeout(500); await page.reload(); }
       await page.screenshot({ path: join(folder, `${name}${theme === 'light' ? '' : `-${theme}`}.png`), fullPage: process.env.FULL === '1' });
     }
     await context.close();

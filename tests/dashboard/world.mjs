@@ -70,7 +70,7 @@ deployments = ["openai/gpt-5.2", "anthropic/claude-sonnet-5.5"]
 [routes.chat]
 deployments = ["openai/gpt-5-mini", "anthropic/claude-sonnet-5.5"]
 [budgets.team-a]
-limit = "2000.00"
+limit = "${more.rows > 100_000 ? 200_000 : 2_000}.00"
 period = "month"
 [budgets.science]
 limit = "40.00"
@@ -103,7 +103,7 @@ export class World {
       if (told.status !== 0) throw new Error(`the story was not told: ${told.stderr}`);
     }
     world.mock = await listening('weir', ['mock', '--listen', '127.0.0.1:0'], world.folder, /(http:\/\/127\.0\.0\.1:\d+)/);
-    writeFileSync(join(world.folder, 'weir.toml'), config(world.mock.address, { keyless, bare, timezone }));
+    writeFileSync(join(world.folder, 'weir.toml'), config(world.mock.address, { rows, keyless, bare, timezone }));
     world.weir = await listening('weir', ['serve', '--config', 'weir.toml'], world.folder, /address=(127\.0\.0\.1:\d+)/);
     world.url = `http://${world.weir.address}`;
     return world;

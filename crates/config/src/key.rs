@@ -66,6 +66,13 @@ pub fn generate_key(random: [u8; 32]) -> String {
     text
 }
 
+/// Whether a text has the form of a [generated](generate_key) key.
+#[must_use]
+pub fn is_made(text: &str) -> bool {
+    let random = text.strip_prefix("weir_");
+    random.is_some_and(|random| random.len() == 43 && random.bytes().all(|byte| BASE64URL.contains(&byte)))
+}
+
 /// What a key is stored and looked up by: SHA-256 of its text.
 #[must_use]
 pub fn hash_key(text: &str) -> [u8; 32] {
@@ -112,6 +119,10 @@ mod tests {
         // Python: base64.urlsafe_b64encode(bytes(range(32)))
         let text = generate_key(counting.try_into().unwrap());
         assert_eq!(text, "weir_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+        assert!(is_made(&text) && is_made(&generate_key([0xFF; 32])));
+        for other in ["weir_bot", &text[5..], &format!("{text}A"), &text.replace('Q', "+"), ""] {
+            assert!(!is_made(other), "{other}");
+        }
     }
 
     #[test]

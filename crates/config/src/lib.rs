@@ -31,7 +31,7 @@ pub use capture::{Capture, CapturePart};
 pub use environment::{Environment, ProcessEnvironment, WithoutSecrets};
 pub use fault::{Fault, Place, Report};
 pub use guards::GuardsPart;
-pub use key::{Key, generate_key, hash_key, hex, may_use};
+pub use key::{Key, generate_key, hash_key, hex, is_made, may_use};
 pub use load::{from_environment, load};
 pub use log::{At, Log, shown, shown_within};
 pub use made::{KeyFault, KeySettings};

@@ -61,7 +61,10 @@ pub(crate) fn ready(shared: &Shared) -> Response<ReplyBody> {
         "in_flight": shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         "config_refused": refused,
         "telemetry": shared.telemetry.health(&shared.live.load().config),
-        "ledger": { "queued": behind.queued, "spilled": behind.spilled, "error": behind.error },
+        "ledger": {
+            "queued": behind.queued, "spilled": behind.spilled, "error": behind.error,
+            "keys_read": !shared.live.load().made.unread(),
+        },
     });
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     json(status, format!("{body}\n"))

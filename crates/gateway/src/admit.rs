@@ -9,6 +9,7 @@ use weir_config::Key;
 use weir_engine::{KeyFull, Priority};
 
 use crate::headers::{self, X_API_KEY};
+use crate::keys;
 use crate::reply::{Cause, Refusal};
 use crate::state::Live;
 
@@ -38,7 +39,7 @@ impl Caller {
 
 /// Finds out who calls.
 pub(crate) fn caller(live: &Live, headers: &HeaderMap, uri: &Uri, peer: SocketAddr) -> Result<Caller, Refusal> {
-    if !live.asks_for_keys() {
+    if !live.asks_for_keys() && !presented(headers).is_some_and(|key| may_be_unread(live, key)) {
         return match keyless_fault(headers, uri, peer) {
             None => Ok(Caller { key: None, tenant: Arc::from("default") }),
             Some(why) => Err(Refusal::weir(
@@ -48,26 +49,39 @@ pub(crate) fn caller(live: &Live, headers: &HeaderMap, uri: &Uri, peer: SocketAd
         };
     }
     let Some(presented) = presented(headers) else {
+        if live.keys.is_empty() && live.made.unknown() {
+            return Err(keys::unread("it is not known here whether keys are asked for"));
+        }
         let message = "no key: send one as `Authorization: Bearer KEY` or `x-api-key: KEY`";
         return Err(Refusal::weir(Cause::InvalidApiKey, message));
     };
     let hash = weir_config::hash_key(presented);
     let key = match live.keys.get(&hash) {
         Some(key) => Arc::clone(key),
-        None => made(live, &hash)?,
+        None => made(live, presented, &hash)?,
     };
     let tenant = Arc::clone(&key.tenant);
     Ok(Caller { key: Some(key), tenant })
 }
 
-/// The key made at run time that has this hash.
-fn made(live: &Live, hash: &[u8; 32]) -> Result<Arc<Key>, Refusal> {
+/// The key made at run time that is presented and has this hash.
+fn made(live: &Live, presented: &str, hash: &[u8; 32]) -> Result<Arc<Key>, Refusal> {
     let refused = |message: String| Refusal::weir(Cause::InvalidApiKey, message);
     match live.made.find(hash, &live.config) {
         Some(Ok(key)) => Ok(key),
         Some(Err(why)) => Err(refused(format!("{why}: ask the owner of this gateway"))),
+        None if may_be_unread(live, presented) => {
+            Err(keys::unread("keys made at run time are not read yet, and this may be one of them"))
+        }
         None => Err(refused("this key is not known here: use one that the owner of this gateway gave you".to_owned())),
     }
+}
+
+/// Whether a key that is not known here may be one that the ledger has, which was not reached yet.
+fn may_be_unread(live: &Live, presented: &str) -> bool {
+    // Where keys may not be asked for at all, programs send any text in their place.
+    let any = live.keys.is_empty() && live.made.unknown();
+    live.made.unread() && (any || weir_config::is_made(presented))
 }
 
 /// Whether the caller may use the name it asks for.

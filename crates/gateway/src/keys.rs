@@ -3,6 +3,8 @@
 //! The ledger keeps them, hashed; here they are looked up by their hash, without a lock. A change is on disk before it is in
 //! force, except that a revoked key is shut out first.
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 use weir_config::{Config, Key, KeyFault, KeySettings};
 use weir_engine::Priority;
-use weir_ledger::{AuditEntry, Event, Fact, FormerSecret, KeyRecord, Stage};
+use weir_ledger::{AuditEntry, Event, Fact, FormerSecret, KeyRecord, KnownKeys, Stage};
 use weir_units::WallTime;
 
 use crate::admin::Person;
@@ -20,6 +22,9 @@ use crate::audit::did;
 use crate::clock::wall;
 use crate::reply::{Cause, Refusal};
 use crate::state::Shared;
+
+use reading::Reading;
+pub(crate) use reading::{read, unread};
 
 /// Keys that are remembered, those that have ended among them.
 const MOST: usize = 10_000;
@@ -36,8 +41,9 @@ pub(crate) struct Keys {
 /// What requests are let in by.
 #[derive(Default)]
 struct Known {
-    /// A key was made once, so keys are asked for.
+    /// A key was made once, or may have been, so keys are asked for.
     any: bool,
+    reading: Reading,
     by_hash: HashMap<[u8; 32], Secret>,
 }
 
@@ -57,18 +63,24 @@ struct Records {
     changing: BTreeSet<Arc<str>>,
     /// Names that were shut out at this time, and the ledger could not be told so.
     unsaved: BTreeMap<Arc<str>, WallTime>,
+    reading: Reading,
 }
 
 impl Keys {
-    /// The keys of these records.
-    pub(crate) fn of(records: Vec<KeyRecord>) -> Self {
+    /// The keys that are known at the start.
+    pub(crate) fn of(known: KnownKeys) -> Self {
+        let (keys, reading) = match known {
+            KnownKeys::Read(keys) => (keys, Reading::Done),
+            KnownKeys::Remembered(Some(keys)) => (keys, Reading::Remembered),
+            KnownKeys::Remembered(None) => (Vec::new(), Reading::Unknown),
+        };
+        let by_name = keys.into_iter().map(|record| (Arc::clone(&record.name), record)).collect();
         let keys = Self::default();
-        let by_name = records.into_iter().map(|record| (Arc::clone(&record.name), record)).collect();
-        keys.change(|records| records.by_name = by_name);
+        keys.change(|records| (records.by_name, records.reading) = (by_name, reading));
         keys
     }
 
-    /// Whether a key was ever made.
+    /// Whether a key was ever made, or may have been.
     pub(crate) fn any(&self) -> bool {
         self.known.load().any
     }
@@ -155,7 +167,8 @@ impl Records {
             }
             by_hash.insert(record.hash, Secret { key, until: record.expires_at, former: false });
         }
-        Known { any: !self.by_name.is_empty(), by_hash }
+        let any = !self.by_name.is_empty() || self.reading == Reading::Unknown;
+        Known { any, reading: self.reading, by_hash }
     }
 }
 
@@ -209,6 +222,9 @@ pub(crate) async fn make(
         KeyFault::Taken(why) => conflict(why),
         KeyFault::Wrong(setting, why) => Refusal::weir(Cause::Malformed, why).param(setting),
     })?;
+    if live.made.unread() {
+        return Err(unread("it is not known here which keys there are, and none can be made"));
+    }
     let changing = live.made.begin(name)?;
     let now = wall();
     match changing.record() {
@@ -245,6 +261,9 @@ pub(crate) async fn make(
 /// Gives a key a new secret. The one before works on for `grace`, and so do earlier ones, but none for longer than that.
 pub(crate) async fn rotate(shared: &Shared, name: &str, grace: Duration, person: &Person) -> Result<Shown, Refusal> {
     let live = shared.live.load_full();
+    if live.made.unread() {
+        return Err(unread("it is not known here how this key stands, and it cannot be rotated"));
+    }
     let (changing, mut record) = existing(&live.made, &live.config, name)?;
     let now = wall();
     match state(&record, now) {
@@ -307,6 +326,7 @@ fn existing(made: &Arc<Keys>, config: &Config, name: &str) -> Result<(Changing, 
     }
     match record {
         Some(record) => Ok((changing, record)),
+        None if made.unread() => Err(unread("it is not known here whether there is such a key")),
         None => Err(Refusal::weir(Cause::NotFound, format!("there is no key `{said}`: `weir keys` lists them"))),
     }
 }

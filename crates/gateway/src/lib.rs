@@ -140,6 +140,7 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     accepting: Vec<JoinHandle<()>>,
     pump: JoinHandle<()>,
+    reading_keys: JoinHandle<()>,
     recording: JoinHandle<()>,
     watching_alerts: JoinHandle<()>,
     watching_capacity: JoinHandle<()>,
@@ -182,7 +183,7 @@ impl Gateway {
             commit_every: COMMIT_EVERY,
         };
         let (ledger, writer) = weir_ledger::open(options).await.map_err(StartError::Ledger)?;
-        let made = Keys::of(ledger.keys().await.map_err(StartError::Keys)?);
+        let made = Keys::of(ledger.known_keys().await.map_err(StartError::Keys)?);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (spending, to_record) = Spending::new(&config);
         spending.open_record(&config).map_err(StartError::Budgets)?;
@@ -209,6 +210,7 @@ impl Gateway {
             let accepted = listen::accept(Arc::clone(&shared), listener, door, Arc::clone(&places), watching.clone());
             accepting.push(tokio::spawn(accepted));
         }
+        let reading_keys = tokio::spawn(keys::read(Arc::clone(&shared)));
         tokio::spawn(shared.capture.run(shared.ledger.clone()));
         let pump = tokio::spawn(queue::pump(Arc::clone(&shared)));
         let exporting = Exporting::start(&shared);
@@ -219,6 +221,7 @@ impl Gateway {
             phase,
             accepting,
             pump,
+            reading_keys,
             recording,
             watching_alerts,
             watching_capacity,
@@ -295,6 +298,7 @@ impl Gateway {
         }
         self.phase.send_replace(Phase::Gone);
         self.pump.abort();
+        self.reading_keys.abort();
         self.watching_alerts.abort();
         self.watching_capacity.abort();
         self.watching_readiness.iter().for_each(JoinHandle::abort);

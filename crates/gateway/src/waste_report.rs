@@ -1,14 +1,15 @@
-//! What a ledger has of waste, put together for its report: sums from roll-ups, and runs from the requests themselves.
+//! What a ledger has of waste, put together for its report: sums from roll-ups, and runs from the requests themselves where
+//! roll-ups do not have them.
 
 use weir_capacity::waste::{By, Kind, Lost, WasteFigures};
-use weir_ledger::{Filter, Reader, Series, SeriesBy, SeriesQuery, StoreError, Tally, WASTE};
+use weir_ledger::{Filter, Reader, Series, SeriesBy, SeriesQuery, StoreError, Tally, WASTE, Wasted};
 use weir_units::WallTime;
 
 /// Names that are told apart.
 const NAMES: usize = 5_000;
 
-/// Reads what of `since..until` was wasted. Runs are read of request by request: `go_on` is told after each how many that were,
-/// and says whether to read on; what was not read is said to be unknown.
+/// Reads what of `since..until` was wasted. Runs that roll-ups do not have are read of request by request: `go_on` is told after each
+/// how many that were, and says whether to read on; what was not read is said to be unknown.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -31,6 +32,14 @@ pub async fn waste_figures(
             figures.occurred_in(kind, reader.count(&filter, u64::MAX).await?.found);
         }
     }
+    if let Some((runs, _, rest)) = reader.wasted_by_run(since, until, NAMES).await? {
+        for (run, wasted) in &runs {
+            each(wasted, |kind, lost| figures.lost_by(By::Run, run.as_deref(), kind, lost));
+        }
+        each(&rest, |kind, lost| figures.lost_by(By::Run, Some(weir_capacity::waste::OTHER), kind, lost));
+        return Ok(figures);
+    }
+    // An earlier version counted a part of that time, and knew no runs.
     let (mut read, mut whole) = (0, true);
     let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
     reader
@@ -65,23 +74,23 @@ fn add_all(figures: &mut WasteFigures, total: &Tally) {
     figures.attempts = total.calls.attempts;
     figures.tokens = total.calls.input.saturating_add(total.calls.output);
     figures.cost = total.cost;
-    each(total, |kind, lost| figures.lost_of_all(kind, lost));
+    each(&total.wasted, |kind, lost| figures.lost_of_all(kind, lost));
 }
 
 fn add(figures: &mut WasteFigures, by: By, series: &Series) {
     for row in &series.rows {
-        each(&row.total, |kind, lost| figures.lost_by(by, row.name.as_deref(), kind, lost));
+        each(&row.total.wasted, |kind, lost| figures.lost_by(by, row.name.as_deref(), kind, lost));
     }
-    each(&series.rest.1.total, |kind, lost| {
+    each(&series.rest.1.total.wasted, |kind, lost| {
         figures.lost_by(by, Some(weir_capacity::waste::OTHER), kind, lost);
     });
 }
 
-fn each(tally: &Tally, mut add: impl FnMut(Kind, &Lost)) {
+fn each(all: &[Wasted], mut add: impl FnMut(Kind, &Lost)) {
     for kind in Kind::ALL {
-        let wasted = &tally.wasted[place(kind)];
+        let wasted = &all[place(kind)];
         if wasted.times > 0 {
-            let weir_ledger::Wasted { times, tokens, cost, unpriced } = *wasted;
+            let Wasted { times, tokens, cost, unpriced } = *wasted;
             add(kind, &Lost { times, requests: None, tokens, cost, unpriced });
         }
     }

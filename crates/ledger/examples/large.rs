@@ -97,11 +97,23 @@ async fn ask(reader: &Reader, now: WallTime) -> u32 {
         let series = reader.series(&SeriesQuery { filter, edges, by, top: 10 }).await.unwrap();
         told(&format!("series {what}"), began.elapsed(), series.all.total.requests.requests);
     }
-    for (what, by) in [("key and model", vec![SpendBy::Key, SpendBy::Model]), ("day", vec![SpendBy::Day])] {
-        let query = SpendQuery { by, since: WallTime(now.0 - 7 * DAY), until: now, tenant: None, top: 20 };
+    for (what, days, by, tenant) in [
+        ("7 days by key and model", 7, vec![SpendBy::Key, SpendBy::Model], None),
+        ("7 days by day", 7, vec![SpendBy::Day], None),
+        ("7 days by run", 7, vec![SpendBy::Run], None),
+        ("34 days by run", 34, vec![SpendBy::Run], None),
+        ("34 days by run and key, of a tenant", 34, vec![SpendBy::Run, SpendBy::Key], own("tenant-2")),
+    ] {
+        let query = SpendQuery { by, since: WallTime(now.0 - days * DAY), until: now, tenant, top: 20 };
         let began = Instant::now();
         let spend = reader.spend(&query, None).await.unwrap();
-        told(&format!("spend  7 days by {what}"), began.elapsed(), spend.total.requests);
+        told(&format!("spend  {what}"), began.elapsed(), spend.total.requests);
+    }
+    for days in [7, 34] {
+        let began = Instant::now();
+        let wasted = reader.wasted_by_run(WallTime(now.0 - days * DAY), now, 5_000).await.unwrap();
+        let runs = wasted.map_or(0, |(runs, more, _)| runs.len() as u64 + more);
+        told(&format!("waste  {days} days by run"), began.elapsed(), runs);
     }
     slow
 }

@@ -41,6 +41,15 @@ pub struct FormerSecret {
     pub until: WallTime,
 }
 
+/// What is known of all keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownKeys {
+    /// As the database has them.
+    Read(Vec<KeyRecord>),
+    /// The database is away, and they are as this machine knew them last; none where it never did.
+    Remembered(Option<Vec<KeyRecord>>),
+}
+
 /// A former secret in the column `grace`.
 #[derive(Serialize, Deserialize)]
 struct Grace {
@@ -109,8 +118,8 @@ impl KeysCopy {
     }
 
     /// None, if nothing was ever copied.
-    pub(crate) fn read(&self) -> Vec<KeyRecord> {
-        fs::read(&self.0).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    pub(crate) fn read(&self) -> Option<Vec<KeyRecord>> {
+        fs::read(&self.0).ok().and_then(|text| serde_json::from_slice(&text).ok())
     }
 }
 

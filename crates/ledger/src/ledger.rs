@@ -20,7 +20,7 @@ use crate::entry::{Entry, Intent};
 use crate::fact::Event;
 use crate::figures::{Figures, Uptime};
 use crate::filter::Filter;
-use crate::keys::{KeyRecord, KeysCopy};
+use crate::keys::{KeyRecord, KeysCopy, KnownKeys};
 use crate::lock::Lock;
 use crate::place::Postgres;
 use crate::query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
@@ -242,22 +242,32 @@ impl Ledger {
         Ok(())
     }
 
-    /// All keys made at run time, by name. Those of a database that is another machine's are copied to a file of this one, which
-    /// tells them while the database is away.
+    /// All keys made at run time, by name, as the database has them. Those of a database that is another machine's are copied to a
+    /// file of this one.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        match (self.inner.reader.keys().await, &self.inner.copy) {
-            (Ok(keys), Some(copy)) => {
-                copy.write(&keys);
-                Ok(keys)
-            }
+        let keys = self.inner.reader.keys().await?;
+        if let Some(copy) = &self.inner.copy {
+            copy.write(&keys);
+        }
+        Ok(keys)
+    }
+
+    /// The same while a database of another machine's is away: as this one knew them last.
+    ///
+    /// # Errors
+    /// When the database is a file, and cannot be read.
+    pub async fn known_keys(&self) -> Result<KnownKeys, StoreError> {
+        match (self.keys().await, &self.inner.copy) {
             (Err(error), Some(copy)) => {
-                tracing::error!(%error, "keys made at run time are those that were known here when the ledger's database was last there");
-                Ok(copy.read())
+                let keys = copy.read();
+                let known = keys.as_ref().map_or(0, Vec::len);
+                tracing::error!(%error, known, "keys made at run time cannot be read: until they are, those count that this machine knew last");
+                Ok(KnownKeys::Remembered(keys))
             }
-            (keys, None) => keys,
+            (keys, _) => keys.map(KnownKeys::Read),
         }
     }
 

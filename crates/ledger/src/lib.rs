@@ -28,6 +28,7 @@ mod restore;
 mod rolling;
 mod rollup;
 mod row;
+mod runs;
 mod secret;
 mod seen;
 mod series;
@@ -51,12 +52,13 @@ pub use fact::{AlertTold, Event, Fact, RunEvidence, Stage};
 pub use figures::{CallFigures, Figures, Measured, RouteCalls, UPTIME_DAYS, Uptime, UserFigures};
 pub use filter::{Filter, StatusFilter};
 pub use import::{Imported, Importer};
-pub use keys::{FormerSecret, KeyRecord};
+pub use keys::{FormerSecret, KeyRecord, KnownKeys};
 pub use ledger::{Behind, Ledger, Options};
 pub use open::{OpenError, WriterTask, append_audit, open};
 pub use place::Postgres;
 pub use query::{Count, FactQuery, FactRecord, Payer, Query, Reader, StoreError};
 pub use rollup::OTHER;
+pub use runs::WastedRuns;
 pub use secret::installation_secret;
 pub use series::{
     Calls, Histogram, MOST_BUCKETS, Requests, Series, SeriesBy, SeriesQuery, SeriesRow, Step, Tally, WASTE, Wasted,

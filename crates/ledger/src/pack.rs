@@ -37,6 +37,13 @@ impl<'a> Unpack<'a> {
         }
     }
 
+    /// Goes on behind a number.
+    pub(crate) fn pass(&mut self) -> Option<()> {
+        let last = self.0.iter().position(|byte| byte & 0x80 == 0)?;
+        self.0 = self.0.get(last + 1..)?;
+        Some(())
+    }
+
     /// A number of things that follow, each of one byte at least.
     pub(crate) fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.number()?).ok()?;

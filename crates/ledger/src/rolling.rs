@@ -15,6 +15,7 @@ use crate::figures::{self, FigureCells};
 use crate::index::{Postings, minute};
 use crate::rollup::{Cells, Counting, Grain, Margins, Part, TagCells, Written, add_to, write_many};
 use crate::row::Row;
+use crate::runs::{self, RunCells};
 use crate::seen::Seen;
 
 /// How often what was committed is added.
@@ -141,6 +142,7 @@ pub(crate) struct Built {
     tags: TagCells,
     demand: MinuteCells,
     figures: FigureCells,
+    runs: RunCells,
 }
 
 /// The same, as it is added to what was counted before.
@@ -151,6 +153,7 @@ pub(crate) struct Counted {
     tags: TagCells,
     demand: MinuteCells,
     figures: FigureCells,
+    runs: RunCells,
 }
 
 impl Built {
@@ -160,14 +163,15 @@ impl Built {
         self.tags.add(seen);
         self.demand.add(seen);
         self.figures.add(seen);
+        self.runs.add(seen);
     }
 
     pub(crate) fn done(mut self) -> Counted {
         self.postings.sort();
-        let Self { postings, cells, tags, demand, figures } = self;
+        let Self { postings, cells, tags, demand, figures, runs } = self;
         let mut margins = Margins::default();
         cells.list().iter().for_each(|(key, cell)| margins.add_cell(key, cell));
-        Counted { postings, cells: cells.done(), margins, tags, demand, figures }
+        Counted { postings, cells: cells.done(), margins, tags, demand, figures, runs }
     }
 }
 
@@ -185,6 +189,7 @@ pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Re
     let mut tags: [BTreeMap<i64, TagCells>; 3] = Default::default();
     let mut margins: [BTreeMap<i64, Margins>; 3] = Default::default();
     let (mut demands, mut all_figures, mut all_postings) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut all_runs = BTreeMap::new();
     for (minute, of_it) in counted {
         for (place, grain) in Grain::ALL.into_iter().enumerate() {
             let start = grain.begin(minute * Grain::Minute.length());
@@ -197,6 +202,7 @@ pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Re
         all_postings.push((minute, of_it.postings));
         demands.insert(minute, of_it.demand);
         all_figures.insert(minute, of_it.figures);
+        all_runs.insert(minute, of_it.runs);
     }
     add_spans(on, all_postings).await?;
     let mut written = Vec::new();
@@ -209,6 +215,7 @@ pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Re
     }
     demand::add(on, demands, &mut written).await?;
     figures::add(on, &all_figures, &mut written).await?;
+    runs::add(on, all_runs, &mut written).await?;
     write_many(on, written).await
 }
 
@@ -264,7 +271,7 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     let window = window_of(on, stale).await?;
     let (start, until) = window.map_or((stale, stale + 1), |window| (window.start, window.until));
     drop_spans(on, start).await?;
-    type Parts = (Counting, TagCells, MinuteCells, FigureCells);
+    type Parts = (Counting, TagCells, MinuteCells, FigureCells, RunCells);
     let mut minutes: BTreeMap<i64, Parts> = (start..until).map(|minute| (minute, Default::default())).collect();
     let (mut span, mut from) = (Postings::default(), first_id(start));
     loop {
@@ -278,6 +285,7 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
             sums.1.add(&seen);
             sums.2.add(&seen);
             sums.3.add(&seen);
+            sums.4.add(&seen);
             span.push(&seen);
         }
         // The next begins after the last.
@@ -290,13 +298,15 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
         }
     }
     clean(on, start, until).await?;
+    let unknown_runs = runs::unknown_hours(on, start..until).await?;
     let mut longer = BTreeSet::new();
-    let (mut demands, mut all_figures) = (BTreeMap::new(), BTreeMap::new());
-    for (minute, (cells, tags, demand, figures)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
+    let (mut demands, mut all_figures, mut all_runs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    for (minute, (cells, tags, demand, figures, runs)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
         let at = minute * Grain::Minute.length();
         write_rollup(on, Grain::Minute, at, &cells.done(), &tags).await?;
         demands.insert(minute, demand);
         all_figures.insert(minute, figures);
+        all_runs.insert(minute, runs);
         longer.insert((Grain::Hour, Grain::Hour.begin(at)));
         longer.insert((Grain::Day, Grain::Day.begin(at)));
     }
@@ -318,6 +328,7 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     }
     let mut written: Vec<Written> = Vec::new();
     demand::count_anew(on, demands, &mut written).await?;
+    runs::count_anew(on, &all_runs, &unknown_runs, &mut written).await?;
     write_many(on, written).await?;
     figures::count_anew(on, &all_figures).await?;
     Ok((start..until).collect())

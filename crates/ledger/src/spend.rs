@@ -1,7 +1,7 @@
 //! What was spent, added up by key, model, run and more: sums that are exact, of whatever the ledger still has.
 //!
-//! Roll-ups have the sums of all but runs (`spend_rolled.rs`). Those of runs are the database's, over columns; the few requests whose attempts went to several deployments are taken apart by their
-//! records (`spend_sql.rs` writes the statement). What is unknown is counted beside a sum and is never zero in it.
+//! Roll-ups have the sums of all but runs (`spend_rolled.rs`), and others have those of runs (`runs/`). What neither knows, such as the models of each run, is added up by the database, over columns;
+//! the few requests whose attempts went to several deployments are taken apart by their records (`spend_sql.rs` writes the statement). What is unknown is counted beside a sum and is never zero in it.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ use weir_units::{NanoUsd, WallTime};
 
 use crate::db::{Connection, DbRow, Pool};
 use crate::query::{Reader, StoreError};
+use crate::runs::Rolled;
+use crate::series::Tally;
 use crate::spend_sql::{SUMS, statement};
 
 /// What can be told apart.
@@ -178,6 +180,11 @@ impl Reader {
             let spend = self.spend_rolled(query, deadline).await?;
             return spend.ok_or(SpendError::TooLong(patience.unwrap_or_default()));
         }
+        match self.spend_of_runs(query, patience.map(|patience| Instant::now() + patience)).await? {
+            Rolled::Told(spend) => return Ok(spend),
+            Rolled::TooLate => return Err(SpendError::TooLong(patience.unwrap_or_default())),
+            Rolled::Unknown => {}
+        }
         let sql = statement(self.pool.dialect(), query);
         let rows = match &self.pool {
             Pool::Sqlite(pool) => {
@@ -294,7 +301,34 @@ impl Sums {
         })
     }
 
-    fn take_out(&mut self, part: &Self) {
+    /// Adds the sums of calls.
+    pub(crate) fn add_calls(&mut self, calls: &Tally) {
+        self.attempts += calls.calls.attempts;
+        self.cost += calls.cost;
+        self.estimated += calls.estimated;
+        self.input += calls.calls.input;
+        self.cached_input += calls.calls.cached_input;
+        self.output += calls.calls.output;
+        self.reasoning += calls.calls.reasoning;
+        self.unreported += calls.calls.unreported;
+    }
+
+    /// Adds other sums.
+    pub(crate) fn merge(&mut self, part: &Self) {
+        self.requests += part.requests;
+        self.attempts += part.attempts;
+        self.cost += part.cost;
+        self.estimated += part.estimated;
+        self.unknown += part.unknown;
+        self.input += part.input;
+        self.cached_input += part.cached_input;
+        self.output += part.output;
+        self.reasoning += part.reasoning;
+        self.unreported += part.unreported;
+    }
+
+    /// Takes out the sums of a part.
+    pub(crate) fn take_out(&mut self, part: &Self) {
         self.cost = self.cost.saturating_sub(part.cost);
         self.estimated = self.estimated.saturating_sub(part.estimated);
         for (sum, part) in [

@@ -11,7 +11,6 @@ use crate::filter::{Filter, model, provider, within};
 use crate::query::{Reader, StoreError};
 use crate::rollup::{Cell, CellKey, Counting, Grain, Margin, Rolled, Sink, TagCells};
 use crate::seen::Seen;
-use crate::series::Tally;
 use crate::spend::{Spend, SpendBy, SpendQuery, SpendRow, Sums};
 
 type Names = Vec<Option<String>>;
@@ -47,7 +46,7 @@ fn names_matter(query: &SpendQuery) -> bool {
 }
 
 /// The time that is asked for, as far as there is anything; cut at each day, if days are told apart.
-async fn edges(snapshot: &mut Snapshot, query: &SpendQuery) -> Result<Vec<WallTime>, sqlx::Error> {
+pub(crate) async fn edges(snapshot: &mut Snapshot, query: &SpendQuery) -> Result<Vec<WallTime>, sqlx::Error> {
     let day = Grain::Day.length();
     let (mut first, mut last) = (i64::MAX, i64::MIN);
     let mut sql = snapshot.statement("SELECT min(start), max(start) FROM rollups WHERE grain = ");
@@ -111,8 +110,8 @@ impl Adding<'_> {
     fn add(&mut self, bucket: usize, key: &CellKey, cell: &Cell) {
         let requests = &cell.requests.requests;
         let mut all = Sums { requests: requests.requests, unknown: requests.unpriced, ..Sums::default() };
-        cell.calls.iter().for_each(|calls| add_calls(&mut all, calls));
-        merge(&mut self.total, &all);
+        cell.calls.iter().for_each(|calls| all.add_calls(calls));
+        self.total.merge(&all);
         if self.query.by.is_empty() {
             return;
         }
@@ -130,8 +129,8 @@ impl Adding<'_> {
             let unpriced = places.is_empty() || places.iter().any(|place| key.unpriced >> place.min(&31) & 1 == 1);
             let unknown = if unpriced { requests.unpriced } else { 0 };
             let mut sums = Sums { requests: requests.requests, unknown, ..Sums::default() };
-            places.iter().for_each(|place| add_calls(&mut sums, &cell.calls[*place]));
-            merge(self.groups.entry(names).or_default(), &sums);
+            places.iter().for_each(|place| sums.add_calls(&cell.calls[*place]));
+            self.groups.entry(names).or_default().merge(&sums);
         }
     }
 
@@ -146,7 +145,7 @@ impl Adding<'_> {
             SpendBy::Provider => deployment.map(|name| provider(name).to_owned()),
             SpendBy::Model => deployment.map(|name| model(name).to_owned()),
             SpendBy::Day => self.edges.get(bucket).map(|edge| edge.to_string().chars().take(10).collect()),
-            // Roll-ups do not know runs.
+            // These roll-ups do not know runs.
             SpendBy::Run => None,
         }
     }
@@ -161,34 +160,10 @@ impl Adding<'_> {
         });
         let others = rows.split_off((self.query.top as usize).min(rows.len()));
         let mut rest = Sums::default();
-        others.iter().for_each(|row| merge(&mut rest, &row.sums));
+        others.iter().for_each(|row| rest.merge(&row.sums));
         if let Some(day) = self.query.by.iter().position(|by| *by == SpendBy::Day) {
             rows.sort_by(|a, b| a.names[day].cmp(&b.names[day]));
         }
         Spend { rest: (count - rows.len() as u64, rest), rows, total: self.total }
     }
-}
-
-fn add_calls(sums: &mut Sums, calls: &Tally) {
-    sums.attempts += calls.calls.attempts;
-    sums.cost += calls.cost;
-    sums.estimated += calls.estimated;
-    sums.input += calls.calls.input;
-    sums.cached_input += calls.calls.cached_input;
-    sums.output += calls.calls.output;
-    sums.reasoning += calls.calls.reasoning;
-    sums.unreported += calls.calls.unreported;
-}
-
-fn merge(sums: &mut Sums, part: &Sums) {
-    sums.requests += part.requests;
-    sums.attempts += part.attempts;
-    sums.cost += part.cost;
-    sums.estimated += part.estimated;
-    sums.unknown += part.unknown;
-    sums.input += part.input;
-    sums.cached_input += part.cached_input;
-    sums.output += part.output;
-    sums.reasoning += part.reasoning;
-    sums.unreported += part.unreported;
 }

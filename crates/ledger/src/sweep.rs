@@ -9,7 +9,7 @@ use crate::query::key;
 use crate::rolling::delete_span;
 use crate::rollup::Grain;
 use crate::store::Store;
-use crate::{demand, figures};
+use crate::{demand, figures, runs};
 
 /// Rows that one step of the retention deletes, so that no group waits long behind it.
 const SWEEP: i64 = 500;
@@ -60,7 +60,14 @@ impl Store {
         // An hour that is counted anew is counted from its minutes, so these stay for a while after their requests.
         let minutes = before.0.saturating_sub(2 * Grain::Day.length());
         let held = held(on, before.0).await?;
-        for number in [Grain::Minute.number(), Grain::Minute.of_tags(), demand::MINUTES, figures::MINUTES] {
+        for number in [
+            Grain::Minute.number(),
+            Grain::Minute.of_tags(),
+            demand::MINUTES,
+            figures::MINUTES,
+            runs::MINUTES,
+            runs::HOURS,
+        ] {
             for (from, to) in gaps(&held, minutes) {
                 drop_rollups(on, number, from, to).await?;
             }

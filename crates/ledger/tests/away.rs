@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{entry, intent};
 use home::Home;
 use sqlx::{Connection, Executor};
-use weir_ledger::{Behind, KeyRecord, Ledger, OpenError, Options, Query, open};
+use weir_ledger::{Behind, KeyRecord, KnownKeys, Ledger, OpenError, Options, Query, open};
 use weir_units::WallTime;
 
 /// The numbers of the requests on record, oldest first.
@@ -95,7 +95,8 @@ async fn a_start_while_postgres_is_away_serves_and_catches_up_and_knows_its_keys
     shut(&home, true).await;
     let (ledger, _task) = open(home.options()).await.unwrap();
     assert!(ledger.behind().error.is_some());
-    assert_eq!(ledger.keys().await.unwrap(), [key]);
+    assert!(ledger.keys().await.is_err());
+    assert_eq!(ledger.known_keys().await.unwrap(), KnownKeys::Remembered(Some(vec![key.clone()])));
     ledger.settle(entry(2));
     ledger.flush().await;
     assert!(ledger.request(intent(2).id).await.is_err());
@@ -105,6 +106,19 @@ async fn a_start_while_postgres_is_away_serves_and_catches_up_and_knows_its_keys
     assert_eq!(on_record(&ledger).await, [1, 2, 3]);
     let record = ledger.request(intent(1).id).await.unwrap().unwrap();
     assert!(record.contains(r#""outcome":"lost""#), "{record}");
+    assert_eq!(ledger.known_keys().await.unwrap(), KnownKeys::Read(vec![key]));
+}
+
+#[tokio::test]
+async fn of_a_database_that_was_never_reached_no_keys_are_known() {
+    let home = Home::postgres().await;
+    shut(&home, true).await;
+    let (ledger, _task) = open(home.options()).await.unwrap();
+    assert_eq!(ledger.known_keys().await.unwrap(), KnownKeys::Remembered(None));
+    shut(&home, false).await;
+    ledger.settle(entry(1));
+    ledger.flush().await;
+    assert_eq!(ledger.known_keys().await.unwrap(), KnownKeys::Read(Vec::new()));
 }
 
 #[tokio::test]

@@ -166,6 +166,8 @@ async fn check(home: &Home, ledger: &weir_ledger::Ledger, entries: &[Entry]) {
         vec![],
         vec![SpendBy::Key, SpendBy::Model, SpendBy::Run],
         vec![SpendBy::Provider, SpendBy::Day],
+        vec![SpendBy::Run, SpendBy::Day],
+        vec![SpendBy::Route, SpendBy::Run, SpendBy::Tenant, SpendBy::Key],
         vec![SpendBy::Tenant, SpendBy::Outcome],
         SpendBy::ALL.to_vec(),
     ]);

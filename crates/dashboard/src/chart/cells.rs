@@ -34,16 +34,23 @@ pub fn days(days: &[Day], says: &str) -> Markup {
                         title { (day.label) ": " (said(day)) }
                         rect x=(x) y="12" width=(percent(wide * 0.78)) height="4" rx="1" fill="var(--line)" {}
                     }
+                } @else if number < old {
+                    // Its requests are as good as gone, and the page is to stay small.
+                    g class=[class] { (cell(day, &x, wide)) }
                 } @else {
-                    a href=(day.href) class=[class] aria-label={ (day.label) ": " (said(day)) } {
-                        title { (day.label) ": " (said(day)) }
-                        rect x=(x) width=(percent(wide * 0.78)) height="28" rx="1" fill=(paint(day)) {}
-                        @if let Some(notch) = notch(day) { rect x=(x) width=(percent(wide * 0.78)) height=(notch) fill="var(--surface)" {} }
-                    }
+                    a href=(day.href) aria-label={ (day.label) ": " (said(day)) } { (cell(day, &x, wide)) }
                 }
             }
         }
     } }
+}
+
+fn cell(day: &Day, x: &str, wide: f64) -> Markup {
+    html! {
+        title { (day.label) ": " (said(day)) }
+        rect x=(x) width=(percent(wide * 0.78)) height="28" rx="1" fill=(paint(day)) {}
+        @if let Some(notch) = notch(day) { rect x=(x) width=(percent(wide * 0.78)) height=(notch) fill="var(--surface)" {} }
+    }
 }
 
 fn said(day: &Day) -> String {
@@ -114,5 +121,13 @@ mod tests {
         {
             assert!(drawn.contains(part), "{part}: {drawn}");
         }
+    }
+
+    #[test]
+    fn the_last_thirty_days_lead_to_their_requests_and_older_ones_nowhere() {
+        let all = vec![day(1_000, 998); 90];
+        let drawn = days(&all, "ninety days").into_string();
+        assert_eq!((drawn.matches("<a ").count(), drawn.matches("<title>").count()), (30, 90));
+        assert_eq!(drawn.matches("class=\"old\"").count(), 60);
     }
 }

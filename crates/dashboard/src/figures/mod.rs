@@ -23,7 +23,11 @@ use weir_units::{NanoUsd, WallTime};
 
 /// Reads dollars as the API writes them: a decimal in text; none is unknown.
 fn nano(text: Option<&str>) -> Option<NanoUsd> {
-    text.and_then(|text| text.parse().ok())
+    let text = text?;
+    match text.strip_prefix('-') {
+        Some(rest) => rest.parse().ok().map(|amount: NanoUsd| NanoUsd(-amount.0)),
+        None => text.parse().ok(),
+    }
 }
 
 /// Reads a time as the API writes it: RFC 3339 in UTC.
@@ -32,4 +36,16 @@ fn wall(text: &str) -> Option<WallTime> {
     let day = WallTime::day_of(number(0..4)?, number(5..7)?, number(8..10)?);
     let seconds = day * 86_400 + number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
     Some(WallTime(seconds * 1_000_000 + number(20..23).unwrap_or(0) * 1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_that_is_overspent_has_less_than_nothing_left() {
+        assert_eq!(nano(Some("-292.9955225")), Some(NanoUsd(-292_995_522_500)));
+        assert_eq!(nano(Some("38.2723125")), Some(NanoUsd(38_272_312_500)));
+        assert_eq!((nano(None), nano(Some("--1")), nano(Some("all"))), (None, None, None));
+    }
 }

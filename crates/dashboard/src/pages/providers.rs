@@ -164,6 +164,20 @@ fn strip(context: &Context, figures: &ProvidersFigures, deployment: &str) -> Mar
     chart::strip(&blocks, &format!("The breaker opened {opened} times in this range"))
 }
 
+/// When a day begins, as an address has it.
+fn date(context: &Context, at: WallTime) -> String {
+    let exact = context.clock.exact(at);
+    match exact.split_once('T') {
+        Some((date, time)) if time.starts_with("00:00:00") => date.to_owned(),
+        _ => exact,
+    }
+}
+
+/// With more deployments than this, fewer days of each are drawn; and of so many, days are drawn at all.
+const MANY: usize = 4;
+const FEW_DAYS: usize = 30;
+const MOST_DRAWN: usize = 12;
+
 fn uptime(context: &Context, uptime: &Uptime) -> Markup {
     let spans = |spans: &[Measured]| {
         html! {
@@ -173,6 +187,9 @@ fn uptime(context: &Context, uptime: &Uptime) -> Markup {
         }
     };
     let edges = uptime.daily.edges();
+    // A page stays small however many deployments there are.
+    let most = if uptime.deployments.len() > MANY { FEW_DAYS } else { uptime.daily.users.len() };
+    let drawn: Vec<&str> = uptime.deployments.iter().take(MOST_DRAWN).map(|one| one.name.as_str()).collect();
     let days = |days: &[Measured], deployment: Option<&str>| -> Vec<Day> {
         let requests = Params::at(Page::Requests.path());
         let requests = deployment.map_or(requests.clone(), |deployment| requests.with("deployment", deployment));
@@ -180,9 +197,10 @@ fn uptime(context: &Context, uptime: &Uptime) -> Markup {
             label: context.clock.date(edge[0]),
             asked: day.asked,
             answered: day.answered,
-            href: requests.with("from", &context.clock.exact(edge[0])).with("to", &context.clock.exact(edge[1])).href(),
+            href: requests.with("from", &date(context, edge[0])).with("to", &date(context, edge[1])).href(),
         };
-        days.iter().zip(edges.windows(2)).map(day).collect()
+        let all: Vec<Day> = days.iter().zip(edges.windows(2)).map(day).collect();
+        all.into_iter().skip(days.len().saturating_sub(most)).collect()
     };
     card(
         "",
@@ -201,7 +219,7 @@ fn uptime(context: &Context, uptime: &Uptime) -> Markup {
                     @if own.len() > 1 { div class="gauge-row" { span { (name(&provider.name)) span class="soft" { ", all" } } (spans(&provider.spans)) } }
                     @for one in own { div {
                         div class="gauge-row" { span { (name(&one.name)) } (spans(&one.spans)) }
-                        @if let Some(daily) = uptime.daily.deployments.iter().find(|daily| daily.name == one.name) {
+                        @if let Some(daily) = uptime.daily.deployments.iter().find(|daily| daily.name == one.name && drawn.contains(&daily.name.as_str())) {
                             (chart::days(&days(&daily.spans, Some(&one.name)), &format!("Uptime of {} by day", plain(&one.name))))
                         }
                     } }

@@ -16,7 +16,7 @@ const FIRST: [u64; 7] = [7, 3, 6, 2, 5, 1, 4];
 pub fn readiness(context: &Context, readiness: &Readiness) -> Content {
     let mut content = Content::new(Page::Readiness, headline(readiness));
     content.every = Some(300);
-    let rows = html! { @for answer in &readiness.questions { (row(answer)) } };
+    let rows = html! { div class="cardlist" { @for answer in &readiness.questions { (row(answer)) } } };
     let when = readiness.at().map(|at| html! { span class="soft small" { "30 days to " (context.clock.time(at)) } });
     content = content.region("questions", card("wide", "The seven questions", when, &rows));
     let says = html! {

@@ -70,9 +70,9 @@ fn table(context: &Context, runs: &[&Run], next: Option<&str>) -> Markup {
                 th scope="col" class="n drop-2" { "Depth" } th scope="col" class="n" { "Tokens" } th scope="col" class="n" { "Cost" } th scope="col" class="n" { "Age" } th scope="col" { "Why" }
             } }
             tbody { @for run in runs { tr class="row" {
-                th scope="row" { a href=(href(run)) { (name(&run.run)) } }
+                th scope="row" class="strip-col" { a href=(href(run)) { (name(&run.run)) } }
                 td { (run_state(&run.state)) }
-                td class="drop-3" { (name(&run.tenant)) }
+                td class="strip-col drop-3" { (name(&run.tenant)) }
                 td class="n" data-l="requests" { (Figure::count(run.requests)) @if run.in_flight > 0 { span class="soft" { " +" (run.in_flight) " under way" } } }
                 td class="n drop-2" { (run.depth) }
                 td class="n" data-l="tokens" { (Figure::count(run.input_tokens + run.output_tokens)) }

@@ -92,7 +92,7 @@ fn kinds(context: &Context, report: &WasteReport) -> Markup {
             td class="n drop-2" data-l="unpriced" { (count(kind.lost.unpriced)) }
             td class="n" data-l="tokens" { (Figure::count(kind.lost.tokens)) @if kind.room { " held" } }
             td class="n" data-l="requests" { a href=(requests(context, kind.kind.name()).href()) { (Figure::count(kind.lost.requests.unwrap_or(kind.lost.times))) } }
-            td class="drop-2" { (leader(context, report.by, kind)) }
+            td class="strip-col drop-2" { (leader(context, report.by, kind)) }
             td class="n drop-3" data-l="effort" { (kind.effort.name()) }
             td class="n" data-l="a year" { (worth(kind.worth)) }
         } } }

@@ -116,7 +116,8 @@ impl Clock {
     pub fn read(&self, text: &str) -> Option<WallTime> {
         let number = |range: std::ops::Range<usize>| -> Option<i64> { text.get(range)?.parse().ok() };
         let (year, month, date) = (number(0..4)?, number(5..7)?, number(8..10)?);
-        let (hour, minute) = (number(11..13)?, number(14..16)?);
+        // A date alone is its midnight.
+        let (hour, minute) = if text.len() == 10 { (0, 0) } else { (number(11..13)?, number(14..16)?) };
         let seconds = if text.as_bytes().get(16) == Some(&b':') { number(17..19)? } else { 0 };
         let fits = (1970..=2200).contains(&year)
             && (1..=12).contains(&month)
@@ -242,9 +243,17 @@ mod tests {
         assert_eq!(utc.read_utc("2026-11-18T14:47:03.114Z"), Some(NOW));
         assert_eq!(utc.read("2026-11-18T14:47"), Some(WallTime(NOW.0 - 3_114_000)));
         assert_eq!(utc.read("2026-11-18T20:17:03+05:30").map(WallTime::millis), Some(NOW.millis() - 114));
-        for wrong in
-            ["", "now", "2026-13-01T00:00", "2026-11-18T14:47x", "2026-11-18T14:47+1:00", "２０２６-11-18T14:47"]
-        {
+        assert_eq!(clock(60).read("2026-11-18"), utc.read("2026-11-17T23:00"));
+        for wrong in [
+            "",
+            "now",
+            "2026-11-1",
+            "２026-11-8",
+            "2026-13-01T00:00",
+            "2026-11-18T14:47x",
+            "2026-11-18T14:47+1:00",
+            "２０２６-11-18T14:47",
+        ] {
             assert_eq!(utc.read(wrong), None, "{wrong}");
         }
     }

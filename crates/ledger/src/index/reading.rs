@@ -81,34 +81,59 @@ impl<'a> Reading<'a> {
         }
         let mut open = self.open().await?;
         let windows = self.windows().await?;
-        let (mut done, mut size, mut high) = (0, WINDOWS, self.high);
-        loop {
-            let now = &windows[done..windows.len().min(done + size)];
-            done += now.len();
-            size = (size * 2).min(MOST_WINDOWS);
-            let low = if done == windows.len() { self.low } else { now.last().map_or(self.low, |w| id_of(w.start)) };
-            let low = low.max(self.low);
-            let mut found: BTreeMap<Reverse<u128>, Option<(Seen, String)>> = BTreeMap::new();
-            for (_, ids) in self.matching(now, true).await? {
-                found.extend(ids.into_iter().map(|id| (Reverse(id), None)));
-            }
-            for (from, to) in self.dirty_ranges(low, high) {
-                self.look_through(from, to, false, &mut |seen, record| {
-                    found.insert(Reverse(seen.id.0), Some((seen, record)));
-                    true
-                })
-                .await?;
-            }
-            while open.last().is_some_and(|(seen, _)| seen.id.0 >= low)
-                && let Some((seen, record)) = open.pop()
+        let mut told = |seen: Seen, record: String| {
+            // Those that still run are in no span.
+            while open.last().is_some_and(|(running, _)| running.id > seen.id)
+                && let Some((running, record)) = open.pop()
             {
-                found.insert(Reverse(seen.id.0), Some((seen, record)));
+                if !each(running, record) {
+                    return false;
+                }
             }
-            if !self.tell(found, &mut each).await? || done == windows.len() {
-                return Ok(());
-            }
-            high = low;
+            each(seen, record)
+        };
+        let (low, mut high) = (self.low, self.high);
+        let mut more = true;
+        for (from, to) in self.dirty_ranges(low, high) {
+            more = more && self.indexed(&windows, to, high, &mut told).await?;
+            more = more && self.look_through(from, to, false, &mut told).await?;
+            high = from;
         }
+        if more && self.indexed(&windows, low, high, &mut told).await? {
+            while let Some((running, record)) = open.pop()
+                && each(running, record)
+            {}
+        }
+        Ok(())
+    }
+
+    /// Goes through those of a range of ids that spans find, the newest first. False if `each` had enough.
+    async fn indexed(
+        &mut self,
+        windows: &[Window],
+        low: u128,
+        high: u128,
+        each: &mut impl FnMut(Seen, String) -> bool,
+    ) -> Result<bool, sqlx::Error> {
+        if low >= high {
+            return Ok(true);
+        }
+        let from = windows.partition_point(|window| id_of(window.start) >= high);
+        let to = windows.partition_point(|window| id_of(window.until) > low);
+        let mut windows = windows.get(from..to).unwrap_or_default();
+        let whole = (self.low, self.high);
+        (self.low, self.high) = (low, high);
+        let mut more = true;
+        let mut size = WINDOWS;
+        while more && !windows.is_empty() {
+            let (now, later) = windows.split_at(size.min(windows.len()));
+            (windows, size) = (later, (size * 2).min(MOST_WINDOWS));
+            let mut found: Vec<u128> = self.matching(now, true).await?.into_iter().flat_map(|(_, ids)| ids).collect();
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            more = self.tell(&found, each).await?;
+        }
+        (self.low, self.high) = whole;
+        Ok(more)
     }
 
     /// Counts the requests that the filter holds, up to `most`.
@@ -315,20 +340,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Tells what was found, the newest first, after a look at each whether it is what is asked for. False if `each` had enough.
-    async fn tell(
-        &mut self,
-        found: BTreeMap<Reverse<u128>, Option<(Seen, String)>>,
-        each: &mut impl FnMut(Seen, String) -> bool,
-    ) -> Result<bool, sqlx::Error> {
-        let mut found = found.into_iter().peekable();
-        while found.peek().is_some() {
-            let mut some: BTreeMap<Reverse<u128>, Option<(Seen, String)>> = found.by_ref().take(FETCHED).collect();
-            let ids: Vec<u128> = some.iter().filter(|(_, known)| known.is_none()).map(|(id, _)| id.0).collect();
-            for (seen, record) in self.fetch(&ids).await? {
-                some.insert(Reverse(seen.id.0), Some((seen, record)));
-            }
-            for (seen, record) in some.into_values().flatten() {
+    /// Tells what was found, after a look at each whether it is what is asked for. False if `each` had enough.
+    async fn tell(&mut self, found: &[u128], each: &mut impl FnMut(Seen, String) -> bool) -> Result<bool, sqlx::Error> {
+        for some in found.chunks(FETCHED) {
+            let mut fetched = self.fetch(some).await?;
+            fetched.sort_unstable_by_key(|(seen, _)| Reverse(seen.id));
+            for (seen, record) in fetched {
                 if self.asks_for(&seen) && !each(seen, record) {
                     return Ok(false);
                 }

@@ -17,7 +17,7 @@ use crate::series::{Adding, SeriesBy, Tally};
 pub(crate) const MOST_CELLS: usize = 2_000;
 
 /// A combination.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CellKey {
     pub(crate) tenant: Option<Arc<str>>,
     pub(crate) key: Option<Arc<str>>,
@@ -238,7 +238,8 @@ pub(crate) fn answers(filter: &Filter) -> bool {
         && waste.is_none()
 }
 
-fn holds(filter: &Filter, cell: &CellKey) -> bool {
+/// Whether the filter holds the requests of a combination.
+pub(super) fn holds(filter: &Filter, cell: &CellKey) -> bool {
     let is = |wanted: Option<&String>, name: Option<&str>| wanted.is_none_or(|wanted| name == Some(wanted));
     let called = |wanted: Option<&String>, of: fn(&str) -> &str| {
         wanted.is_none_or(|wanted| cell.deployments.iter().any(|name| of(name) == wanted))

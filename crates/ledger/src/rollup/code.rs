@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use weir_units::NanoUsd;
 
-use super::cells::{Cell, CellKey, Cells};
+use super::cells::{Cell, CellKey, Cells, holds};
 use super::tags::TagCells;
+use crate::filter::Filter;
 use crate::pack::{Pack, Unpack};
 use crate::series::{Calls, Histogram, Requests, Tally, WASTE, Wasted};
 
@@ -34,32 +35,40 @@ impl Cells {
 
     /// None if the bytes make no sense.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (folded, cells) = Self::list(bytes)?;
+        let (folded, cells) = Self::list(bytes, &Filter::default())?;
         Some(Self { cells: cells.into_iter().collect(), folded })
     }
 
-    /// The combinations and their cells, and whether some names became others.
-    pub(crate) fn list(bytes: &[u8]) -> Option<(bool, Vec<(CellKey, Cell)>)> {
+    /// The combinations that `filter` holds and their cells, and whether some names became others.
+    pub(crate) fn list(bytes: &[u8], filter: &Filter) -> Option<(bool, Vec<(CellKey, Cell)>)> {
         let mut bytes = Unpack(bytes);
         let (folded, names) = read_names(&mut bytes)?;
         let name = |place: u64| names.get(usize::try_from(place).ok()?).cloned();
         let count = bytes.count()?;
-        let mut cells = Vec::with_capacity(count);
+        let mut cells = Vec::new();
+        // One that is passed over costs no allocation.
+        let mut key = CellKey::default();
         for _ in 0..count {
             let mut some = || match bytes.number()? {
                 0 => Some(None),
                 place => Some(Some(name(place - 1)?)),
             };
-            let (tenant, key, route, refused_by) = (some()?, some()?, some()?, some()?);
-            let status = u16::try_from(bytes.number()?).ok().filter(|status| *status > 0);
-            let outcome = u8::try_from(bytes.number()?).ok()?;
-            let deployments: Vec<Arc<str>> =
-                (0..bytes.count()?).map(|_| name(bytes.number()?)).collect::<Option<_>>()?;
-            let unpriced = u32::try_from(bytes.number()?).ok()?;
+            (key.tenant, key.key, key.route, key.refused_by) = (some()?, some()?, some()?, some()?);
+            key.status = u16::try_from(bytes.number()?).ok().filter(|status| *status > 0);
+            key.outcome = u8::try_from(bytes.number()?).ok()?;
+            key.deployments.clear();
+            for _ in 0..bytes.count()? {
+                key.deployments.push(name(bytes.number()?)?);
+            }
+            key.unpriced = u32::try_from(bytes.number()?).ok()?;
+            if !holds(filter, &key) {
+                pass_requests(&mut bytes)?;
+                key.deployments.iter().try_for_each(|_| pass_calls(&mut bytes))?;
+                continue;
+            }
             let requests = read_requests(&mut bytes)?;
-            let calls = deployments.iter().map(|_| read_calls(&mut bytes)).collect::<Option<_>>()?;
-            let key = CellKey { tenant, key, route, refused_by, status, outcome, deployments, unpriced };
-            cells.push((key, Cell { requests, calls }));
+            let calls = key.deployments.iter().map(|_| read_calls(&mut bytes)).collect::<Option<_>>()?;
+            cells.push((std::mem::take(&mut key), Cell { requests, calls }));
         }
         Some((folded, cells))
     }
@@ -155,6 +164,30 @@ fn read_requests(bytes: &mut Unpack<'_>) -> Option<Tally> {
     let mut times = || Histogram::read(bytes);
     let (duration, first_content, queue_wait) = (times()?, times()?, times()?);
     Some(Tally { requests, duration, first_content, queue_wait, ..Tally::default() })
+}
+
+/// Goes on behind what [`read_requests`] reads.
+fn pass_requests(bytes: &mut Unpack<'_>) -> Option<()> {
+    pass_counts(bytes)?;
+    for _ in 0..3 {
+        let buckets = bytes.count()?;
+        (0..2 * buckets).try_for_each(|_| bytes.pass())?;
+    }
+    Some(())
+}
+
+/// Goes on behind what [`read_calls`] reads.
+fn pass_calls(bytes: &mut Unpack<'_>) -> Option<()> {
+    pass_counts(bytes)?;
+    bytes.pass()?;
+    bytes.pass()?;
+    let wasted = bytes.count()?;
+    (0..5 * wasted).try_for_each(|_| bytes.pass())
+}
+
+fn pass_counts(bytes: &mut Unpack<'_>) -> Option<()> {
+    let set = bytes.number()?;
+    (0..set.count_ones()).try_for_each(|_| bytes.pass())
 }
 
 fn write_calls(pack: &mut Pack, tally: &Tally) {

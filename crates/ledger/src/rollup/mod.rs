@@ -15,7 +15,7 @@ pub(crate) use cells::{Cell, CellKey, Cells, Counting};
 pub(crate) use cover::{Piece, cover};
 pub(crate) use margins::{Margin, Margins};
 pub(crate) use part::{Part, Written, add_to, part, read_many, write_many};
-pub(crate) use read::{Rolled, Sink};
+pub(crate) use read::{Rolled, Sink, oldest, rollups};
 pub(crate) use tags::TagCells;
 
 /// What is kept of names past the bound of a roll-up.

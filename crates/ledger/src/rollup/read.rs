@@ -145,7 +145,7 @@ impl Rolled<'_> {
         let mut cells = rollups(self.snapshot, cells, run).await?.into_iter().peekable();
         let mut tags = rollups(self.snapshot, tags, run).await?.into_iter().peekable();
         for (bucket, start) in run {
-            let cells = cells.next_if(|(at, _)| at == start).and_then(|(_, data)| Cells::list(&data));
+            let cells = cells.next_if(|(at, _)| at == start).and_then(|(_, data)| Cells::list(&data, self.filter));
             let tags = tags.next_if(|(at, _)| at == start).and_then(|(_, data)| TagCells::decode(&data));
             let folded = cells.as_ref().is_some_and(|(folded, _)| *folded && self.names_matter)
                 || tags.as_ref().is_some_and(|tags| tags.folded);
@@ -180,7 +180,8 @@ fn finer(grain: Grain, start: i64) -> Vec<Piece> {
     }
 }
 
-async fn rollups(
+/// The roll-ups of a number, of some times that follow each other.
+pub(crate) async fn rollups(
     snapshot: &mut Snapshot,
     number: Option<i64>,
     run: &[(usize, i64)],
@@ -216,7 +217,7 @@ async fn has_finer(snapshot: &mut Snapshot, grain: Grain, start: i64) -> Result<
 }
 
 /// The first microsecond of which there may be requests: before it, roll-ups are all that there is.
-async fn oldest(snapshot: &mut Snapshot) -> Result<i64, sqlx::Error> {
+pub(crate) async fn oldest(snapshot: &mut Snapshot) -> Result<i64, sqlx::Error> {
     let rows = snapshot.rows(snapshot.statement("SELECT id FROM requests ORDER BY id LIMIT 1")).await?;
     let Some(row) = rows.first() else { return Ok(i64::MAX) };
     let id = row.blob(0)?.try_into().map_or(0, u128::from_be_bytes);

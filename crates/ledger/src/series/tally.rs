@@ -139,6 +139,22 @@ pub struct Wasted {
     pub unpriced: u64,
 }
 
+impl Wasted {
+    pub(crate) fn merge(&mut self, part: &Self) {
+        self.times = self.times.saturating_add(part.times);
+        self.tokens = self.tokens.saturating_add(part.tokens);
+        self.cost += part.cost;
+        self.unpriced = self.unpriced.saturating_add(part.unpriced);
+    }
+
+    pub(crate) fn take_out(&mut self, part: &Self) {
+        self.times = self.times.saturating_sub(part.times);
+        self.tokens = self.tokens.saturating_sub(part.tokens);
+        self.cost = self.cost.saturating_sub(part.cost);
+        self.unpriced = self.unpriced.saturating_sub(part.unpriced);
+    }
+}
+
 /// All that is counted of some requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -175,12 +191,7 @@ impl Tally {
         self.calls.merge(&other.calls);
         self.cost += other.cost;
         self.estimated += other.estimated;
-        for (sum, part) in self.wasted.iter_mut().zip(&other.wasted) {
-            sum.times = sum.times.saturating_add(part.times);
-            sum.tokens = sum.tokens.saturating_add(part.tokens);
-            sum.cost += part.cost;
-            sum.unpriced = sum.unpriced.saturating_add(part.unpriced);
-        }
+        self.wasted.iter_mut().zip(&other.wasted).for_each(|(sum, part)| sum.merge(part));
     }
 
     /// Takes out what `other` has counted, which must be a part of it.
@@ -192,12 +203,7 @@ impl Tally {
         self.queue_wait.take_out(&other.queue_wait);
         self.cost = self.cost.saturating_sub(other.cost);
         self.estimated = self.estimated.saturating_sub(other.estimated);
-        for (sum, part) in self.wasted.iter_mut().zip(&other.wasted) {
-            sum.times = sum.times.saturating_sub(part.times);
-            sum.tokens = sum.tokens.saturating_sub(part.tokens);
-            sum.cost = sum.cost.saturating_sub(part.cost);
-            sum.unpriced = sum.unpriced.saturating_sub(part.unpriced);
-        }
+        self.wasted.iter_mut().zip(&other.wasted).for_each(|(sum, part)| sum.take_out(part));
     }
 
     /// Counts a request that has ended, without its calls.

@@ -51,8 +51,14 @@ impl Weir {
         self.restart();
     }
 
-    fn restart(&mut self) {
+    /// Waits until it has ended.
+    pub(crate) fn ended(&mut self) {
         self.process.wait().unwrap();
+    }
+
+    /// Starts it again when it has ended.
+    pub(crate) fn restart(&mut self) {
+        self.ended();
         self.reading.take().unwrap().join().unwrap();
         let (process, address, reading) = serve(&self.file("weir.toml"), &self.log);
         (self.process, self.address, self.reading) = (process, address, Some(reading));

@@ -8,10 +8,12 @@
 #[path = "../faults/client.rs"]
 #[expect(dead_code, reason = "these tests need less of it than the fault matrix")]
 mod client;
+mod keys;
 #[path = "../live/mod.rs"]
 #[expect(dead_code, reason = "this gateway is neither killed nor reloaded")]
 mod live;
 mod postgres;
+mod tls;
 
 use std::time::{Duration, Instant};
 
