@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use weir_units::WallTime;
 
+use crate::built::Built;
 use crate::db::Connection;
 use crate::entry::{Entry, Outcome};
 use crate::index::minute;
@@ -17,7 +18,7 @@ use crate::lock::Lock;
 use crate::open::{OpenError, connect_beside};
 use crate::place::Place;
 use crate::query::{StoreError, key};
-use crate::rolling::{Built, add};
+use crate::rolling::add;
 use crate::rollup::Grain;
 use crate::row::{RequestRow, Row};
 use crate::store::Store;

@@ -6,6 +6,7 @@
 
 mod asked;
 mod audit;
+mod built;
 mod change;
 mod content;
 mod db;

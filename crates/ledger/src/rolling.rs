@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::built::{Built, Counted};
 use crate::db::{Connection, DbRow};
 use crate::demand::{self, MinuteCells};
 use crate::figures::{self, FigureCells};
@@ -38,13 +39,22 @@ pub(crate) struct Rolling {
     stale: BTreeSet<i64>,
     /// Minutes that the database has as dirty.
     marked: BTreeSet<i64>,
+    /// Of the minutes that were added to last, those with too many runs to count any more of.
+    full_of_runs: Vec<i64>,
     /// When it is next time.
     pub(crate) at: Instant,
 }
 
 impl Rolling {
     pub(crate) fn new() -> Self {
-        Self { fresh: BTreeMap::new(), waiting: 0, stale: BTreeSet::new(), marked: BTreeSet::new(), at: Instant::now() }
+        Self {
+            fresh: BTreeMap::new(),
+            waiting: 0,
+            stale: BTreeSet::new(),
+            marked: BTreeSet::new(),
+            full_of_runs: Vec::new(),
+            at: Instant::now(),
+        }
     }
 
     /// Takes over what a former process left dirty.
@@ -71,7 +81,8 @@ impl Rolling {
             let minute = minute(row.id.0);
             match row.seen {
                 Some(seen) if !self.stale.contains(&minute) => {
-                    self.fresh.entry(minute).or_default().add(&seen);
+                    let full = &self.full_of_runs;
+                    self.fresh.entry(minute).or_insert_with(|| Built::begin(full.contains(&minute))).add(&seen);
                     self.waiting += 1;
                 }
                 None if !row.is_open() => self.anew(minute),
@@ -104,12 +115,13 @@ impl Rolling {
             let minutes: Vec<i64> = fresh.keys().copied().collect();
             // What cannot be added now is counted anew later.
             self.stale.extend(&minutes);
+            self.full_of_runs.clear();
             let done = |(minute, built): (i64, Built)| (minute, built.done());
             let built = tokio::task::spawn_blocking(move || fresh.into_iter().map(done).collect::<Vec<_>>()).await;
             let built = built.map_err(|_| sqlx::Error::WorkerCrashed)?;
             on.begin().await?;
             let added = add_and_clean(on, built).await;
-            on.end(added).await?;
+            self.full_of_runs = on.end(added).await?;
             self.clean(&minutes);
         }
         let stale: Vec<i64> = self.stale.iter().rev().take(ANEW).copied().collect();
@@ -134,48 +146,7 @@ impl Rolling {
     }
 }
 
-/// What the requests of a minute come to.
-#[derive(Default)]
-pub(crate) struct Built {
-    postings: Postings,
-    cells: Counting,
-    tags: TagCells,
-    demand: MinuteCells,
-    figures: FigureCells,
-    runs: RunCells,
-}
-
-/// The same, as it is added to what was counted before.
-pub(crate) struct Counted {
-    postings: Postings,
-    cells: Cells,
-    margins: Margins,
-    tags: TagCells,
-    demand: MinuteCells,
-    figures: FigureCells,
-    runs: RunCells,
-}
-
-impl Built {
-    pub(crate) fn add(&mut self, seen: &Seen) {
-        self.postings.push(seen);
-        self.cells.add(seen);
-        self.tags.add(seen);
-        self.demand.add(seen);
-        self.figures.add(seen);
-        self.runs.add(seen);
-    }
-
-    pub(crate) fn done(mut self) -> Counted {
-        self.postings.sort();
-        let Self { postings, cells, tags, demand, figures, runs } = self;
-        let mut margins = Margins::default();
-        cells.list().iter().for_each(|(key, cell)| margins.add_cell(key, cell));
-        Counted { postings, cells: cells.done(), margins, tags, demand, figures, runs }
-    }
-}
-
-async fn add_and_clean(on: &mut Connection, built: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
+async fn add_and_clean(on: &mut Connection, built: Vec<(i64, Counted)>) -> Result<Vec<i64>, sqlx::Error> {
     on.alone().await?;
     for (minute, _) in &built {
         clean(on, *minute, minute + 1).await?;
@@ -183,8 +154,9 @@ async fn add_and_clean(on: &mut Connection, built: Vec<(i64, Counted)>) -> Resul
     add(on, built).await
 }
 
-/// Adds to roll-ups and spans what was counted of some minutes, in order, in a transaction in which nobody else does.
-pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Result<(), sqlx::Error> {
+/// Adds to roll-ups and spans what was counted of some minutes, in order, in a transaction in which nobody else does; returns
+/// which of them have too many runs to count any more of.
+pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Result<Vec<i64>, sqlx::Error> {
     let mut cells: [BTreeMap<i64, Cells>; 3] = Default::default();
     let mut tags: [BTreeMap<i64, TagCells>; 3] = Default::default();
     let mut margins: [BTreeMap<i64, Margins>; 3] = Default::default();
@@ -215,8 +187,9 @@ pub(crate) async fn add(on: &mut Connection, counted: Vec<(i64, Counted)>) -> Re
     }
     demand::add(on, demands, &mut written).await?;
     figures::add(on, &all_figures, &mut written).await?;
-    runs::add(on, all_runs, &mut written).await?;
-    write_many(on, written).await
+    let full_of_runs = runs::add(on, all_runs, &mut written).await?;
+    write_many(on, written).await?;
+    Ok(full_of_runs)
 }
 
 /// Adds the postings of minutes: those of an hour together, where no other window is between them.

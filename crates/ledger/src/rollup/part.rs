@@ -12,7 +12,7 @@ const ASKED: usize = 256;
 const WRITTEN: [usize; 3] = [64, 8, 1];
 
 /// A roll-up of one kind.
-pub(crate) trait Part: Default {
+pub(crate) trait Part: Default + Send + 'static {
     /// Out of what the database keeps; none if that makes no sense.
     fn read(bytes: &[u8]) -> Option<Self>;
     /// As the database keeps it; none if there is nothing.
@@ -77,12 +77,18 @@ pub(crate) async fn add_to<P: Part>(
     written: &mut Vec<Written>,
 ) -> Result<(), sqlx::Error> {
     let starts: Vec<i64> = fresh.keys().copied().collect();
-    for (start, bytes) in read_many(on, number, &starts).await? {
-        if let (Some(own), Some(before)) = (fresh.get_mut(&start), P::read(&bytes)) {
-            own.plus(&before);
+    let before = read_many(on, number, &starts).await?;
+    // Elsewhere: large ones take milliseconds, and requests are served here.
+    let added = tokio::task::spawn_blocking(move || {
+        for (start, bytes) in before {
+            if let (Some(own), Some(before)) = (fresh.get_mut(&start), P::read(&bytes)) {
+                own.plus(&before);
+            }
         }
-    }
-    written.extend(fresh.into_iter().filter_map(|(start, part)| Some((number, start, Some(part.written()?)))));
+        let parts = fresh.into_iter();
+        parts.filter_map(|(start, part)| Some((number, start, Some(part.written()?)))).collect::<Vec<_>>()
+    });
+    written.extend(added.await.map_err(|_| sqlx::Error::WorkerCrashed)?);
     Ok(())
 }
 

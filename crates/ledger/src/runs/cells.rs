@@ -122,8 +122,22 @@ impl<'a> RunSums<'a> {
 }
 
 impl RunCells {
+    /// There are too many, wherever they are: nothing is counted.
+    pub(crate) fn too_many() -> Self {
+        Self { folded: true, ..Self::default() }
+    }
+
+    /// Whether these bytes are of too many.
+    pub(crate) fn are_too_many(bytes: &[u8]) -> bool {
+        let mut bytes = Unpack(bytes);
+        bytes.number() == Some(FORM) && bytes.number() == Some(1)
+    }
+
     /// Counts a request that has ended.
     pub(crate) fn add(&mut self, seen: &Seen) {
+        if self.folded {
+            return;
+        }
         let (run, tenant) = (seen.run.clone(), seen.tenant.clone());
         self.cell(RunKey { run, tenant, key: seen.key.clone(), route: seen.route.clone() }, &RunCell::of(seen));
     }
@@ -351,6 +365,8 @@ mod tests {
         one.cell(RunKey { run: Some("one more".into()), ..RunKey::default() }, &RunCell::default());
         runs.merge(&one);
         assert!(runs.folded && runs.cells.is_empty());
+        assert!(RunCells::are_too_many(&runs.encode()) && !RunCells::are_too_many(&one.encode()));
+        assert_eq!(runs, RunCells::too_many());
         assert_eq!(RunCells::decode(&runs.encode()), Some(runs.clone()));
         one.merge(&runs);
         assert_eq!(one, runs);

@@ -27,8 +27,13 @@ pub(crate) async fn unknown_hours(
     Ok(unknown)
 }
 
-/// Adds to minutes, and to their hours, what was counted of more of their requests.
-pub(crate) async fn add(on: &mut Connection, fresh: Minutes, written: &mut Vec<Written>) -> Result<(), sqlx::Error> {
+/// Adds to minutes, and to their hours, what was counted of more of their requests; returns which minutes have too many runs, so
+/// that no more need be counted of them.
+pub(crate) async fn add(
+    on: &mut Connection,
+    fresh: Minutes,
+    written: &mut Vec<Written>,
+) -> Result<Vec<i64>, sqlx::Error> {
     let unknown = unknown_hours(on, fresh.keys().copied()).await?;
     let (mut minutes, mut hours) = (BTreeMap::new(), BTreeMap::<i64, RunCells>::new());
     for (minute, runs) in fresh {
@@ -39,8 +44,13 @@ pub(crate) async fn add(on: &mut Connection, fresh: Minutes, written: &mut Vec<W
             minutes.insert(start, runs);
         }
     }
+    let others = written.len();
     add_to(on, MINUTES, minutes, written).await?;
-    add_to(on, HOURS, hours, written).await
+    let is_full = |data: &Option<Vec<u8>>| data.as_deref().is_some_and(RunCells::are_too_many);
+    let full = written[others..].iter().filter(|(_, _, data)| is_full(data));
+    let full = full.map(|(_, start, _)| start / Grain::Minute.length()).collect();
+    add_to(on, HOURS, hours, written).await?;
+    Ok(full)
 }
 
 /// Minutes of which all requests were counted anew take the place of what they were, and their hours are made from their minutes.
