@@ -1,6 +1,6 @@
 //! What is counted of runs in one minute or hour, and as bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use weir_units::NanoUsd;
@@ -18,7 +18,7 @@ const FORM: u64 = 1;
 const MOST: usize = 30_000;
 
 /// A run, and who it was of; what is of no run is told apart by that alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RunKey {
     run: Option<Arc<str>>,
     tenant: Option<Arc<str>>,
@@ -33,10 +33,31 @@ pub(crate) struct RunCell {
     pub(crate) wasted: [Wasted; WASTE.len()],
 }
 
+/// The same in less room, of which a roll-up in the making has thousands: few runs wasted anything.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Kept {
+    sums: Sums,
+    wasted: Option<Box<[Wasted; WASTE.len()]>>,
+}
+
+impl Kept {
+    fn add(&mut self, sums: &Sums, wasted: &[Wasted; WASTE.len()]) {
+        self.sums.merge(sums);
+        if wasted.iter().any(|wasted| wasted.times > 0) {
+            let own = self.wasted.get_or_insert_default();
+            own.iter_mut().zip(wasted).for_each(|(sum, part)| sum.merge(part));
+        }
+    }
+
+    fn cell(&self) -> RunCell {
+        RunCell { sums: self.sums, wasted: self.wasted.as_deref().copied().unwrap_or_default() }
+    }
+}
+
 /// A roll-up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RunCells {
-    cells: BTreeMap<RunKey, RunCell>,
+    cells: HashMap<RunKey, Kept>,
     /// There were too many.
     folded: bool,
 }
@@ -147,17 +168,24 @@ impl RunCells {
         if other.folded {
             self.fold();
         }
-        other.cells.iter().for_each(|(key, cell)| self.cell(key.clone(), cell));
+        let nothing = [Wasted::default(); WASTE.len()];
+        for (key, kept) in &other.cells {
+            self.count(key.clone(), &kept.sums, kept.wasted.as_deref().unwrap_or(&nothing));
+        }
     }
 
     fn cell(&mut self, key: RunKey, cell: &RunCell) {
+        self.count(key, &cell.sums, &cell.wasted);
+    }
+
+    fn count(&mut self, key: RunKey, sums: &Sums, wasted: &[Wasted; WASTE.len()]) {
         if self.folded {
             return;
         }
         if self.cells.len() >= MOST && !self.cells.contains_key(&key) {
             return self.fold();
         }
-        self.cells.entry(key).or_default().merge(cell);
+        self.cells.entry(key).or_default().add(sums, wasted);
     }
 
     fn fold(&mut self) {
@@ -167,7 +195,9 @@ impl RunCells {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let (mut names, mut cells) = (Names::default(), Pack::default());
-        for (key, cell) in &self.cells {
+        let mut sorted: Vec<_> = self.cells.iter().collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        for (key, kept) in sorted {
             cells.number(key.run.as_ref().map_or(0, |run| run.len() as u64 + 1));
             cells.0.extend_from_slice(key.run.as_deref().unwrap_or_default().as_bytes());
             for name in [&key.tenant, &key.key, &key.route] {
@@ -175,7 +205,7 @@ impl RunCells {
             }
             // How long it is comes first, so that it can be passed over.
             let mut own = Pack::default();
-            write(&mut own, cell);
+            write(&mut own, &kept.cell());
             cells.number(own.0.len() as u64);
             cells.0.extend_from_slice(&own.0);
         }
@@ -201,7 +231,7 @@ impl RunCells {
                 Counted::Cell(cell) => Some(**cell),
             };
             whole &= cell.is_some();
-            runs.cells.insert(key, cell.unwrap_or_default());
+            runs.cell(key, &cell.unwrap_or_default());
         })?;
         whole.then_some(runs)
     }
