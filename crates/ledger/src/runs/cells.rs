@@ -17,6 +17,10 @@ const FORM: u64 = 1;
 /// Runs that one roll-up has. Of more than that it has none.
 const MOST: usize = 30_000;
 
+/// Runs of a minute that are counted one by one until they are added to its roll-up: 68 new ones a second. Of more it has none, since
+/// counting them would cost each request more than their sums are worth.
+const MOST_OF_MINUTE: usize = 4_096;
+
 /// A run, and who it was of; what is of no run is told apart by that alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RunKey {
@@ -160,7 +164,9 @@ impl RunCells {
             return;
         }
         let (run, tenant) = (seen.run.clone(), seen.tenant.clone());
-        self.cell(RunKey { run, tenant, key: seen.key.clone(), route: seen.route.clone() }, &RunCell::of(seen));
+        let key = RunKey { run, tenant, key: seen.key.clone(), route: seen.route.clone() };
+        let cell = RunCell::of(seen);
+        self.count(key, &cell.sums, &cell.wasted, MOST_OF_MINUTE);
     }
 
     /// Adds what `other` has counted.
@@ -170,19 +176,19 @@ impl RunCells {
         }
         let nothing = [Wasted::default(); WASTE.len()];
         for (key, kept) in &other.cells {
-            self.count(key.clone(), &kept.sums, kept.wasted.as_deref().unwrap_or(&nothing));
+            self.count(key.clone(), &kept.sums, kept.wasted.as_deref().unwrap_or(&nothing), MOST);
         }
     }
 
     fn cell(&mut self, key: RunKey, cell: &RunCell) {
-        self.count(key, &cell.sums, &cell.wasted);
+        self.count(key, &cell.sums, &cell.wasted, MOST);
     }
 
-    fn count(&mut self, key: RunKey, sums: &Sums, wasted: &[Wasted; WASTE.len()]) {
+    fn count(&mut self, key: RunKey, sums: &Sums, wasted: &[Wasted; WASTE.len()], most: usize) {
         if self.folded {
             return;
         }
-        if self.cells.len() >= MOST && !self.cells.contains_key(&key) {
+        if self.cells.len() >= most && !self.cells.contains_key(&key) {
             return self.fold();
         }
         self.cells.entry(key).or_default().add(sums, wasted);
