@@ -1,6 +1,8 @@
 //! What a ledger has of waste, put together for its report: sums from roll-ups, and runs from the requests themselves where
 //! roll-ups do not have them.
 
+use std::time::Duration;
+
 use weir_capacity::waste::{By, Kind, Lost, WasteFigures};
 use weir_ledger::{Filter, Reader, Series, SeriesBy, SeriesQuery, StoreError, Tally, WASTE, Wasted};
 use weir_units::WallTime;
@@ -8,14 +10,15 @@ use weir_units::WallTime;
 /// Names that are told apart.
 const NAMES: usize = 5_000;
 
-/// Reads what of `since..until` was wasted. Runs that roll-ups do not have are read of request by request: `go_on` is told after each
-/// how many that were, and says whether to read on; what was not read is said to be unknown.
+/// Reads what of `since..until` was wasted. Runs that roll-ups do not have, or not within `patience`, are read of request by request:
+/// `go_on` is told after each how many that were, and says whether to read on; what was not read is said to be unknown.
 ///
 /// # Errors
 /// When the ledger cannot be read.
 pub async fn waste_figures(
     reader: &Reader,
     (since, until): (WallTime, WallTime),
+    patience: Option<Duration>,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<WasteFigures, StoreError> {
     let mut figures = WasteFigures::of(since, until);
@@ -32,7 +35,7 @@ pub async fn waste_figures(
             figures.occurred_in(kind, reader.count(&filter, u64::MAX).await?.found);
         }
     }
-    if let Some((runs, _, rest)) = reader.wasted_by_run(since, until, NAMES).await? {
+    if let Some((runs, _, rest)) = reader.wasted_by_run(since, until, NAMES, patience).await? {
         for (run, wasted) in &runs {
             each(wasted, |kind, lost| figures.lost_by(By::Run, run.as_deref(), kind, lost));
         }

@@ -111,7 +111,7 @@ async fn ask(reader: &Reader, now: WallTime) -> u32 {
     }
     for days in [7, 34] {
         let began = Instant::now();
-        let wasted = reader.wasted_by_run(WallTime(now.0 - days * DAY), now, 5_000).await.unwrap();
+        let wasted = reader.wasted_by_run(WallTime(now.0 - days * DAY), now, 5_000, None).await.unwrap();
         let runs = wasted.map_or(0, |(runs, more, _)| runs.len() as u64 + more);
         told(&format!("waste  {days} days by run"), began.elapsed(), runs);
     }

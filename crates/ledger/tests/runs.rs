@@ -77,7 +77,7 @@ async fn wasted(reader: &Reader) -> Lost {
 }
 
 async fn by_run(reader: &Reader, top: usize) -> Option<weir_ledger::WastedRuns> {
-    reader.wasted_by_run(WallTime(0), WallTime(START + 48 * HOUR), top).await.unwrap()
+    reader.wasted_by_run(WallTime(0), WallTime(START + 48 * HOUR), top, None).await.unwrap()
 }
 
 async fn what_runs_cost_and_wasted_is_known_without_a_look_at_the_requests(home: Home) {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio::runtime::Runtime;
 use weir_gateway::{AskFault, Operator};
+use weir_units::WallTime;
 
 use crate::ledger::Place;
 use crate::serve::runtime;
@@ -112,4 +113,10 @@ pub(crate) fn no_answer(fault: &AskFault) -> ExitCode {
         say(format_args!("  hint  {hint}"));
     }
     code
+}
+
+/// A time as it is asked for. So few milliseconds would be taken for seconds, and of 1973 and before there is nothing.
+pub(crate) fn millis(at: WallTime) -> i64 {
+    const LEAST: i64 = 100_000_000_000;
+    Some(at.millis()).filter(|millis| *millis >= LEAST).unwrap_or(0)
 }

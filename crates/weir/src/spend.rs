@@ -10,7 +10,7 @@ use weir_ledger::{SpendBy, SpendQuery};
 
 use crate::ledger::Place;
 use crate::serve::runtime;
-use crate::server::{Server, encoded};
+use crate::server::{Server, encoded, millis};
 use crate::terminal::{UNREACHABLE, USAGE, fail, print};
 use crate::top::not_understood;
 use crate::{Common, reading, when};
@@ -90,12 +90,8 @@ pub(crate) fn run(common: &Common, arguments: &Arguments) -> ExitCode {
 }
 
 async fn ask_gateway(operator: &Operator, arguments: &Arguments, query: &SpendQuery) -> Result<String, AskFault> {
-    let mut path = format!(
-        "/admin/v1/spend?by={}&since={}&top={}",
-        encoded(&arguments.by),
-        query.since.millis().max(0),
-        arguments.top
-    );
+    let mut path =
+        format!("/admin/v1/spend?by={}&since={}&top={}", encoded(&arguments.by), millis(query.since), arguments.top);
     if let Some(tenant) = &arguments.tenant {
         path.push_str(&format!("&tenant={}", encoded(tenant)));
     }

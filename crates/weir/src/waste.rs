@@ -92,7 +92,7 @@ async fn read(place: &Place, since: WallTime, until: WallTime) -> Result<weir_ca
     let reader = place.open().await?;
     let mut next = Instant::now() + FIRST_WORD;
     let mut shown = false;
-    let figures = waste_figures(&reader, (since, until), |count| {
+    let figures = waste_figures(&reader, (since, until), None, |count| {
         if Instant::now() >= next && std::io::stderr().is_terminal() {
             draw(format_args!("\r{} of which something was wasted", numbers::counted(count, "request")));
             (shown, next) = (true, Instant::now() + NEXT_WORD);

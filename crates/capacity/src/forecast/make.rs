@@ -33,10 +33,6 @@ const GOOD_NIGHTS: usize = 14;
 /// The same of the daily model.
 const LEAST_DAILY: usize = 2 * 24;
 
-/// The fastest growth a day that is taken to go on, as a logarithm: doubling in ten days. What grew faster has begun of late, and what
-/// a start comes to in a month cannot be told from it.
-const FASTEST: f64 = std::f64::consts::LN_2 / 10.0;
-
 /// Hours after which a surge is a level.
 const LONGEST_SURGE: usize = 18;
 
@@ -65,13 +61,7 @@ pub(crate) fn make(
     if let Some(other) = better(&grid, &nights, &steps, weekly) {
         model = Model::Mstl;
         error = Some(backtest::judge(&other, grid.offset, false));
-        points = self::points(
-            &grid,
-            &continued(&grid, reach, fit.trend.slope.clamp(-FASTEST, FASTEST)),
-            &other,
-            wander,
-            doubt,
-        );
+        points = self::points(&grid, &continued(&grid, reach, fit.trend.slope), &other, wander, doubt);
     }
     let error = error.map(|judged| BackTest { naive: naive(&grid, &nights, weekly), ..judged });
     let futures = Futures { seed, ..futures(&grid, history, &fit, nights, wander, weekly) };
@@ -201,7 +191,7 @@ fn points(grid: &Grid, medians: &[f64], nights: &Nights, wander: f64, doubt: f64
 }
 
 fn futures(grid: &Grid, history: &History, fit: &Slots, nights: Nights, wander: f64, weekly: bool) -> Futures {
-    let slope = fit.trend.slope.clamp(-FASTEST, FASTEST);
+    let slope = fit.trend.slope;
     let (surge, before) = surge(grid, history, fit, &nights);
     let medians = fit.before(grid, before).medians(grid, if weekly { FARTHEST } else { DAILY_HOURS });
     let logs = medians.iter().enumerate().map(|(i, m)| grid.log(*m) - slope * i as f64 / 24.0).collect();

@@ -32,7 +32,7 @@ pub(super) async fn serve(shared: &Shared, parts: &request::Parts) -> Result<Res
         // One at a time: each reads much, and the disk is the ledger's as well.
         let _turn = shared.adding_up.acquire().await;
         let go_on = |_| shared.clock.now().since(began) < RUNS;
-        waste_figures(shared.ledger.reader(), (asked.since, asked.until), go_on).await
+        waste_figures(shared.ledger.reader(), (asked.since, asked.until), Some(RUNS), go_on).await
     };
     let figures = tokio::time::timeout(PATIENCE, reading).await.map_err(|_| {
         let message = "adding up takes too long here: ask for a shorter time, or have `weir waste` read the ledger";

@@ -1,6 +1,7 @@
 //! What the weekly report and the runbook are made from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use weir_capacity::desk::Desk;
@@ -22,6 +23,8 @@ const CHANGES: u32 = 500;
 const NAMES: u32 = 50;
 /// Requests in which something was wasted that are read one by one.
 const WASTED: u64 = 50_000;
+/// How long sums of runs may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads what the weekly report says of `since..until`.
 ///
@@ -61,7 +64,7 @@ pub async fn weekly(
     };
     let before = WallTime(since.0.saturating_sub(until.0.saturating_sub(since.0)));
     let (now, then) = (spent(reader, since, until).await?, spent(reader, before, since).await?);
-    let waste = waste_figures(reader, (since, until), |read| read < WASTED).await?;
+    let waste = waste_figures(reader, (since, until), Some(PATIENCE), |read| read < WASTED).await?;
     let newest = reader.audit(&AuditQuery { limit: 1, ..AuditQuery::default() }).await?;
     Ok(Weekly {
         since,

@@ -17,8 +17,8 @@ const FORM: u64 = 1;
 /// Runs that one roll-up has. Of more than that it has none.
 const MOST: usize = 30_000;
 
-/// Runs of a minute that are counted one by one until they are added to its roll-up: 68 new ones a second. Of more it has none, since
-/// counting them would cost each request more than their sums are worth.
+/// The most runs of a minute that are counted one by one: 68 new ones a second. A minute with more keeps none, and is added up from its
+/// requests: counting them would cost each request too much.
 const MOST_OF_MINUTE: usize = 4_096;
 
 /// A run, and who it was of; what is of no run is told apart by that alone.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, RandomState};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use twox_hash::XxHash3_64;
 use weir_units::WallTime;
@@ -189,8 +189,8 @@ impl Reader {
         })
     }
 
-    /// What the requests of `since..until` wasted by run, of those that lost anything, the most first; none where roll-ups do not have it all, and the
-    /// requests themselves must be asked ([`Reader::wasted`]).
+    /// What the requests of `since..until` wasted by run, of those that lost anything, the most first; none where roll-ups do not have
+    /// it all, so that the requests themselves must be asked ([`Reader::wasted`]), or where it takes longer than `patience`.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -199,7 +199,9 @@ impl Reader {
         since: WallTime,
         until: WallTime,
         top: usize,
+        patience: Option<Duration>,
     ) -> Result<Option<WastedRuns>, StoreError> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
         let mut snapshot = self.pool.snapshot().await?;
         let by = [SpendBy::Run];
         let query = SpendQuery { by: by.to_vec(), since, until, tenant: None, top: 0 };
@@ -207,7 +209,7 @@ impl Reader {
         if !kept(&mut snapshot, &edges).await? {
             return Ok(None);
         }
-        let asked = Asked { by: &by, tenant: None, edges: &edges, top, deadline: None, weigh: lost };
+        let asked = Asked { by: &by, tenant: None, edges: &edges, top, deadline, weigh: lost };
         let Rolled::Told(told) = asked.told(&mut snapshot).await? else { return Ok(None) };
         let (more, mut rest) = (told.count - told.rows.len(), told.total);
         let mut rows = Vec::with_capacity(told.rows.len());

@@ -6,7 +6,7 @@ use serde_json::Value;
 use weir_gateway::{AskFault, Operator};
 use weir_ledger::{AuditHead, AuditQuery, AuditRecord, Reader};
 
-use crate::server::{Server, encoded};
+use crate::server::{Server, encoded, millis};
 use crate::terminal::say;
 use crate::top::not_understood;
 use crate::{Common, reading};
@@ -108,7 +108,7 @@ fn parameters(query: &AuditQuery) -> String {
     add("who", query.who.clone());
     add("action", query.action.clone());
     add("what", query.what.clone());
-    add("since", query.since.map(|at| at.millis().max(0).to_string()));
-    add("until", query.until.map(|at| at.millis().max(0).to_string()));
+    add("since", query.since.map(|at| millis(at).to_string()));
+    add("until", query.until.map(|at| millis(at).to_string()));
     parameters
 }
