@@ -93,7 +93,7 @@ pub fn percent(share: f64) -> String {
 pub fn whole_percent(share: f64) -> String {
     let text = match share * 100.0 {
         p if !p.is_finite() => return "—".to_owned(),
-        p if p >= 10_000.0 => "> 9,999".to_owned(),
+        p if p.round() >= 10_000.0 => "> 9,999".to_owned(),
         p if p > 0.0 && p < 0.5 => "< 1".to_owned(),
         p => format!("{p:.0}"),
     };
