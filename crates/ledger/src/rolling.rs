@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::built::{Built, Counted};
+use crate::built::{Built, Counted, MinuteSums};
 use crate::db::{Connection, DbRow};
-use crate::demand::{self, MinuteCells};
-use crate::figures::{self, FigureCells};
+use crate::demand;
+use crate::figures;
 use crate::index::{Postings, minute};
-use crate::rollup::{Cells, Counting, Grain, Margins, Part, TagCells, Written, add_to, write_many};
+use crate::rollup::{Cells, Grain, Margins, Part, TagCells, Written, add_to, write_many};
 use crate::row::Row;
-use crate::runs::{self, RunCells};
+use crate::runs;
 use crate::seen::Seen;
 
 /// How often what was committed is added.
@@ -244,8 +244,7 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     let window = window_of(on, stale).await?;
     let (start, until) = window.map_or((stale, stale + 1), |window| (window.start, window.until));
     drop_spans(on, start).await?;
-    type Parts = (Counting, TagCells, MinuteCells, FigureCells, RunCells);
-    let mut minutes: BTreeMap<i64, Parts> = (start..until).map(|minute| (minute, Default::default())).collect();
+    let mut minutes: BTreeMap<i64, MinuteSums> = (start..until).map(|minute| (minute, MinuteSums::default())).collect();
     let (mut span, mut from) = (Postings::default(), first_id(start));
     loop {
         let rows = ended(on, &from, first_id(until)).await?;
@@ -253,12 +252,7 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
         for row in &rows {
             from = row.blob(0)?;
             let Some(seen) = Seen::read(row.int(1)?, &row.text(2)?) else { continue };
-            let sums = minutes.entry(minute(seen.id.0)).or_default();
-            sums.0.add(&seen);
-            sums.1.add(&seen);
-            sums.2.add(&seen);
-            sums.3.add(&seen);
-            sums.4.add(&seen);
+            minutes.entry(minute(seen.id.0)).or_default().add(&seen);
             span.push(&seen);
         }
         // The next begins after the last.
@@ -274,7 +268,8 @@ async fn count_anew(on: &mut Connection, stale: i64, kept: i64) -> Result<Vec<i6
     let unknown_runs = runs::unknown_hours(on, start..until).await?;
     let mut longer = BTreeSet::new();
     let (mut demands, mut all_figures, mut all_runs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    for (minute, (cells, tags, demand, figures, runs)) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
+    for (minute, sums) in minutes.into_iter().filter(|(minute, _)| *minute >= kept) {
+        let MinuteSums { cells, tags, demand, figures, runs } = sums;
         let at = minute * Grain::Minute.length();
         write_rollup(on, Grain::Minute, at, &cells.done(), &tags).await?;
         demands.insert(minute, demand);

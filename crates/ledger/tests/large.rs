@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "these tests need not all of it")]
 #[path = "common/home.rs"]
 mod home;
+#[expect(dead_code, reason = "here nothing still runs")]
 #[path = "common/meant.rs"]
 mod meant;
 #[path = "common/varied.rs"]

@@ -14,9 +14,9 @@ mod varied;
 
 use both::on_both;
 use home::Home;
-use meant::filters;
+use meant::{filters, intent_of};
 use varied::varied;
-use weir_ledger::{Entry, Filter, Intent, Ledger, Query, Reader};
+use weir_ledger::{Entry, Filter, Ledger, Query, Reader};
 use weir_units::{RequestId, WallTime};
 
 on_both! {
@@ -64,7 +64,7 @@ async fn whatever_is_asked_for_each_request_is_in_its_place_once(home: Home) {
             entry
         })
         .collect();
-    running.iter().for_each(|entry| ledger.intent(begun(entry)));
+    running.iter().for_each(|entry| ledger.intent(intent_of(entry)));
     ledger.flush().await;
     let reader = home.reader().await;
     for (filter, holds) in filters(&entries, WallTime(START + HOUR), WallTime(START + 3 * HOUR)) {
@@ -90,23 +90,5 @@ async fn whatever_is_asked_for_each_request_is_in_its_place_once(home: Home) {
             }
         }
         assert_eq!(ran(paged), meant, "{filter:?} in pages");
-    }
-}
-
-fn begun(entry: &Entry) -> Intent {
-    Intent {
-        id: entry.id,
-        run: entry.run.clone(),
-        key: entry.key.clone(),
-        tenant: entry.tenant.clone(),
-        tags: entry.tags.clone(),
-        route: "smart".into(),
-        model: "smart".into(),
-        dialect: "openai",
-        endpoint: "/v1/chat/completions",
-        stream: false,
-        trace: None,
-        sdk_retry: None,
-        started_at: entry.started_at,
     }
 }

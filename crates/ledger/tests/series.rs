@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use both::on_both;
 use home::Home;
-use meant::{check, filters, names};
+use meant::{check, filters, intent_of, names};
 use serde_json::Value;
 use varied::varied;
 use weir_ledger::{
@@ -147,24 +147,6 @@ async fn what_still_runs_is_listed_and_in_no_series(home: Home) {
     assert_eq!(listed(&ledger, &Filter::default(), 100).await.len(), 11);
     let query = SeriesQuery { filter: Filter::default(), edges: day(0), by: None, top: 0 };
     assert_eq!(ledger.series(&query).await.unwrap().all.total.requests.requests, 10);
-}
-
-fn intent_of(entry: &Entry) -> weir_ledger::Intent {
-    weir_ledger::Intent {
-        id: entry.id,
-        run: entry.run.clone(),
-        key: entry.key.clone(),
-        tenant: entry.tenant.clone(),
-        tags: entry.tags.clone(),
-        route: "smart".into(),
-        model: "smart".into(),
-        dialect: "openai",
-        endpoint: "/v1/chat/completions",
-        stream: false,
-        trace: entry.trace,
-        sdk_retry: None,
-        started_at: entry.started_at,
-    }
 }
 
 /// Hours of the whole time, by clocks that are so many seconds ahead of UTC.

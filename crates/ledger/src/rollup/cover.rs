@@ -1,11 +1,16 @@
 //! Which roll-ups make up a time, and of which of its ends the requests themselves must be counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+
+use weir_units::WallTime;
 
 use super::Grain;
 
 /// Dirty minutes of an hour that are asked for one by one.
 const MOST_DIRTY: usize = 4;
+
+/// Roll-ups that are read at once.
+const BATCH: usize = 64;
 
 /// A part of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,42 @@ pub(crate) fn cover(from: i64, to: i64, longest: Grain, dirty: &BTreeSet<i64>) -
         at = end;
     }
     pieces
+}
+
+/// The pieces of a time with buckets between each two `edges`, in order, each with the place of its bucket.
+pub(crate) struct Pieces(VecDeque<(usize, Piece)>);
+
+impl Pieces {
+    pub(crate) fn of(edges: &[WallTime], longest: Grain, dirty: &BTreeSet<i64>) -> Self {
+        let buckets = edges.windows(2).enumerate();
+        let pieces = |(bucket, edges): (usize, &[WallTime])| {
+            cover(edges[0].0, edges[1].0, longest, dirty).into_iter().map(move |piece| (bucket, piece))
+        };
+        Self(buckets.flat_map(pieces).collect())
+    }
+
+    pub(crate) fn next(&mut self) -> Option<(usize, Piece)> {
+        self.0.pop_front()
+    }
+
+    /// The roll-up that was next, with those that follow it without a gap, as far as they are read at once.
+    pub(crate) fn run(&mut self, bucket: usize, grain: Grain, start: i64) -> Vec<(usize, i64)> {
+        let mut run = vec![(bucket, start)];
+        while let Some((bucket, Piece::Roll(next, start))) = self.0.front().copied()
+            && next == grain
+            && run.len() < BATCH
+            && start == run[run.len() - 1].1 + grain.length()
+        {
+            run.push((bucket, start));
+            self.0.pop_front();
+        }
+        run
+    }
+
+    /// These come next, in their order.
+    pub(crate) fn put_first(&mut self, pieces: Vec<(usize, Piece)>) {
+        pieces.into_iter().rev().for_each(|piece| self.0.push_front(piece));
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod read;
 mod tags;
 
 pub(crate) use cells::{Cell, CellKey, Cells, Counting};
-pub(crate) use cover::{Piece, cover};
+pub(crate) use cover::{Piece, Pieces, cover};
 pub(crate) use margins::{Margin, Margins};
 pub(crate) use part::{Part, Written, add_to, part, read_many, write_many};
 pub(crate) use read::{Rolled, Sink, oldest, rollups};

@@ -1,12 +1,12 @@
 //! Reading a time: out of roll-ups as far as these have it, else out of the requests.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use weir_units::{RequestId, WallTime};
 
 use super::cells::{Cell, CellKey, Cells};
-use super::cover::{Piece, cover};
+use super::cover::{Piece, Pieces};
 use super::margins::Margin;
 use super::tags::TagCells;
 use super::{Grain, cells, margins, tags};
@@ -16,9 +16,6 @@ use crate::index::{Reading, dirty_minutes};
 use crate::query::{Reader, StoreError, key};
 use crate::seen::Seen;
 use crate::series::{Adding, Series, SeriesBy, SeriesQuery, Tally};
-
-/// Roll-ups that are read at once.
-const BATCH: usize = 64;
 
 /// What takes the counts of a time.
 pub(crate) trait Sink {
@@ -55,12 +52,8 @@ impl Rolled<'_> {
         let (Some(from), Some(to)) = (self.edges.first(), self.edges.last()) else { return Ok(true) };
         let oldest = oldest(self.snapshot).await?;
         let dirty = dirty_minutes(self.snapshot, from.0, to.0).await?;
-        let mut pieces: VecDeque<(usize, Piece)> = VecDeque::new();
-        for (bucket, edges) in self.edges.windows(2).enumerate() {
-            let parts = cover(edges[0].0, edges[1].0, Grain::Day, &dirty);
-            pieces.extend(parts.into_iter().map(|piece| (bucket, piece)));
-        }
-        while let Some((bucket, piece)) = pieces.pop_front() {
+        let mut pieces = Pieces::of(self.edges, Grain::Day, &dirty);
+        while let Some((bucket, piece)) = pieces.next() {
             if self.is_late() {
                 return Ok(false);
             }
@@ -71,18 +64,8 @@ impl Rolled<'_> {
                     }
                 }
                 Piece::Roll(grain, start) => {
-                    let mut run = vec![(bucket, start)];
-                    while let Some((bucket, Piece::Roll(next, start))) = pieces.front().copied()
-                        && next == grain
-                        && run.len() < BATCH
-                        && start == run[run.len() - 1].1 + grain.length()
-                    {
-                        run.push((bucket, start));
-                        pieces.pop_front();
-                    }
-                    for piece in self.run(grain, &run, oldest, sink).await?.into_iter().rev() {
-                        pieces.push_front(piece);
-                    }
+                    let run = pieces.run(bucket, grain, start);
+                    pieces.put_first(self.run(grain, &run, oldest, sink).await?);
                 }
             }
         }

@@ -1,6 +1,5 @@
 //! Reading what runs came to in a time: out of roll-ups as far as these have it, else out of the requests.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use weir_units::WallTime;
@@ -11,10 +10,7 @@ use crate::db::Snapshot;
 use crate::entry::Outcome;
 use crate::filter::Filter;
 use crate::index::{Reading, dirty_minutes};
-use crate::rollup::{Grain, Piece, cover, rollups};
-
-/// Roll-ups that are read at once.
-const BATCH: usize = 64;
+use crate::rollup::{Grain, Piece, Pieces, rollups};
 
 /// Whether roll-ups have the runs of a whole time: hours that an earlier version counted have none.
 pub(super) async fn are_kept(snapshot: &mut Snapshot, from: i64, to: i64) -> Result<bool, sqlx::Error> {
@@ -35,12 +31,8 @@ pub(super) async fn each(
 ) -> Result<bool, sqlx::Error> {
     let (Some(from), Some(to)) = (edges.first(), edges.last()) else { return Ok(true) };
     let dirty = dirty_minutes(snapshot, from.0, to.0).await?;
-    let mut pieces: VecDeque<(usize, Piece)> = VecDeque::new();
-    for (bucket, edges) in edges.windows(2).enumerate() {
-        let parts = cover(edges[0].0, edges[1].0, Grain::Hour, &dirty);
-        pieces.extend(parts.into_iter().map(|piece| (bucket, piece)));
-    }
-    while let Some((bucket, piece)) = pieces.pop_front() {
+    let mut pieces = Pieces::of(edges, Grain::Hour, &dirty);
+    while let Some((bucket, piece)) = pieces.next() {
         let late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if late() {
             return Ok(false);
@@ -65,15 +57,7 @@ pub(super) async fn each(
                 continue;
             }
         };
-        let mut run = vec![(bucket, start)];
-        while let Some((bucket, Piece::Roll(next, start))) = pieces.front().copied()
-            && next == grain
-            && run.len() < BATCH
-            && start == run[run.len() - 1].1 + grain.length()
-        {
-            run.push((bucket, start));
-            pieces.pop_front();
-        }
+        let run = pieces.run(bucket, grain, start);
         let mut found = rollups(snapshot, Some(number(grain)), &run).await?.into_iter().peekable();
         let mut finer = Vec::new();
         for (bucket, start) in run {
@@ -82,7 +66,7 @@ pub(super) async fn each(
                 finer.extend(parts(grain, start).into_iter().map(|piece| (bucket, piece)));
             }
         }
-        finer.into_iter().rev().for_each(|piece| pieces.push_front(piece));
+        pieces.put_first(finer);
     }
     Ok(true)
 }

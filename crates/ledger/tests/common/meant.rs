@@ -154,3 +154,22 @@ pub(crate) fn check(tally: &Tally, rows: &[&Entry], filter: &Filter) {
     let wasted = rows.iter().flat_map(|e| &e.events).filter(|e| matches!(e.fact, Fact::Wasted { .. })).count() as u64;
     assert_eq!(tally.wasted.iter().map(|w| w.times).sum::<u64>(), wasted);
 }
+
+/// What was written of it when it came.
+pub(crate) fn intent_of(entry: &Entry) -> weir_ledger::Intent {
+    weir_ledger::Intent {
+        id: entry.id,
+        run: entry.run.clone(),
+        key: entry.key.clone(),
+        tenant: entry.tenant.clone(),
+        tags: entry.tags.clone(),
+        route: "smart".into(),
+        model: "smart".into(),
+        dialect: "openai",
+        endpoint: "/v1/chat/completions",
+        stream: false,
+        trace: entry.trace,
+        sdk_retry: None,
+        started_at: entry.started_at,
+    }
+}
