@@ -27,7 +27,15 @@ impl Entry {
     /// The record as JSON.
     #[must_use]
     pub fn to_json(&self) -> Arc<str> {
-        let mut json = Json::begun();
+        self.written(Json::begun())
+    }
+
+    /// The record as it is stored: without what a reader knows all the same, as [`crate::stored`] has it.
+    pub(crate) fn to_stored(&self) -> Arc<str> {
+        self.written(Json { sparse: true, told: in_order(self.started_at), ..Json::begun() })
+    }
+
+    fn written(&self, mut json: Json) -> Arc<str> {
         json.object(|json| {
             name!(json, "id").text(&self.id.to_string());
             name!(json, "run").some_text(self.run.as_deref());
@@ -49,7 +57,7 @@ impl Entry {
             name!(json, "started_at").time(self.started_at);
             match self.ended_at {
                 Some(at) => name!(json, "ended_at").time(at),
-                None => name!(json, "ended_at").literal("null"),
+                None => name!(json, "ended_at").nothing("null"),
             }
             name!(json, "first_content_ms").some_number(self.first_content_ms);
             name!(json, "queued_ms").number(self.queued_ms);
@@ -85,11 +93,17 @@ struct Json {
     text: String,
     /// The time that was written last, and where: most times of a record are the same millisecond.
     last: Option<(i64, usize)>,
+    /// The name of the member in hand, until there is something to say of it.
+    name: &'static str,
+    /// Whether members that say nothing are left out.
+    sparse: bool,
+    /// The time of the fact before, in milliseconds; of the first one, when its request arrived.
+    told: Option<i64>,
 }
 
 impl Json {
     fn begun() -> Self {
-        Self { text: BUFFER.take(), last: None }
+        Self { text: BUFFER.take(), last: None, name: "", sparse: false, told: None }
     }
 
     fn shared(mut self) -> Arc<str> {
@@ -101,10 +115,12 @@ impl Json {
     }
 
     fn literal(&mut self, text: &str) {
+        self.named();
         self.text.push_str(text);
     }
 
     fn object(&mut self, members: impl FnOnce(&mut Self)) {
+        self.named();
         self.text.push('{');
         members(self);
         self.text.push('}');
@@ -112,9 +128,26 @@ impl Json {
 
     /// Begins a member with what [`name!`] made of its name.
     fn begin(&mut self, name: &'static str) -> &mut Self {
-        let after_another = !self.text.ends_with('{');
-        self.literal(if after_another { name } else { &name[1..] });
+        self.name = name;
         self
+    }
+
+    /// Writes the name of the member in hand, before whatever writes its value.
+    fn named(&mut self) {
+        let name = std::mem::take(&mut self.name);
+        if !name.is_empty() {
+            let after_another = !self.text.ends_with('{');
+            self.text.push_str(if after_another { name } else { &name[1..] });
+        }
+    }
+
+    /// The value of a member that says nothing.
+    fn nothing(&mut self, value: &str) {
+        if self.sparse {
+            self.name = "";
+        } else {
+            self.literal(value);
+        }
     }
 
     fn text(&mut self, text: &str) {
@@ -128,6 +161,7 @@ impl Json {
 
     /// A text that needs no escapes.
     fn word(&mut self, text: &str) {
+        self.named();
         self.text.push('"');
         self.text.push_str(text);
         self.text.push('"');
@@ -136,11 +170,19 @@ impl Json {
     fn some_text(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.text(text),
-            None => self.literal("null"),
+            None => self.nothing("null"),
         }
     }
 
     fn number(&mut self, number: u64) {
+        match number {
+            0 => self.nothing("0"),
+            number => self.digits(number),
+        }
+    }
+
+    fn digits(&mut self, number: u64) {
+        self.named();
         let digit = |value: u64| char::from(b'0' + u8::try_from(value % 10).unwrap_or_default());
         let mut unit = 1;
         while number / unit >= 10 {
@@ -154,34 +196,41 @@ impl Json {
 
     fn some_number(&mut self, number: Option<u64>) {
         match number {
-            Some(number) => self.number(number),
-            None => self.literal("null"),
+            Some(number) => self.digits(number),
+            None => self.nothing("null"),
         }
     }
 
     fn flag(&mut self, flag: bool) {
-        self.literal(if flag { "true" } else { "false" });
+        if flag {
+            self.literal("true");
+        } else {
+            self.nothing("false");
+        }
     }
 
     fn some_hex(&mut self, number: Option<u64>) {
         match number {
             Some(number) => {
+                self.named();
                 // Writing to a text does not fail.
                 let _ = write!(self.text, "\"{number:016x}\"");
             }
-            None => self.literal("null"),
+            None => self.nothing("null"),
         }
     }
 
     fn trace(&mut self, trace: Option<TraceContext>) {
         match trace {
             Some(TraceContext { trace_id, parent: 0, flags }) => {
+                self.named();
                 let _ = write!(self.text, r#"{{"id":"{trace_id:032x}","parent":null,"flags":{flags}}}"#);
             }
             Some(TraceContext { trace_id, parent, flags }) => {
+                self.named();
                 let _ = write!(self.text, r#"{{"id":"{trace_id:032x}","parent":"{parent:016x}","flags":{flags}}}"#);
             }
-            None => self.literal("null"),
+            None => self.nothing("null"),
         }
     }
 
@@ -189,14 +238,16 @@ impl Json {
     fn dollars(&mut self, amount: Option<NanoUsd>) {
         match amount {
             Some(amount) => {
+                self.named();
                 // Writing to a text does not fail.
                 let _ = write!(self.text, "\"{amount}\"");
             }
-            None => self.literal("null"),
+            None => self.nothing("null"),
         }
     }
 
     fn time(&mut self, at: WallTime) {
+        self.named();
         if let Some((millis, place)) = self.last
             && millis == at.millis()
         {
@@ -213,6 +264,10 @@ impl Json {
     }
 
     fn array<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        if items.is_empty() {
+            return self.nothing("[]");
+        }
+        self.named();
         self.text.push('[');
         for (place, item) in items.iter().enumerate() {
             if place > 0 {
@@ -225,6 +280,9 @@ impl Json {
 
     /// The names are few and of harmless characters, and written like any other text all the same.
     fn tags(&mut self, tags: &[(Arc<str>, Arc<str>)]) {
+        if tags.is_empty() {
+            return self.nothing("{}");
+        }
         self.object(|json| {
             for (place, (name, value)) in tags.iter().enumerate() {
                 if place > 0 {
@@ -238,7 +296,7 @@ impl Json {
     }
 
     fn usage(&mut self, usage: Option<&Usage>) {
-        let Some(usage) = usage else { return self.literal("null") };
+        let Some(usage) = usage else { return self.nothing("null") };
         self.object(|json| {
             name!(json, "input").number(usage.input.0);
             name!(json, "cached_input").number(usage.cached_input.0);
@@ -264,9 +322,15 @@ impl Json {
         });
     }
 
+    /// A fact is written whole, whatever it says: what it leaves out means what its name says it means.
     fn event(&mut self, event: &Event) {
+        let sparse = std::mem::replace(&mut self.sparse, false);
         self.text.push('{');
-        name!(self, "at").time(event.at);
+        let at = in_order(event.at);
+        if !sparse || at.is_none() || self.told != at {
+            name!(self, "at").time(event.at);
+        }
+        self.told = at;
         name!(self, "stage").word(event.stage.name());
         if !self.usual_fact(&event.fact) {
             // The fact is an object of its own; its members go on in this one.
@@ -274,10 +338,12 @@ impl Json {
             let fact = serde_json::to_string(&event.fact).unwrap_or_default();
             self.literal(fact.strip_prefix('{').unwrap_or("}"));
         }
+        self.sparse = sparse;
     }
 
     /// Writes the members of a fact that many requests have; serde writes all others.
     fn usual_fact(&mut self, fact: &Fact) -> bool {
+        let before = self.text.len();
         name!(self, "fact").word(fact.name());
         match fact {
             Fact::Admitted { key, tenant, route, tools } => {
@@ -315,13 +381,20 @@ impl Json {
             }
             Fact::Answered { status } => name!(self, "status").number(u64::from(*status)),
             _ => {
-                self.text.truncate(self.text.len() - fact.name().len() - r#","fact":"""#.len());
+                self.text.truncate(before);
                 return false;
             }
         }
         self.text.push('}');
         true
     }
+}
+
+/// The milliseconds of a time, if times of the same milliseconds are written alike.
+fn in_order(at: WallTime) -> Option<i64> {
+    /// The first of January 10000.
+    const YEARS_OF_FIVE_DIGITS: i64 = 253_402_300_800_000;
+    Some(at.millis()).filter(|millis| (0..YEARS_OF_FIVE_DIGITS).contains(millis))
 }
 
 /// Whether JSON would write a byte of this text otherwise. Eight bytes at a time (Sean Anderson, Bit Twiddling Hacks:

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::yield_now;
 use weir_units::{NanoUsd, RequestId, WallTime};
 
 use crate::audit::{AuditEntry, AuditHead, AuditQuery, AuditRecord};
@@ -28,6 +30,9 @@ use crate::row::{FactRow, RequestRow};
 use crate::series::{Series, SeriesQuery};
 use crate::spend::{Spend, SpendError, SpendQuery};
 use crate::spill::{Ask, Spill};
+
+/// Requests that have ended and wait for their record at most.
+const MOST_ENDED: usize = 64;
 
 /// Captured contents that may wait in memory, in bytes.
 const MOST_CONTENT: usize = 32 << 20;
@@ -88,7 +93,18 @@ struct Inner {
     state: Arc<State>,
     reader: Reader,
     copy: Option<KeysCopy>,
+    /// Requests that have ended and have no record yet.
+    ended: Mutex<Vec<Box<Entry>>>,
     _lock: Arc<Lock>,
+}
+
+/// Records what has ended when it is dropped, so that nothing is left out when its task never comes to run.
+struct Rest(Ledger);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.record_ended();
+    }
 }
 
 /// What goes to the writer.
@@ -134,7 +150,7 @@ impl Ledger {
         copy: Option<KeysCopy>,
         lock: Arc<Lock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { messages, spill, state, reader, copy, _lock: lock }) }
+        Self { inner: Arc::new(Inner { messages, spill, state, reader, copy, ended: Mutex::default(), _lock: lock }) }
     }
 
     /// Takes down that a request was admitted.
@@ -142,10 +158,39 @@ impl Ledger {
         self.put(Message::Intent(Box::new(intent)));
     }
 
-    /// Takes down how a request ended, in place of its intent. The record is made here, while the entry is at hand in its
-    /// thread's cache, and not by the writer, which would have to fetch it.
+    /// Takes down how a request ended, in place of its intent. Its record is made when those who serve have had their turn: after
+    /// the answer is sent, of a few requests in a row, and while the entry is still in a near cache, which it is not when the
+    /// writer comes to it.
     pub fn settle(&self, entry: Box<Entry>) {
-        self.put(Message::Settle(Box::new(RequestRow::settled(*entry))));
+        let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push(entry);
+        match (ended.len(), Handle::try_current()) {
+            (1, Ok(runtime)) => {
+                let rest = Rest(self.clone());
+                runtime.spawn(async move {
+                    yield_now().await;
+                    drop(rest);
+                });
+            }
+            (2..MOST_ENDED, Ok(_)) => {}
+            _ => {
+                let all = std::mem::take(&mut *ended);
+                drop(ended);
+                self.record(all);
+            }
+        }
+    }
+
+    /// Makes the records of those that have ended.
+    fn record_ended(&self) {
+        let all = std::mem::take(&mut *self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        self.record(all);
+    }
+
+    fn record(&self, ended: Vec<Box<Entry>>) {
+        for entry in ended {
+            self.put(Message::Settle(Box::new(RequestRow::settled(*entry))));
+        }
     }
 
     /// Takes down a fact about Weir itself.
@@ -310,6 +355,7 @@ impl Ledger {
 
     /// Waits until all that was taken down before this call is in the database, or in the spill if the database fails.
     pub async fn flush(&self) {
+        self.record_ended();
         let (done, wait) = oneshot::channel();
         if self.inner.messages.send(Message::Flush(done)).await.is_ok() {
             self.inner.state.hurry.notify_one();
@@ -319,6 +365,7 @@ impl Ledger {
 
     /// Waits for that, and until all that is in the database is in roll-ups and postings, which is done every minute anyhow.
     pub async fn roll(&self) {
+        self.record_ended();
         let (done, wait) = oneshot::channel();
         if self.inner.messages.send(Message::Roll(done)).await.is_ok() {
             self.inner.state.hurry.notify_one();
@@ -329,6 +376,7 @@ impl Ledger {
     /// Writes what is left and closes the database. What other clones take down afterwards goes to the spill, and is read
     /// back at the next start.
     pub async fn close(self) {
+        self.record_ended();
         // Whoever closes last folds the log into the database and removes it, and a reader may not.
         self.inner.reader.close().await;
         let (done, wait) = oneshot::channel();

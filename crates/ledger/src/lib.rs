@@ -39,6 +39,7 @@ mod spend_rolled;
 mod spend_sql;
 mod spill;
 mod store;
+mod stored;
 mod sweep;
 mod waste;
 mod words;

@@ -16,6 +16,7 @@ use crate::index::Reading;
 use crate::open::{OpenError, check, check_postgres, not_opened};
 use crate::place::{Place, Postgres};
 use crate::seen::Seen;
+use crate::stored;
 
 /// A page of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl Reader {
         let mut sql = self.pool.statement("SELECT record FROM requests WHERE id = ");
         sql.bind(key(id));
         let rows = self.pool.rows(sql).await?;
-        Ok(rows.first().map(|row| row.text(0)).transpose()?)
+        Ok(rows.first().map(|row| row.text(0)).transpose()?.map(stored::whole))
     }
 
     /// The records of the requests that `query` asks for as JSON, newest first.

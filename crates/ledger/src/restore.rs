@@ -65,6 +65,7 @@ mod tests {
     use weir_units::{NanoUsd, RequestId, Tokens, Usage};
 
     use super::*;
+    use crate::stored;
     use crate::{Attempt, Entry, Intent};
 
     #[test]
@@ -104,8 +105,11 @@ mod tests {
         entry.attempts = vec![attempt("a/m", Some(NanoUsd(1_500)), Some(used)), attempt("b/m", None, None)];
         entry.sum_costs();
         let row = RequestRow::settled(entry.clone());
-        let back = RequestRow::of_record(&entry.to_json()).unwrap();
-        assert_eq!(format!("{back:?}"), format!("{row:?}"));
+        let whole = stored::whole(row.record.to_string());
+        assert_eq!(whole, *entry.to_json());
+        let back = |record: &str| RequestRow { record: row.record.clone(), ..RequestRow::of_record(record).unwrap() };
+        assert_eq!(format!("{:?}", back(&whole)), format!("{row:?}"));
+        assert_eq!(format!("{:?}", back(&row.record)), format!("{row:?}"));
         assert!(RequestRow::of_record("{}").is_none() && RequestRow::of_record("no").is_none());
     }
 }

@@ -135,8 +135,10 @@ impl Row {
 impl RequestRow {
     /// The row of a request that has ended.
     pub(crate) fn settled(entry: Entry) -> Self {
-        let record = entry.to_json();
-        let seen = (entry.outcome != Outcome::Open).then(|| Box::new(Seen::of(&entry)));
+        let open = entry.outcome == Outcome::Open;
+        // If the process dies, what is open is closed by what its text says of its outcome.
+        let record = if open { entry.to_json() } else { entry.to_stored() };
+        let seen = (!open).then(|| Box::new(Seen::of(&entry)));
         Self {
             id: entry.id,
             started_at: entry.started_at.0,

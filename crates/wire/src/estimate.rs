@@ -240,12 +240,16 @@ mod tests {
     }
 
     #[test]
-    fn of_a_model_that_is_known_well_one_report_in_eight_is_learned_from() {
+    fn of_a_model_that_is_known_well_one_report_in_32_is_learned_from_and_one_in_eight_while_it_surprises() {
         let mut calibration = Calibration::default();
         let body = measure(&b"some words ".repeat(10));
         assert!(calibration.is_due("m") && calibration.is_due("m"), "nothing is known of it yet");
         calibration.observe("m", &body, Tokens(30));
         assert!((0..512).all(|_| calibration.is_due("m")));
+        assert_eq!((0..800).filter(|_| calibration.is_due("m")).count(), 100);
+        (0..300).for_each(|_| calibration.observe("m", &body, Tokens(30)));
+        assert_eq!((0..800).filter(|_| calibration.is_due("m")).count(), 25);
+        (0..100).for_each(|round| calibration.observe("m", &body, Tokens(if round % 2 == 0 { 26 } else { 34 })));
         assert_eq!((0..800).filter(|_| calibration.is_due("m")).count(), 100);
         assert!(calibration.is_due("another"));
     }

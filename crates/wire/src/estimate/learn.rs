@@ -22,8 +22,11 @@ const SPREAD_OF_PRIOR: f64 = 0.5 * 0.5;
 const DRIFT: f64 = 1e-5;
 /// An error that is more than so many usual ones teaches as much as that many.
 const FAR: f64 = 2.0;
-/// After so many reports one in eight is enough to notice a change, and spares most answers the few microseconds.
+/// After so many reports one in eight is enough to learn on and to notice a change, and where little is left to learn one in 32: it
+/// spares most answers some ten microseconds.
 const ENOUGH: u64 = 512;
+/// A usual error that is little.
+const LITTLE_ERROR: f64 = 0.02;
 /// The least that is taken for a usual error.
 const LEAST_ERROR: f64 = 0.005;
 
@@ -54,7 +57,7 @@ impl Learned {
     /// Whether the next report is one to learn from.
     pub(super) fn is_due(&mut self) -> bool {
         self.reports += 1;
-        self.reports <= ENOUGH || self.reports.is_multiple_of(8)
+        self.reports <= ENOUGH || self.reports.is_multiple_of(if self.error > LITTLE_ERROR { 8 } else { 32 })
     }
 
     /// Takes in that these features were so many `tokens`, more than none.
