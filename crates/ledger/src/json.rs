@@ -183,15 +183,7 @@ impl Json {
 
     fn digits(&mut self, number: u64) {
         self.named();
-        let digit = |value: u64| char::from(b'0' + u8::try_from(value % 10).unwrap_or_default());
-        let mut unit = 1;
-        while number / unit >= 10 {
-            unit *= 10;
-        }
-        while unit > 0 {
-            self.text.push(digit(number / unit));
-            unit /= 10;
-        }
+        self.text.push_str(itoa::Buffer::new().format(number));
     }
 
     fn some_number(&mut self, number: Option<u64>) {

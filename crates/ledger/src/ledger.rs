@@ -94,9 +94,12 @@ struct Inner {
     reader: Reader,
     copy: Option<KeysCopy>,
     /// Requests that have ended and have no record yet.
-    ended: Mutex<Vec<Box<Entry>>>,
+    ended: Mutex<Ended>,
     _lock: Arc<Lock>,
 }
+
+/// An entry comes in its box, and is half a kilobyte to move.
+type Ended = Vec<Box<Entry>>;
 
 /// Records what has ended when it is dropped, so that nothing is left out when its task never comes to run.
 struct Rest(Ledger);
@@ -187,7 +190,7 @@ impl Ledger {
         self.record(all);
     }
 
-    fn record(&self, ended: Vec<Box<Entry>>) {
+    fn record(&self, ended: Ended) {
         for entry in ended {
             self.put(Message::Settle(Box::new(RequestRow::settled(*entry))));
         }

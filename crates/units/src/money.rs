@@ -63,7 +63,7 @@ impl fmt::Display for NanoUsd {
         if self.0 < 0 {
             f.write_str("-")?;
         }
-        show(u128::from(self.0.unsigned_abs()), PLACES, f)
+        show(self.0.unsigned_abs(), PLACES, f)
     }
 }
 
@@ -118,8 +118,8 @@ pub(crate) fn decimal(text: &str, places: u32) -> Result<u128, DecimalError> {
 }
 
 /// Writes what [`decimal`] reads.
-pub(crate) fn show(amount: u128, places: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let one = 10_u128.pow(places);
+pub(crate) fn show(amount: u64, places: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let one = 10_u64.pow(places);
     let (whole, mut fraction, mut width) = (amount / one, amount % one, places as usize);
     if fraction == 0 {
         return write!(f, "{whole}");

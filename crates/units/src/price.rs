@@ -32,7 +32,7 @@ impl FromStr for TokenPrice {
 /// US dollars per million tokens, exact.
 impl fmt::Display for TokenPrice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(u128::from(self.0), PLACES, f)
+        show(self.0, PLACES, f)
     }
 }
 

@@ -1,3 +1,5 @@
+//! What is left out of a record is put back to the letter, whatever the record says.
+
 use proptest::prelude::*;
 use weir_units::{FaultClass, NanoUsd, RequestId, Tokens, TraceContext, Usage, WallTime};
 
@@ -38,7 +40,13 @@ fn facts() -> impl Strategy<Value = Fact> {
             status: 0,
             after_ms: u64::from(after),
         }),
-        any::<bool>().prop_map(|estimated| Fact::Wasted { why: "duplicate", input: 0, output: 0, cost_usd: None, estimated }),
+        any::<bool>().prop_map(|estimated| Fact::Wasted {
+            why: "duplicate",
+            input: 0,
+            output: 0,
+            cost_usd: None,
+            estimated
+        }),
         Just(Fact::ClientLeft),
         "\\PC{0,4}".prop_map(|why| Fact::SpliceFailed { from: why.clone().into(), to: None, why }),
     ]
@@ -46,7 +54,7 @@ fn facts() -> impl Strategy<Value = Fact> {
 
 fn entries() -> impl Strategy<Value = Entry> {
     let said = || proptest::option::of("\\PC{0,6}");
-    let attempt = (times(), times(), usages(), said(), any::<[bool; 3]>(), proptest::option::of(0..3_i128)).prop_map(
+    let attempt = (times(), times(), usages(), said(), any::<[bool; 3]>(), proptest::option::of(0..3_i64)).prop_map(
         |(started_at, ended_at, usage, message, [status, class, cost_estimated], cost)| Attempt {
             deployment: "o/m".into(),
             status: status.then_some(0),
@@ -56,7 +64,7 @@ fn entries() -> impl Strategy<Value = Entry> {
             started_at,
             ended_at,
             usage,
-            cost_usd: cost.map(|nanos| NanoUsd(i64::try_from(nanos).unwrap())),
+            cost_usd: cost.map(NanoUsd),
             cost_estimated,
         },
     );
@@ -66,34 +74,44 @@ fn entries() -> impl Strategy<Value = Entry> {
         proptest::collection::vec(attempt, 0..3),
         proptest::collection::vec(event, 0..6),
     )
-        .prop_map(|((started_at, ended_at, usage, said, [stream, traced, retried, tagged, none, estimated]), attempts, events)| {
-            let intent = Intent {
-                id: RequestId(77),
-                run: said.clone().map(Into::into),
-                key: None,
-                tenant: None,
-                tags: if tagged { vec![("events".into(), "usage".into()), ("".into(), "".into())] } else { Vec::new() },
-                route: "smart".into(),
-                model: "gpt".into(),
-                dialect: "openai",
-                endpoint: "/v1/chat/completions",
-                stream,
-                trace: traced.then(|| TraceContext { trace_id: 5, parent: 0, flags: 0 }),
-                sdk_retry: retried.then_some(0),
-                started_at,
-            };
-            let mut entry = Entry::of(intent, Outcome::Answered);
-            (entry.ended_at, entry.usage, entry.cost_estimated) = (ended_at, usage, estimated);
-            entry.content = retried.then_some(0);
-            entry.status = (!none).then_some(0);
-            entry.code = said.map(Into::into);
-            entry.queued_ms = u64::from(tagged);
-            entry.overhead_us = (!none).then_some(0);
-            entry.first_content_ms = (!none).then_some(0);
-            entry.degraded = if none { Vec::new() } else { vec!["".into()] };
-            (entry.attempts, entry.events) = (attempts, events);
-            entry
-        })
+        .prop_map(
+            |(
+                (started_at, ended_at, usage, said, [stream, traced, retried, tagged, none, estimated]),
+                attempts,
+                events,
+            )| {
+                let intent = Intent {
+                    id: RequestId(77),
+                    run: said.clone().map(Into::into),
+                    key: None,
+                    tenant: None,
+                    tags: if tagged {
+                        vec![("events".into(), "usage".into()), ("".into(), "".into())]
+                    } else {
+                        Vec::new()
+                    },
+                    route: "smart".into(),
+                    model: "gpt".into(),
+                    dialect: "openai",
+                    endpoint: "/v1/chat/completions",
+                    stream,
+                    trace: traced.then_some(TraceContext { trace_id: 5, parent: 0, flags: 0 }),
+                    sdk_retry: retried.then_some(0),
+                    started_at,
+                };
+                let mut entry = Entry::of(intent, Outcome::Answered);
+                (entry.ended_at, entry.usage, entry.cost_estimated) = (ended_at, usage, estimated);
+                entry.content = retried.then_some(0);
+                entry.status = (!none).then_some(0);
+                entry.code = said.map(Into::into);
+                entry.queued_ms = u64::from(tagged);
+                entry.overhead_us = (!none).then_some(0);
+                entry.first_content_ms = (!none).then_some(0);
+                entry.degraded = if none { Vec::new() } else { vec!["".into()] };
+                (entry.attempts, entry.events) = (attempts, events);
+                entry
+            },
+        )
 }
 
 proptest! {
@@ -113,7 +131,10 @@ fn what_is_not_of_this_version_stays_and_what_is_damaged_too() {
     let read = whole(record.to_owned());
     assert!(read.starts_with(r#"{"id":"r","run":null,"#), "{read}");
     assert!(read.ends_with(r#""later":{"a":0}}"#), "{read}");
-    assert!(read.contains(r#""reasoning":0,"audio":2}"#) && read.contains(r#""cost_estimated":false,"cost":0}"#), "{read}");
+    assert!(
+        read.contains(r#""reasoning":0,"audio":2}"#) && read.contains(r#""cost_estimated":false,"cost":0}"#),
+        "{read}"
+    );
     for damaged in ["", "{", "[]", "no", r#"{"attempts":1}"#, r#"{"usage":7}"#] {
         assert_eq!(whole(damaged.to_owned()), damaged);
     }
