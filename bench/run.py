@@ -189,10 +189,10 @@ class Figures:
     def median(self, proxy, case, key):
         return statistics.median(self.of(proxy, case, key))
 
-    def beside(self, case, key, compare):
-        """Weir's value beside nginx's of the same repetition; the median over repetitions."""
-        pairs = zip(self.of("weir", case, key), self.of("nginx", case, key))
-        return statistics.median(compare(weir, nginx) for weir, nginx in pairs)
+    def beside(self, case, key, compare, other="nginx"):
+        """Weir's value beside another's of the same repetition; the median over repetitions."""
+        pairs = zip(self.of("weir", case, key), self.of(other, case, key))
+        return statistics.median(compare(weir, than) for weir, than in pairs)
 
     def table(self):
         lines = ["| | nginx | Weir | Weir beside nginx |", "|---|---|---|---|"]
@@ -291,6 +291,9 @@ def needed(options):
     for program in programs:
         if not program.is_file():
             raise Impossible(f"`{program}` is not there: run scripts/bench, which builds it")
+    before = pathlib.Path(options.beside or options.bin) / "weir"
+    if not before.is_file():
+        raise Impossible(f"`{before}` is not there: name a folder with the program `weir` of another build")
     return nginx, *programs
 
 
@@ -301,7 +304,7 @@ def run(options, programs, out):
     rows, servers = [], []
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = pathlib.Path(name)
-        up, *ports = free_ports(3)
+        up, *ports = free_ports(4)
         more = LIMITS if options.limits else ""
         configs = [filled("nginx.conf", folder, ports[0], up), filled("weir.toml", folder, ports[1], up, more)]
         plans = [
@@ -309,6 +312,12 @@ def run(options, programs, out):
             ("nginx", PROXY_CORE, ports[0], [nginx, "-p", folder, "-c", configs[0]], {}),
             ("weir", PROXY_CORE, ports[1], [weir, "serve", "--config", configs[1]], {"WEIR_BENCH_KEY": KEY}),
         ]
+        if options.beside:
+            before = folder / "before"
+            before.mkdir()
+            config = filled("weir.toml", before, ports[2], up, more)
+            command = [pathlib.Path(options.beside) / "weir", "serve", "--config", config]
+            plans.append(("before", PROXY_CORE, ports[2], command, {"WEIR_BENCH_KEY": KEY}))
         try:
             for plan in plans:
                 log = open(folder / f"{plan[0]}.out", "w+", encoding="utf-8")
@@ -357,6 +366,19 @@ def report(about, rows):
     return met and not failed
 
 
+def compare(cases, rows):
+    """Prints what a request costs in this build and in the one before it."""
+    figures = Figures(rows)
+    print("\n| CPU time, µs | nginx, least | before, least | Weir, least | before, median | Weir, median | Weir beside before | Weir beside nginx |")
+    print("|---|---|---|---|---|---|---|---|")
+    for case in cases:
+        cpu = {proxy: figures.of(proxy, case, "cpu_us") for proxy in ("nginx", "before", "weir")}
+        least = " | ".join(f"{min(values):.1f}" for values in cpu.values())
+        median = " | ".join(f"{statistics.median(cpu[proxy]):.1f}" for proxy in ("before", "weir"))
+        ratios = [figures.beside(case, "cpu_us", lambda a, b: a / b, other) for other in ("before", "nginx")]
+        print(f"| {case} | {least} | {median} | {ratios[0]:.2f}× | {ratios[1]:.2f}× |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     target = os.environ.get("CARGO_TARGET_DIR", str(HERE.parent / "target"))
@@ -368,6 +390,7 @@ def main():
     parser.add_argument("--rate", type=float, default=200, help="requests a second of the open loop (default 200)")
     parser.add_argument("--cases", type=lambda text: text.split(","), default=list(CASES), help="measure only these; no bars")
     parser.add_argument("--limits", action="store_true", help="hold each request against limits of the provider and the key")
+    parser.add_argument("--beside", metavar="FOLDER", help="measure the program weir of another build in the same turns")
     parser.add_argument("--name", default=today, help="results go to bench/results/NAME.jsonl (default: the date)")
     options = parser.parse_args()
     unknown = set(options.cases) - set(CASES)
@@ -384,6 +407,8 @@ def main():
         print(f"error: {why}", file=sys.stderr)
         return 2
     print(f"results are in {os.path.relpath(results)}", file=sys.stderr)
+    if options.beside:
+        compare(options.cases, rows)
     if options.cases != list(CASES):
         return 0
     return 0 if report(about, rows) else 1

@@ -93,13 +93,11 @@ struct Inner {
     state: Arc<State>,
     reader: Reader,
     copy: Option<KeysCopy>,
-    /// Requests that have ended and have no record yet.
-    ended: Mutex<Ended>,
+    /// Requests that have ended and have no record yet. In boxes, as they come: each is half a kilobyte.
+    #[expect(clippy::vec_box, reason = "a move is less than a copy")]
+    ended: Mutex<Vec<Box<Entry>>>,
     _lock: Arc<Lock>,
 }
-
-/// An entry comes in its box, and is half a kilobyte to move.
-type Ended = Vec<Box<Entry>>;
 
 /// Records what has ended when it is dropped, so that nothing is left out when its task never comes to run.
 struct Rest(Ledger);
@@ -165,10 +163,14 @@ impl Ledger {
     /// the answer is sent, of a few requests in a row, and while the entry is still in a near cache, which it is not when the
     /// writer comes to it.
     pub fn settle(&self, entry: Box<Entry>) {
-        let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.push(entry);
-        match (ended.len(), Handle::try_current()) {
+        let waiting = {
+            let mut ended = self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.push(entry);
+            ended.len()
+        };
+        match (waiting, Handle::try_current()) {
             (1, Ok(runtime)) => {
+                // A runtime that shuts down drops it here and now.
                 let rest = Rest(self.clone());
                 runtime.spawn(async move {
                     yield_now().await;
@@ -176,22 +178,14 @@ impl Ledger {
                 });
             }
             (2..MOST_ENDED, Ok(_)) => {}
-            _ => {
-                let all = std::mem::take(&mut *ended);
-                drop(ended);
-                self.record(all);
-            }
+            _ => self.record_ended(),
         }
     }
 
     /// Makes the records of those that have ended.
     fn record_ended(&self) {
         let all = std::mem::take(&mut *self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner));
-        self.record(all);
-    }
-
-    fn record(&self, ended: Ended) {
-        for entry in ended {
+        for entry in all {
             self.put(Message::Settle(Box::new(RequestRow::settled(*entry))));
         }
     }

@@ -244,6 +244,41 @@ async fn what_is_spilled_at_the_end_is_read_back_at_the_next_start() {
     assert_eq!(record(&ledger, 3).await["outcome"], "answered");
 }
 
+/// A request that ends when nobody serves it any more.
+struct Ends(Ledger, u64);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.settle(entry(self.1));
+    }
+}
+
+#[test]
+fn what_ends_as_its_runtime_shuts_down_is_on_record_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weir.db");
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let (ledger, task) = first.block_on(open(options(&path))).unwrap();
+    let late = ledger.clone();
+    for n in 0..3 {
+        let ends = Ends(ledger.clone(), n);
+        first.spawn(async move {
+            let _ends = ends;
+            std::future::pending::<()>().await;
+        });
+    }
+    first.block_on(async {
+        ledger.close().await;
+        task.join().await;
+    });
+    drop(first);
+    runtime().block_on(async {
+        late.close().await;
+        assert_eq!(on_record(&opened(&path).await).await, [0, 1, 2]);
+    });
+}
+
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
 #[ignore = "is run, and killed, by `a_killed_process_leaves_its_open_requests_as_lost`"]
