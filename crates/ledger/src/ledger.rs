@@ -96,6 +96,8 @@ struct Inner {
     /// Requests that have ended and have no record yet. In boxes, as they come: each is half a kilobyte.
     #[expect(clippy::vec_box, reason = "a move is less than a copy")]
     ended: Mutex<Vec<Box<Entry>>>,
+    /// Is held while their records are made.
+    recording: Mutex<()>,
     _lock: Arc<Lock>,
 }
 
@@ -151,7 +153,18 @@ impl Ledger {
         copy: Option<KeysCopy>,
         lock: Arc<Lock>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { messages, spill, state, reader, copy, ended: Mutex::default(), _lock: lock }) }
+        Self {
+            inner: Arc::new(Inner {
+                messages,
+                spill,
+                state,
+                reader,
+                copy,
+                ended: Mutex::default(),
+                recording: Mutex::default(),
+                _lock: lock,
+            }),
+        }
     }
 
     /// Takes down that a request was admitted.
@@ -182,8 +195,10 @@ impl Ledger {
         }
     }
 
-    /// Makes the records of those that have ended.
+    /// Makes the records of those that have ended. When it returns, all that had ended when it was called are in the queue, also
+    /// those that another thread was at.
     fn record_ended(&self) {
+        let _turn = self.inner.recording.lock().unwrap_or_else(PoisonError::into_inner);
         let all = std::mem::take(&mut *self.inner.ended.lock().unwrap_or_else(PoisonError::into_inner));
         for entry in all {
             self.put(Message::Settle(Box::new(RequestRow::settled(*entry))));

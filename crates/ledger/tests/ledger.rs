@@ -279,6 +279,22 @@ fn what_ends_as_its_runtime_shuts_down_is_on_record_at_the_next_start() {
     });
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_ended_before_a_flush_is_on_record_after_it_whoever_was_at_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = opened(&folder.path().join("weir.db")).await;
+    for n in 0..300 {
+        let (ending, other) = (ledger.clone(), ledger.clone());
+        ledger.intent(intent(n));
+        // Another worker makes the record while this one already asks for it.
+        tokio::spawn(async move { ending.settle(entry(n)) }).await.unwrap();
+        let asked = tokio::spawn(async move { other.flush().await });
+        ledger.flush().await;
+        assert_eq!(record(&ledger, n).await["outcome"], "answered", "request {n}");
+        asked.await.unwrap();
+    }
+}
+
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
 #[ignore = "is run, and killed, by `a_killed_process_leaves_its_open_requests_as_lost`"]
