@@ -1,7 +1,7 @@
 //! The handle through which everyone writes to the ledger, without ever waiting for it.
 //!
-//! A call puts its message in a bounded queue, and if that is full hands it to the spill. Serialising, grouping and
-//! committing are the writer's, so a request pays for one move.
+//! A call puts its message in a bounded queue, and if that is full hands it to the spill. Records are made once the answers
+//! are sent; grouping and committing are the writer's.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
