@@ -396,6 +396,8 @@ impl Ledger {
             self.inner.state.hurry.notify_one();
             let _ = wait.await;
         }
+        // What ended while this waited is waited for too.
+        self.record_ended();
         let (done, wait) = oneshot::channel();
         self.inner.spill.ask(Ask::Rows(Vec::new(), done));
         let _ = wait.await;

@@ -287,6 +287,12 @@ async fn connect_file(path: &Path) -> Result<Connection, OpenError> {
         .run_direct(None, &mut connection, false)
         .await
         .map_err(|source| OpenError::Migrate { path: path.to_owned(), source })?;
+    // What a statement changes is kept aside while it runs: a group's would go to a file of its own, made and removed each time.
+    // A migration changes all rows, and its file is as large as they are, so this comes after it.
+    sqlx::query("PRAGMA temp_store = MEMORY")
+        .execute(&mut connection)
+        .await
+        .map_err(|error| not_opened(path, error))?;
     Ok(Connection::Sqlite(connection))
 }
 

@@ -47,8 +47,6 @@ pub(crate) fn writable(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // A row has over 1 KB, so with pages of 4 KB every third row would cost writes of its own.
         .page_size(16_384)
-        // What a statement changes is kept aside while it runs: a group's would go to a file of its own, made and removed each time.
-        .pragma("temp_store", "MEMORY")
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(1))
         .disable_statement_logging()
