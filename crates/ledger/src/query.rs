@@ -155,7 +155,7 @@ impl Reader {
         let mut reading = Reading::new(&mut snapshot, &query.filter, query.before).await?;
         reading
             .each(|_, record| {
-                records.push(record);
+                records.push(stored::whole(record));
                 records.len() < limit
             })
             .await?;

@@ -11,7 +11,6 @@ use crate::db::{DbRow, Snapshot, Statement};
 use crate::filter::{Filter, within};
 use crate::query::{Count, key};
 use crate::seen::Seen;
-use crate::stored;
 
 /// Rows that are read at once where rows are looked through.
 const BATCH: i64 = 512;
@@ -75,9 +74,9 @@ impl<'a> Reading<'a> {
         self.plain || (self.wanted.is_empty() && self.filter.min_cost.is_none())
     }
 
-    /// Goes through the requests that the filter holds, the newest first, each with its whole record, until `each` has enough.
+    /// Goes through the requests that the filter holds, the newest first, each with its record as it is stored, until `each`
+    /// has enough.
     pub(crate) async fn each(&mut self, mut each: impl FnMut(Seen, String) -> bool) -> Result<(), sqlx::Error> {
-        let mut each = |seen: Seen, record: String| each(seen, stored::whole(record));
         if self.is_plain() {
             return self.look_through(self.low, self.high, true, &mut each).await.map(|_| ());
         }

@@ -52,6 +52,24 @@ fn facts() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn intent(started_at: WallTime) -> Intent {
+    Intent {
+        id: RequestId(77),
+        run: None,
+        key: None,
+        tenant: None,
+        tags: Vec::new(),
+        route: "smart".into(),
+        model: "gpt".into(),
+        dialect: "openai",
+        endpoint: "/v1/chat/completions",
+        stream: false,
+        trace: None,
+        sdk_retry: None,
+        started_at,
+    }
+}
+
 fn entries() -> impl Strategy<Value = Entry> {
     let said = || proptest::option::of("\\PC{0,6}");
     let attempt = (times(), times(), usages(), said(), any::<[bool; 3]>(), proptest::option::of(0..3_i64)).prop_map(
@@ -80,24 +98,15 @@ fn entries() -> impl Strategy<Value = Entry> {
                 attempts,
                 events,
             )| {
+                let tags =
+                    if tagged { vec![("events".into(), "usage".into()), ("".into(), "".into())] } else { Vec::new() };
                 let intent = Intent {
-                    id: RequestId(77),
                     run: said.clone().map(Into::into),
-                    key: None,
-                    tenant: None,
-                    tags: if tagged {
-                        vec![("events".into(), "usage".into()), ("".into(), "".into())]
-                    } else {
-                        Vec::new()
-                    },
-                    route: "smart".into(),
-                    model: "gpt".into(),
-                    dialect: "openai",
-                    endpoint: "/v1/chat/completions",
+                    tags,
                     stream,
                     trace: traced.then_some(TraceContext { trace_id: 5, parent: 0, flags: 0 }),
                     sdk_retry: retried.then_some(0),
-                    started_at,
+                    ..intent(started_at)
                 };
                 let mut entry = Entry::of(intent, Outcome::Answered);
                 (entry.ended_at, entry.usage, entry.cost_estimated) = (ended_at, usage, estimated);
@@ -144,21 +153,8 @@ fn what_is_not_of_this_version_stays_and_what_is_damaged_too() {
 fn a_quick_answer_is_stored_in_three_quarters() {
     let at = WallTime(1_795_010_400_114_000);
     let later = WallTime(at.0 + 2_000);
-    let intent = Intent {
-        id: RequestId(77),
-        run: Some("run_y2tpreu2ih5wmqo7".into()),
-        key: Some("bench".into()),
-        tenant: Some("bench".into()),
-        tags: Vec::new(),
-        route: "gpt".into(),
-        model: "gpt".into(),
-        dialect: "openai",
-        endpoint: "/v1/chat/completions",
-        stream: false,
-        trace: None,
-        sdk_retry: None,
-        started_at: at,
-    };
+    let (run, key) = (Some("run_y2tpreu2ih5wmqo7".into()), Some("bench".into()));
+    let intent = Intent { run, tenant: key.clone(), key, ..intent(at) };
     let usage = Some(Usage { input: Tokens(256), output: Tokens(100), ..Usage::default() });
     let mut entry = Entry::of(intent, Outcome::Answered);
     (entry.usage, entry.ended_at, entry.status) = (usage, Some(later), Some(200));

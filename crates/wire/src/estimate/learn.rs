@@ -23,7 +23,7 @@ const DRIFT: f64 = 1e-5;
 /// An error that is more than so many usual ones teaches as much as that many.
 const FAR: f64 = 2.0;
 /// After so many reports one in eight is enough to learn on and to notice a change, and where little is left to learn one in 32: it
-/// spares most answers some ten microseconds.
+/// spares most answers a few microseconds, and a look at their request's body.
 const ENOUGH: u64 = 512;
 /// A usual error that is little.
 const LITTLE_ERROR: f64 = 0.02;
