@@ -40,6 +40,9 @@ deployments = ["narrow/fast"]
 deployments = ["openai/fast"]
 runs = {{ max-requests = 1 }}
 
+[routes.falls]
+deployments = ["openai/faulty!503", "anthropic/fast"]
+
 [budgets.plenty]
 limit = "100"
 period = "day"
@@ -87,6 +90,9 @@ class World:
         for fault in ("429", "429", "500", "reset", "filter"):
             self.ask(f"openai/faulty!{fault}", f"{fault} {nth}")
         self.ask("locked/fast", f"who {nth}")
+        # The faults ordered above may all end with a second try of the same deployment. This one goes on to the next, both times:
+        # nothing else fails there, so that no breaker is open.
+        assert self.ask("falls", f"words=3 falls {nth}") == 200
         self.ask("smart", f"words=400 leaves {nth}", stream=True, leave=True)
         # The same twice, as clients' SDKs do, and as those that forget do.
         for headers in ({}, {"x-stainless-retry-count": "1"}, {}):
